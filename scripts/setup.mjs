@@ -1,0 +1,3 @@
+import { patchInstalled } from './patch-uws.mjs';
+
+patchInstalled();

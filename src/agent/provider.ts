@@ -1,0 +1,55 @@
+/**
+ * What a model provider is to the loop. One file a provider in `providers/`; every one passes the same behaviour suite
+ * (`test/agent/providers.test.ts`).
+ */
+import type { ThinkingLevel, Usage } from '../protocol/messages.ts';
+
+/** One message of what a model is sent. A tool call is always followed by its result before the next user message. */
+export type ModelMessage =
+  | { role: 'user'; text: string }
+  | { role: 'assistant'; text: string; toolCalls: readonly ToolCall[] }
+  | { role: 'tool'; call: string; name: string; text: string; failed: boolean };
+
+export interface ToolCall {
+  /** Given by the model API; unique in its answer. */
+  id: string;
+  /** Our name, with dots (`time.now`). A provider whose API allows no dots maps it both ways. */
+  name: string;
+  input: unknown;
+}
+
+export interface ToolDescription {
+  name: string;
+  description: string;
+  /** JSON Schema of the input, an object. */
+  inputSchema: Record<string, unknown>;
+}
+
+export interface ModelRequest {
+  /** The model's name at this provider, without the provider's prefix. */
+  model: string;
+  system: string;
+  messages: readonly ModelMessage[];
+  tools: readonly ToolDescription[];
+  thinkingLevel: ThinkingLevel;
+  outputTokensMax: number;
+}
+
+/**
+ * What a provider yields: any number of `text` and `toolCall`, then exactly one `end`. A tool call is yielded when it is
+ * whole. `usage` is null when the API reported none.
+ */
+export type ModelEvent =
+  | { type: 'text'; text: string }
+  | { type: 'toolCall'; call: ToolCall }
+  | { type: 'end'; reason: 'stop' | 'toolCalls' | 'length' | 'refused'; usage: Usage | null };
+
+export interface ModelProvider {
+  readonly name: string;
+  /**
+   * Streams one answer. Ends by throwing a `DhaavakError` (`model_rejected` with the API's reason, `model_unavailable`
+   * with `retryAfterMs` where the API gave one) or, when `signal` aborts, whatever the abort made it throw: the loop
+   * looks at the signal first. A stream cut before its end is `model_unavailable`, never a short answer.
+   */
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
+}

@@ -1,0 +1,107 @@
+/**
+ * Every error a user can see: one table of codes, one class. `docs/protocol.md` documents the same table and a test
+ * keeps the two equal (the idea of a single documented code table is fastify's).
+ */
+
+/** What a code means, and whether the same request may succeed when sent again unchanged. */
+interface ErrorKind {
+  readonly meaning: string;
+  readonly retryable: boolean;
+}
+
+export const ERROR_CODES = {
+  invalid_frame: { meaning: 'The bytes are not one msgpack map (or JSON object) within the limits.', retryable: false },
+  invalid_request: { meaning: 'A field is missing, unknown or of the wrong type; `param` names it.', retryable: false },
+  unknown_type: { meaning: 'No request has this `type`.', retryable: false },
+  too_large: { meaning: 'A frame or field is over its limit.', retryable: false },
+  hello_required: { meaning: 'The first request of a connection must be `hello`.', retryable: false },
+  protocol_unsupported: { meaning: 'Client and server share no protocol version.', retryable: false },
+  unauthorized: { meaning: 'The credential is missing or wrong.', retryable: false },
+  not_found: { meaning: 'The session, run or agent does not exist; `param` names which.', retryable: false },
+  busy: { meaning: 'The mailbox of this session is full; nothing was accepted.', retryable: true },
+  too_many_requests: { meaning: 'A limit in `welcome.limits` is reached.', retryable: true },
+  stopped: { meaning: 'The session crashed too often and is paused; accepted messages are kept.', retryable: true },
+  cancelled: { meaning: 'The run was cancelled.', retryable: false },
+  deadline_exceeded: { meaning: 'The time limit of the run passed.', retryable: true },
+  model_rejected: { meaning: 'The model API refused the request (bad key, bad model, bad input).', retryable: false },
+  model_unavailable: { meaning: 'The model API could not answer (overload, rate limit, network).', retryable: true },
+  model_stalled: { meaning: 'The model API stopped sending within the stall limit.', retryable: true },
+  model_limit: { meaning: 'The run reached its limit of model turns.', retryable: false },
+  storage_failed: { meaning: 'The journal could not be written; nothing was accepted.', retryable: true },
+  unavailable: {
+    meaning: 'The gateway is draining or a worker was replaced; the outcome is unknown.',
+    retryable: true,
+  },
+  internal: { meaning: 'A fault in the gateway; the log has it under the same id.', retryable: false },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The `error` of a frame. `param` is a dotted path into the frame; `retryAfterMs` is a hint in milliseconds. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  retryAfterMs?: number;
+  param?: string;
+}
+
+/** The one error class for what users can see. Anything else that is thrown reaches them as `internal`. */
+export class DhaavakError extends Error {
+  override readonly name = 'DhaavakError';
+  readonly code: ErrorCode;
+  readonly param: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { param?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.param = options.param;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable;
+  }
+
+  toWire(): WireError {
+    return {
+      code: this.code,
+      message: this.message,
+      retryable: this.retryable,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
+      ...(this.param === undefined ? {} : { param: this.param }),
+    };
+  }
+
+  /** The same error on the other side of a connection. An unknown code (a newer server) becomes `internal`. */
+  static fromWire(error: WireError): DhaavakError {
+    return new DhaavakError(error.code in ERROR_CODES ? error.code : 'internal', error.message, {
+      ...(error.param === undefined ? {} : { param: error.param }),
+      ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    });
+  }
+}
+
+/** What a client may be told of `thrown`: a {@link DhaavakError} as it is, anything else as `internal` without detail. */
+export function toWireError(thrown: unknown): WireError {
+  if (thrown instanceof DhaavakError) return thrown.toWire();
+  return { code: 'internal', message: 'internal error', retryable: false };
+}
+
+/**
+ * WebSocket close codes of our own, in the private range 4000–4999. Standard ones in use: 1000 (normal), 1001 (the
+ * gateway stops), 1006 (seen by a client whose frame was over `frameBytesMax`: uWebSockets.js cuts the connection).
+ */
+export const CLOSE_CODES = {
+  invalidFrame: 4400,
+  unauthorized: 4401,
+  protocolUnsupported: 4402,
+  helloTimeout: 4408,
+  tooLarge: 4413,
+  tooSlow: 4429,
+} as const;

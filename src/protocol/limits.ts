@@ -1,0 +1,26 @@
+/** Limits of protocol v1. The ones a client must know are sent in `welcome.limits`. */
+
+/** Versions of the wire protocol this build speaks, inclusive. */
+export const PROTOCOL_MIN = 1;
+export const PROTOCOL_MAX = 1;
+
+/** Largest frame after `hello`. A ring of the shard link must hold at least two. */
+export const FRAME_BYTES_MAX = 1024 * 1024;
+/** Largest frame before `hello` was accepted: an unauthenticated peer gets no more memory than this. */
+export const FRAME_BYTES_MAX_UNAUTHENTICATED = 64 * 1024;
+/** Maps and arrays inside each other. msgpackr's own limit is only the JavaScript stack. */
+export const DEPTH_MAX = 32;
+/** Values in one frame, keys not counted: 1 MiB of one-byte values would become 64 MB of heap. */
+export const VALUES_MAX = 16_384;
+/** Time a connection has to send a good `hello`, in milliseconds. */
+export const HELLO_TIMEOUT_MS = 10_000;
+/** Requests of one connection that are not answered yet. */
+export const IN_FLIGHT_MAX = 256;
+/** Sessions one connection is subscribed to. */
+export const SUBSCRIPTIONS_MAX = 1_024;
+/** Text of one `message.send`, in UTF-16 code units. */
+export const TEXT_LENGTH_MAX = 256 * 1024;
+/** Entries in one page of `session.history`. */
+export const HISTORY_PAGE_MAX = 200;
+/** Bytes that may wait in a connection's socket before it counts as too slow and is closed. */
+export const BACKPRESSURE_BYTES_MAX = 1024 * 1024;

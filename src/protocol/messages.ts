@@ -1,0 +1,171 @@
+/**
+ * The requests of protocol v1 as zod schemas (the server checks with them; the client is typed by them), and the data of
+ * replies and events as types. `docs/protocol.md` explains each.
+ */
+import { z } from 'zod';
+import type { WireError } from './errors.ts';
+import { HISTORY_PAGE_MAX, TEXT_LENGTH_MAX } from './limits.ts';
+
+/** Ids and keys travel in logs and paths: printable ASCII without spaces. */
+const printable = /^[\x21-\x7e]+$/;
+const id = z.string().min(1).max(64).regex(printable, 'must be printable ASCII without spaces');
+const sessionKey = z.string().min(1).max(256).regex(printable, 'must be printable ASCII without spaces');
+const name = z.string().min(1).max(64);
+
+export const SESSION_TYPES = ['main', 'group', 'dm'] as const;
+export type SessionType = (typeof SESSION_TYPES)[number];
+export const THINKING_LEVELS = ['off', 'low', 'medium', 'high'] as const;
+export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
+
+/** What can be asked, by type. Every schema is strict: an unknown field is refused by name. */
+export const REQUESTS = {
+  hello: z.strictObject({
+    protocol: z.tuple([z.int().min(1), z.int().min(1)]),
+    client: z.strictObject({ name, version: z.string().max(64) }),
+    auth: z.strictObject({ token: z.string().min(1).max(1024) }),
+  }),
+  ping: z.strictObject({}),
+  status: z.strictObject({}),
+  subscribe: z.strictObject({
+    session: sessionKey,
+    after: z.int().nonnegative().optional(),
+    epoch: id.optional(),
+  }),
+  unsubscribe: z.strictObject({ session: sessionKey }),
+  'message.send': z.strictObject({
+    session: sessionKey.optional(),
+    text: z.string().min(1).max(TEXT_LENGTH_MAX),
+    idempotencyKey: id.optional(),
+  }),
+  'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
+  'session.create': z.strictObject({
+    agent: name.optional(),
+    type: z.enum(SESSION_TYPES).optional(),
+    channel: name.optional(),
+    user: z.string().min(1).max(128).optional(),
+    model: z.string().min(1).max(128).optional(),
+    thinkingLevel: z.enum(THINKING_LEVELS).optional(),
+  }),
+  'session.get': z.strictObject({ session: sessionKey }),
+  'session.history': z.strictObject({
+    session: sessionKey,
+    before: z.int().positive().optional(),
+    limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+  }),
+} as const;
+
+export type RequestType = keyof typeof REQUESTS;
+export type RequestData<T extends RequestType> = z.input<(typeof REQUESTS)[T]>;
+
+/** A conversation as clients see it. */
+export interface Session {
+  /** The session key, e.g. `agent:main:dm:telegram:4711`. */
+  id: string;
+  agent: string;
+  type: SessionType;
+  channel: string;
+  user: string;
+  /** Model reference such as `anthropic/claude-sonnet-4-5`, or null: the agent's default. */
+  model: string | null;
+  thinkingLevel: ThinkingLevel;
+  /** Input and output tokens of all runs. */
+  tokensUsed: number;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  lastActive: number;
+}
+
+/** Token counts of one run, as the model API reported them, or counted by us (`estimated`). */
+export interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+  estimated?: boolean;
+}
+
+export type RunStatus = 'ok' | 'cancelled' | 'failed';
+
+/** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
+export interface HistoryEntry {
+  seq: number;
+  role: 'user' | 'assistant' | 'tool';
+  text: string;
+  timestamp: number;
+  /** Id of the user's message this entry belongs to. */
+  message: string;
+  /** The run that wrote it; absent on the user's own messages. */
+  run?: string;
+  /** For a run that did not end well: how it ended. Its text is what was written until then. */
+  status?: Exclude<RunStatus, 'ok'>;
+  /** Tool calls the assistant made in this entry. */
+  toolCalls?: { id: string; name: string; input: unknown }[];
+  /** For role `tool`: which call this answers. */
+  toolCall?: { id: string; name: string; failed?: true };
+}
+
+export interface Limits {
+  frameBytesMax: number;
+  depthMax: number;
+  valuesMax: number;
+  inFlightMax: number;
+  subscriptionsMax: number;
+  textLengthMax: number;
+}
+
+export interface GatewayStatus {
+  version: string;
+  uptimeMs: number;
+  connections: number;
+  rssBytes: number;
+  shards: { index: number; state: string; sessions: number; running: number; queued: number; restarts: number }[];
+  model: string;
+}
+
+/** Data of the reply to each request: `welcome`, `pong`, `ack` or `result`. */
+export interface Replies {
+  hello: { protocol: number; server: { name: string; version: string }; limits: Limits; features: string[] };
+  ping: Record<string, never>;
+  status: GatewayStatus;
+  subscribe: { session: string; epoch: string; seq: number; recovered: boolean };
+  unsubscribe: { session: string };
+  'message.send': { session: string; message: string; queued: number; duplicate?: true };
+  'message.cancel': { session: string; cancelled: string[] };
+  'session.create': { session: Session; created: boolean };
+  'session.get': { session: Session };
+  'session.history': { session: string; entries: HistoryEntry[]; more: boolean };
+}
+
+/** The frame type that answers each request. */
+export const REPLY_TYPES = {
+  hello: 'welcome',
+  ping: 'pong',
+  status: 'result',
+  subscribe: 'result',
+  unsubscribe: 'result',
+  'message.send': 'ack',
+  'message.cancel': 'ack',
+  'session.create': 'result',
+  'session.get': 'result',
+  'session.history': 'result',
+} as const satisfies Record<RequestType, string>;
+
+/** What every event of a session carries besides its own data. */
+export interface EventPosition {
+  session: string;
+  /** Counts the events of this session's stream; a gap is a missed event. */
+  seq: number;
+  epoch: string;
+}
+
+/** Data of the events of a session, by type, in the order they occur in a run. */
+export interface Events {
+  'message.inbound': { message: string; text: string; user: string };
+  'run.start': { run: string; message: string; model: string };
+  'message.delta': { run: string; text: string };
+  'tool.start': { run: string; call: string; name: string; input: unknown };
+  'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };
+  'message.outbound': { run: string; message: string; text: string };
+  'run.end': { run: string; message: string; status: RunStatus; usage: Usage; error?: WireError };
+}
+
+export type EventType = keyof Events;
+export type EventData<T extends EventType> = Events[T] & EventPosition;
