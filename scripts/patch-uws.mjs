@@ -1,95 +1,159 @@
-// uWebSockets.js binaries are built on Ubuntu 24.04 and ask for GLIBC_2.38, for three symbols only:
-// __isoc23_strtol, __isoc23_strtoul and __isoc23_sscanf. On an older glibc (Debian 12 has 2.36) the loader
-// refuses them. This points those three at strtol, strtoul and sscanf of the base version instead.
+/**
+ * Makes the uWebSockets.js binary load on a glibc older than 2.38 (Debian 12 has 2.36).
+ *
+ * The published Linux binaries are built on Ubuntu 24.04 and ask for version GLIBC_2.38 because of at most three
+ * symbols: `__isoc23_strtol`, `__isoc23_strtoul` and `__isoc23_sscanf`, which C23 headers put in place of `strtol`,
+ * `strtoul` and `sscanf`. They differ only in that they also read `0b` binary numbers. This renames them back and points
+ * the version they ask for at the oldest one of the machine, in three places of the ELF file:
+ *
+ *     .dynsym          symbol → name         the name's offset moves past the prefix `__isoc23_`
+ *     .gnu.version_r   version → hash, name  both become those of GLIBC_2.2.5 (x64) or GLIBC_2.17 (arm64)
+ *
+ * Only binaries whose sha256 is in {@link KNOWN_BINARIES} are touched, and what comes out must have the sum recorded
+ * there, so an installed binary is always one of two known files. The file is chosen as uws.js chooses it: by platform,
+ * architecture and `process.versions.modules` (137 is Node 24, 141 is Node 25).
+ */
+import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename } from 'node:path';
 
-const WANT = 'GLIBC_2.38';
+/** sha256 of each Linux binary of uWebSockets.js 20.56.0 as published, and of the same file patched. */
+export const KNOWN_BINARIES = {
+  'uws_linux_x64_137.node': {
+    published: '9aa8b857ac4ab0bfb1245e948eeeacc904b13a3608c9a281d551c43c66bea66e',
+    patched: '05e20677374b677476e29b660a9577e32e1948a84b26350146873e73437ebd56',
+  },
+  'uws_linux_x64_141.node': {
+    published: '0958d6d6dd863240494539d02a34d41de24a2d7c1552c4a41efb3744ec56298e',
+    patched: '02eb9f4fec4121fd9ffa2ff9933c6019755773a5c7f51586903cafedd169b04a',
+  },
+  'uws_linux_arm64_137.node': {
+    published: 'ad0ffb42a119ee022ba1fc752d942e5a19b863ce47bfdc909cd1d5bc1363a7a6',
+    patched: 'a83bf3e7969563fe9d30d5a8147f048b20719abedb8cc4b5934cb95eb0b0f5bb',
+  },
+  'uws_linux_arm64_141.node': {
+    published: '0d5d90b098e82bdb461f276c614942b0a33d85c922e403861c0990cc961cd13f',
+    patched: '2bb120db5b6f24ee92888dad71974a000c2aebbb41b9a604fdde667e5e8d6636',
+  },
+};
+
+const WANTED = 'GLIBC_2.38';
 const PREFIX = '__isoc23_';
+/** ELF machine number → the oldest glibc version of that architecture. */
+const BASE_VERSIONS = new Map([
+  [62, 'GLIBC_2.2.5'],
+  [183, 'GLIBC_2.17'],
+]);
 
-export function patchElf(buf) {
-  if (buf.readUInt32BE(0) !== 0x7f454c46 || buf[4] !== 2 || buf[5] !== 1)
-    return { changed: false, why: 'not ELF64 LE' };
-  const machine = buf.readUInt16LE(18);
-  const base = machine === 62 ? 'GLIBC_2.2.5' : machine === 183 ? 'GLIBC_2.17' : null;
-  if (!base) return { changed: false, why: `machine ${machine}` };
-  const n64 = (o) => Number(buf.readBigUInt64LE(o));
-  const phoff = n64(32),
-    phentsize = buf.readUInt16LE(54),
-    phnum = buf.readUInt16LE(56);
-  const loads = [];
-  let dyn;
-  for (let i = 0; i < phnum; i++) {
-    const o = phoff + i * phentsize,
-      type = buf.readUInt32LE(o);
-    if (type === 1) loads.push({ off: n64(o + 8), va: n64(o + 16), size: n64(o + 32) });
-    if (type === 2) dyn = { off: n64(o + 8), size: n64(o + 32) };
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const DT_STRTAB = 5;
+const DT_SYMTAB = 6;
+const DT_VERSYM = 0x6ffffff0;
+const DT_VERNEED = 0x6ffffffe;
+const DT_VERNEEDNUM = 0x6fffffff;
+const SYMBOL_BYTES = 24;
+
+/**
+ * Patches one binary in place; it is replaced in one step. Running it again changes nothing.
+ *
+ * @param {string} path the file; its name is looked up in {@link KNOWN_BINARIES}
+ * @returns {'patched' | 'already patched'}
+ * @throws {Error} one sentence, when the file is not one of the known ones
+ */
+export function patchUws(path) {
+  const bytes = readFileSync(path);
+  const known = KNOWN_BINARIES[basename(path)];
+  const sum = sha256(bytes);
+  if (sum === known?.patched) return 'already patched';
+  if (sum !== known?.published) {
+    throw new Error(
+      `${path} is not a known build of uWebSockets.js (sha256 ${sum}), so it is not patched for glibc older than 2.38: ` +
+        'install again with npm ci, or use a system with glibc 2.38 or later (Debian 13, Ubuntu 24.04).',
+    );
   }
-  const file = (va) => {
-    const s = loads.find((l) => va >= l.va && va < l.va + l.size);
-    return va - s.va + s.off;
+  renameBackIsoc23(bytes);
+  if (sha256(bytes) !== known.patched)
+    throw new Error(`Patching ${path} gave an unexpected result; it is left as it was.`);
+  writeFileSync(`${path}.tmp`, bytes);
+  renameSync(`${path}.tmp`, path);
+  return 'patched';
+}
+
+/** Changes `bytes`, a 64-bit little-endian ELF file that asks for {@link WANTED}, as described at the top. */
+function renameBackIsoc23(bytes) {
+  const { strings, symbols, versions, needs } = dynamicTables(bytes);
+  const nameAt = (offset) => bytes.toString('latin1', strings + offset, bytes.indexOf(0, strings + offset));
+  const base = BASE_VERSIONS.get(bytes.readUInt16LE(18));
+  const libc = versionsOfLibc(bytes, needs, nameAt);
+  const wanted = libc.get(WANTED);
+  const target = libc.get(base);
+  const wantedIndex = bytes.readUInt16LE(wanted + 6);
+
+  const count = (strings - symbols) / SYMBOL_BYTES; // linkers write .dynstr right after .dynsym
+  for (let index = 1; index < count; index += 1) {
+    if ((bytes.readUInt16LE(versions + 2 * index) & 0x7fff) !== wantedIndex) continue;
+    const symbol = symbols + SYMBOL_BYTES * index;
+    const name = bytes.readUInt32LE(symbol);
+    if (!nameAt(name).startsWith(PREFIX)) throw new Error(`${nameAt(name)} asks for ${WANTED} and has no older name`);
+    bytes.writeUInt32LE(name + PREFIX.length, symbol); // the tail of the string is the older name
+  }
+  bytes.writeUInt32LE(bytes.readUInt32LE(target), wanted); // vna_hash
+  bytes.writeUInt32LE(bytes.readUInt32LE(target + 8), wanted + 8); // vna_name
+}
+
+/** File offsets of the tables that the dynamic section names. */
+function dynamicTables(bytes) {
+  const segments = [];
+  const tableOffset = readOffset(bytes, 32);
+  const entryBytes = bytes.readUInt16LE(54);
+  for (let index = 0; index < bytes.readUInt16LE(56); index += 1) {
+    const at = tableOffset + index * entryBytes;
+    segments.push({
+      type: bytes.readUInt32LE(at),
+      offset: readOffset(bytes, at + 8),
+      address: readOffset(bytes, at + 16),
+      size: readOffset(bytes, at + 32),
+    });
+  }
+  const fileOffset = (address) => {
+    const segment = segments.find((s) => s.type === PT_LOAD && address >= s.address && address < s.address + s.size);
+    return address - segment.address + segment.offset;
   };
+  const dynamic = segments.find((segment) => segment.type === PT_DYNAMIC);
   const tags = new Map();
-  for (let o = dyn.off; o < dyn.off + dyn.size; o += 16) {
-    const t = n64(o);
-    if (t === 0) break;
-    tags.set(t, n64(o + 8));
+  for (let at = dynamic.offset; at < dynamic.offset + dynamic.size; at += 16) {
+    tags.set(readOffset(bytes, at), readOffset(bytes, at + 8));
   }
-  const strtab = file(tags.get(5)),
-    symtab = file(tags.get(6));
-  const str = (i) => buf.toString('latin1', strtab + i, buf.indexOf(0, strtab + i));
-  const verneed = file(tags.get(0x6ffffffe)),
-    verneednum = tags.get(0x6fffffff),
-    versym = file(tags.get(0x6ffffff0));
-  let want, to;
-  for (let i = 0, o = verneed; i < verneednum; i++) {
-    if (str(buf.readUInt32LE(o + 4)) === 'libc.so.6') {
-      for (let j = 0, a = o + buf.readUInt32LE(o + 8); j < buf.readUInt16LE(o + 2); j++) {
-        const name = str(buf.readUInt32LE(a + 8));
-        if (name === WANT) want = a;
-        if (name === base) to = a;
-        a += buf.readUInt32LE(a + 12);
+  return {
+    strings: fileOffset(tags.get(DT_STRTAB)),
+    symbols: fileOffset(tags.get(DT_SYMTAB)),
+    versions: fileOffset(tags.get(DT_VERSYM)),
+    needs: { offset: fileOffset(tags.get(DT_VERNEED)), count: tags.get(DT_VERNEEDNUM) },
+  };
+}
+
+/** Version name → file offset of its `Elf64_Vernaux`, for the versions asked of libc.so.6. */
+function versionsOfLibc(bytes, needs, nameAt) {
+  const found = new Map();
+  let need = needs.offset;
+  for (let index = 0; index < needs.count; index += 1) {
+    if (nameAt(bytes.readUInt32LE(need + 4)) === 'libc.so.6') {
+      let version = need + bytes.readUInt32LE(need + 8);
+      for (let left = bytes.readUInt16LE(need + 2); left > 0; left -= 1) {
+        found.set(nameAt(bytes.readUInt32LE(version + 8)), version);
+        version += bytes.readUInt32LE(version + 12);
       }
     }
-    o += buf.readUInt32LE(o + 12);
+    need += bytes.readUInt32LE(need + 12);
   }
-  if (want === undefined) return { changed: false, why: `asks for no ${WANT}` };
-  if (to === undefined) throw new Error(`no ${base} to point at`);
-  const wantIdx = buf.readUInt16LE(want + 6);
-  const count = (strtab - symtab) / 24; // .dynstr follows .dynsym in what ld and lld write
-  const renamed = [];
-  for (let i = 1; i < count; i++) {
-    if ((buf.readUInt16LE(versym + 2 * i) & 0x7fff) !== wantIdx) continue;
-    const s = symtab + 24 * i,
-      nameIdx = buf.readUInt32LE(s),
-      name = str(nameIdx);
-    if (!name.startsWith(PREFIX)) throw new Error(`${name} needs ${WANT}: not known how to do without`);
-    buf.writeUInt32LE(nameIdx + PREFIX.length, s); // the tail of the string is the older name
-    renamed.push(name);
-  }
-  buf.writeUInt32LE(buf.readUInt32LE(to), want); // vna_hash
-  buf.writeUInt32LE(buf.readUInt32LE(to + 8), want + 8); // vna_name
-  return { changed: true, renamed };
+  return found;
 }
 
-export function glibcOlderThan238() {
-  const v = process.platform === 'linux' ? process.report.getReport().header.glibcVersionRuntime : undefined;
-  if (!v) return false;
-  const [maj, min] = v.split('.').map(Number);
-  return maj === 2 && min < 38;
+function readOffset(bytes, at) {
+  return Number(bytes.readBigUInt64LE(at));
 }
 
-export function patchInstalled(dir = dirname(createRequire(import.meta.url).resolve('uWebSockets.js'))) {
-  if (!glibcOlderThan238()) return;
-  const f = join(dir, `uws_linux_${process.arch}_${process.versions.modules}.node`);
-  const buf = readFileSync(f),
-    r = patchElf(buf);
-  if (r.changed) {
-    writeFileSync(f + '.tmp', buf);
-    renameSync(f + '.tmp', f);
-  }
-  console.log(
-    `uWebSockets.js: ${r.changed ? `glibc is older than 2.38: ${r.renamed} -> ${r.renamed.map((n) => n.slice(PREFIX.length))}` : r.why}`,
-  );
+function sha256(bytes) {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,3 +1,76 @@
-import { patchInstalled } from './patch-uws.mjs';
+/**
+ * The postinstall step of this project. npm runs it with the Node of `node_modules/.bin` where there is one, else with
+ * the machine's. In order:
+ *
+ * 1. says in one sentence when Node or the platform cannot run Dhaavak, and fails the install;
+ * 2. patches the uWebSockets.js binary on a glibc older than 2.38 (`patch-uws.mjs`);
+ * 3. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
+ *    Failing at this is no error: the cache fills itself at the first start.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-patchInstalled();
+const ROOT = new URL('../', import.meta.url);
+const NODE_MAJOR_MIN = 24;
+/** What the first start loads. A worker's modules are compiled from the same cache as the main thread's. */
+const WARMED = ['src/cli/program.ts', 'src/cli/commands/start.ts', 'src/main.ts', 'src/shards/worker.ts'];
+const WARM_TIMEOUT_MS = 20_000;
+
+try {
+  checkNode();
+  await patchBinary(findBinary());
+  warmCompileCache();
+} catch (error) {
+  console.error(`Dhaavak: ${error.message}`);
+  process.exitCode = 1;
+}
+
+function checkNode() {
+  if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) return;
+  throw new Error(
+    `Node ${NODE_MAJOR_MIN} or later is needed and this is ${process.versions.node}; install it from https://nodejs.org ` +
+      '(on Linux x64 npm ci brings its own, unless optional dependencies are left out).',
+  );
+}
+
+/** Path of the uWebSockets.js binary for this platform and Node. */
+function findBinary() {
+  const name = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
+  const path = fileURLToPath(new URL(`node_modules/uWebSockets.js/${name}`, ROOT));
+  const musl = process.platform === 'linux' && glibcVersion() === undefined;
+  if (existsSync(path) && !musl) return path;
+  throw new Error(
+    `uWebSockets.js has no binary for ${process.platform} ${process.arch}${musl ? ' without glibc' : ''} and Node ` +
+      `${process.versions.node}; there are some for Node 24 and 25 on Linux x64 and arm64 (glibc), macOS and Windows x64.`,
+  );
+}
+
+async function patchBinary(path) {
+  if (process.platform !== 'linux') return;
+  const [major, minor] = glibcVersion().split('.').map(Number);
+  if (major > 2 || minor >= 38) return;
+  const { patchUws } = await import('./patch-uws.mjs');
+  console.log(`Dhaavak: glibc ${major}.${minor} is older than 2.38, uWebSockets.js is ${patchUws(path)}`);
+}
+
+/** For example '2.36'; undefined where the C library is not glibc. */
+function glibcVersion() {
+  return process.report.getReport().header.glibcVersionRuntime;
+}
+
+/** In a process of its own: a module that throws, waits or exits when it is imported does no harm to the install. */
+function warmCompileCache() {
+  const urls = WARMED.map((path) => new URL(path, ROOT)).filter((url) => existsSync(url));
+  const script = `
+    const { flushCompileCache } = require('node:module');
+    Promise.allSettled(${JSON.stringify(urls)}.map((url) => import(url))).then(() => {
+      flushCompileCache();
+      process.exit();
+    });`;
+  spawnSync(process.execPath, ['--eval', script], {
+    stdio: 'ignore',
+    timeout: WARM_TIMEOUT_MS,
+    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/dhaavak', ROOT)), ...process.env },
+  });
+}

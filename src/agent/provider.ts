@@ -7,8 +7,17 @@ import type { ThinkingLevel, Usage } from '../protocol/messages.ts';
 /** One message of what a model is sent. A tool call is always followed by its result before the next user message. */
 export type ModelMessage =
   | { role: 'user'; text: string }
-  | { role: 'assistant'; text: string; toolCalls: readonly ToolCall[] }
+  | { role: 'assistant'; text: string; toolCalls: readonly ToolCall[]; echo?: Echo }
   | { role: 'tool'; call: string; name: string; text: string; failed: boolean };
+
+/**
+ * A provider's own form of an answer, where the API wants it back unchanged for as long as the run goes on (Anthropic's
+ * signed thinking blocks). Opaque to everyone else, and never stored: the next run is given text and tool calls only.
+ */
+export interface Echo {
+  provider: string;
+  content: unknown;
+}
 
 export interface ToolCall {
   /** Given by the model API; unique in its answer. */
@@ -42,7 +51,9 @@ export interface ModelRequest {
 export type ModelEvent =
   | { type: 'text'; text: string }
   | { type: 'toolCall'; call: ToolCall }
-  | { type: 'end'; reason: 'stop' | 'toolCalls' | 'length' | 'refused'; usage: Usage | null };
+  | { type: 'end'; reason: EndReason; usage: Usage | null; echo?: Echo };
+
+export type EndReason = 'stop' | 'toolCalls' | 'length' | 'refused';
 
 export interface ModelProvider {
   readonly name: string;

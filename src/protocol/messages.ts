@@ -158,7 +158,7 @@ export interface EventPosition {
 
 /** Data of the events of a session, by type, in the order they occur in a run. */
 export interface Events {
-  'message.inbound': { message: string; text: string; user: string };
+  'message.inbound': { message: string; text: string };
   'run.start': { run: string; message: string; model: string };
   'message.delta': { run: string; text: string };
   'tool.start': { run: string; call: string; name: string; input: unknown };

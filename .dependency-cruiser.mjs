@@ -1,0 +1,85 @@
+/**
+ * Who may import whom (docs/architecture.md tells why). Type-only imports count too. Checked by `npm run lint`, through
+ * `scripts/check-imports.mjs`; a test breaks each rule once and sees it fire.
+ */
+const OURS = '^(src|actors)/';
+
+/** Native modules have one home each, so that what they need and how they fail is known in one place. */
+function oneHome(name, home) {
+  return {
+    name: `only-${home.split('/').at(-1)}-imports-${name.toLowerCase()}`,
+    severity: 'error',
+    from: { pathNot: `^${home}/` },
+    to: { path: `(^|node_modules/)${name.replace('.', '\\.')}(/|$)` },
+  };
+}
+
+export default {
+  forbidden: [
+    {
+      name: 'foundations-stand-alone',
+      comment: 'protocol, runtime and config import no other part.',
+      severity: 'error',
+      from: { path: '^src/(protocol|runtime|config)/' },
+      to: { path: OURS, pathNot: '^src/$1/' },
+    },
+    {
+      name: 'agents-know-no-transport',
+      comment: 'agent, tools and memory emit events; they never import gateway or channels.',
+      severity: 'error',
+      from: { path: '^src/(agent|tools|memory)/' },
+      to: { path: '^src/(gateway|channels)/' },
+    },
+    {
+      name: 'actors-only-through-refs',
+      comment: 'gateway and channels reach actors through refs; only the names of actors (keys) may be imported.',
+      severity: 'error',
+      from: { path: '^src/(gateway|channels)/' },
+      to: { path: '^actors/', pathNot: '-key\\.ts$' },
+    },
+    {
+      name: 'client-knows-only-the-protocol',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { path: OURS, pathNot: '^src/(client|protocol)/' },
+    },
+    {
+      name: 'client-runs-in-browsers',
+      comment: 'No module of Node in the client.',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'cli-reaches-the-server-through-the-client',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/start\\.ts$' },
+      to: { path: OURS, pathNot: '^src/((cli|client|protocol|config)/|version\\.ts$)' },
+    },
+    {
+      name: 'start-goes-through-main',
+      comment: 'The one command that is the server starts it through the composition root.',
+      severity: 'error',
+      from: { path: '^src/cli/commands/start\\.ts$' },
+      to: { path: OURS, pathNot: '^src/((cli|config|telemetry)/|(main|version)\\.ts$)' },
+    },
+    oneHome('uWebSockets.js', 'src/gateway'),
+    oneHome('lmdb', 'src/storage'),
+    oneHome('isolated-vm', 'src/tools'),
+    oneHome('hnswlib-node', 'src/memory'),
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-orphans',
+      comment: 'A file that imports nothing and that nobody imports.',
+      severity: 'error',
+      from: { orphan: true, pathNot: '\\.d\\.ts$' },
+      to: {},
+    },
+    { name: 'imports-exist', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    // Packages with only an `import` entry are found too.
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};

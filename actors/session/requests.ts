@@ -1,0 +1,169 @@
+/** The requests a shard answers: a client's frame in, a reply out. */
+import type { Models } from '../../src/agent/models.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { checkRequest } from '../../src/protocol/check.ts';
+import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
+import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
+import { REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
+import type { ActorRef } from '../../src/runtime/actor.ts';
+import { RuntimeError } from '../../src/runtime/errors.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { SessionAnswers, SessionControl } from './session.ts';
+import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
+import { DuplicateMessage, type Turn } from './turn.ts';
+
+export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]>;
+
+/** Where the answers to one request go. */
+export interface Reply {
+  send(frame: Uint8Array): void;
+  /** Sends the answer and makes the connection that asked a subscriber of `session`, between the same two events. */
+  sendAndSubscribe(session: string, frame: Uint8Array): void;
+  /** Sends an event the connection missed; the answer follows. */
+  replay(frame: Uint8Array): void;
+}
+
+export interface RequestDependencies {
+  config: Config;
+  store: Store;
+  models: Models;
+  session(key: string): SessionRef;
+  /** Whether the session is in memory: one that is needs no look at the disk. */
+  isActive(key: string): boolean;
+  newId(): string;
+  onFault(error: unknown, session: string): void;
+}
+
+/** Entries of one page of history, where the client names no limit. */
+const HISTORY_PAGE = 50;
+
+/** Answers the requests of one shard's sessions. */
+export class SessionRequests {
+  readonly #shared: RequestDependencies;
+
+  constructor(dependencies: RequestDependencies) {
+    this.#shared = dependencies;
+  }
+
+  /**
+   * Handles one frame that the front end has skimmed and routed here. `routedTo` is the session it is for where the
+   * frame does not say so itself. Never throws.
+   */
+  handle(routedTo: string, bytes: Uint8Array, reply: Reply): void {
+    const frame = decodeFrame(bytes);
+    const id = frame.id as string;
+    const key = routedTo || sessionIn(frame.data) || MAIN_SESSION;
+    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply).catch((error: unknown) => {
+      const told = asUserError(error);
+      if (told === undefined) this.#shared.onFault(error, key);
+      reply.send(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(told) }));
+    });
+  }
+
+  async #dispatch(type: RequestType, data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+    switch (type) {
+      case 'message.send':
+        return this.#send(data, key, id, reply);
+      case 'message.cancel': {
+        const { run } = checkRequest(type, data);
+        const { cancelled } = await this.#control<'cancel'>(key, { type: 'cancel', run });
+        return reply.send(answer(type, id, { session: key, cancelled }));
+      }
+      case 'session.create':
+        return reply.send(answer(type, id, await this.#create(data, key)));
+      case 'session.get': {
+        checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'get'>(key, { type: 'get' })));
+      }
+      case 'session.history':
+        return reply.send(answer(type, id, this.#history(data, key)));
+      case 'subscribe': {
+        const { after, epoch } = checkRequest(type, data);
+        const stream = await this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch });
+        for (const missed of stream.missed) reply.replay(missed);
+        const { missed: _, ...position } = stream;
+        return reply.sendAndSubscribe(key, answer(type, id, { session: key, ...position }));
+      }
+      default:
+        throw new DhaavakError('unknown_type', `no request has the type ${type}`, { param: 'type' });
+    }
+  }
+
+  async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+    const { text, idempotencyKey } = checkRequest('message.send', data);
+    const ref = this.#existing(key);
+    const message = this.#shared.newId();
+    const acknowledge = (queued: number) =>
+      reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
+    try {
+      await ref.tell({ message, text, idempotencyKey, seq: 0, acknowledge });
+    } catch (error) {
+      if (!(error instanceof DuplicateMessage)) throw error;
+      const ack = { session: key, message: error.original, queued: 0, duplicate: true } as const;
+      reply.sendAndSubscribe(key, answer('message.send', id, ack));
+    }
+  }
+
+  async #create(data: unknown, key: string): Promise<Replies['session.create']> {
+    const { config, models } = this.#shared;
+    const { agent = DEFAULT_AGENT, model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
+    if (!(agent in config.agents)) {
+      throw new DhaavakError('not_found', `no agent is named ${agent}`, { param: 'data.agent' });
+    }
+    if (model !== null) models.resolve(model);
+    const ref = this.#shared.session(key);
+    const created = await ref.control({ type: 'create', fields: { model, thinkingLevel } });
+    return created as SessionAnswers['create'];
+  }
+
+  #history(data: unknown, key: string): Replies['session.history'] {
+    const { before = Number.MAX_SAFE_INTEGER, limit = HISTORY_PAGE } = checkRequest('session.history', data);
+    this.#existing(key);
+    const entries = this.#shared.store.entriesBefore(key, before, limit + 1);
+    const more = entries.length > limit;
+    return { session: key, entries: more ? entries.slice(1) : entries, more };
+  }
+
+  async #control<T extends SessionControl['type']>(
+    key: string,
+    message: SessionControl & { type: T },
+  ): Promise<SessionAnswers[T]> {
+    return (await this.#existing(key).control(message)) as SessionAnswers[T];
+  }
+
+  /** A ref to a session that is there. A key that was never created must not bring an actor into memory. */
+  #existing(key: string): SessionRef {
+    const { isActive, store, config } = this.#shared;
+    if (isActive(key) || store.sessions.doesExist(key) || isMainSession(key, config)) return this.#shared.session(key);
+    throw new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
+  }
+}
+
+function isMainSession(key: string, config: Config): boolean {
+  const [, agent = '', type, ...rest] = key.split(':');
+  return key.startsWith('agent:') && type === 'main' && rest.length === 0 && agent in config.agents;
+}
+
+/** The session a frame names; the front end has checked its form. */
+function sessionIn(data: unknown): string | undefined {
+  return (data as { session?: string } | undefined)?.session;
+}
+
+function answer<T extends RequestType>(type: T, id: string, data: Replies[T]): Buffer {
+  return encodeFrame({ id, type: REPLY_TYPES[type], timestamp: Date.now(), data });
+}
+
+/** The error as a user may see it, or undefined for a fault of ours. */
+function asUserError(error: unknown): DhaavakError | undefined {
+  if (error instanceof DhaavakError) return error;
+  if (!(error instanceof RuntimeError)) return undefined;
+  const retry = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  switch (error.code) {
+    case 'busy':
+      return new DhaavakError('busy', 'the mailbox of this session is full', { retryAfterMs: 500 });
+    case 'stopped':
+      return new DhaavakError('stopped', 'this session crashed too often and is paused', retry);
+    default:
+      return new DhaavakError('unavailable', 'the gateway is draining', { retryAfterMs: 1_000 });
+  }
+}

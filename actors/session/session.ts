@@ -1,0 +1,376 @@
+import type { Logger } from 'pino';
+import { contextFor } from '../../src/agent/context.ts';
+import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
+import type { Models } from '../../src/agent/models.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { HistoryEntry, Session, Usage } from '../../src/protocol/messages.ts';
+import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
+import { RuntimeError } from '../../src/runtime/errors.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { ToolRegistry } from '../../src/tools/registry.ts';
+import { type Emit, EventStream } from './event-stream.ts';
+import { parseSessionKey } from './session-key.ts';
+import { Transcript } from './transcript.ts';
+import { DuplicateMessage, type Turn } from './turn.ts';
+
+/** What every session of a shard shares. */
+export interface SessionDependencies {
+  config: Config;
+  store: Store;
+  models: Models;
+  tools: ToolRegistry;
+  log: Logger;
+  emit: Emit;
+  /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
+  room(): Promise<void> | undefined;
+  countTokens(texts: string[]): Promise<number[]>;
+  newId(): string;
+}
+
+/** What the control lane of a session answers: at once, also while a run is going on. */
+export type SessionControl =
+  | { type: 'wake' }
+  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
+  | { type: 'get' }
+  | { type: 'cancel'; run: string | undefined }
+  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined };
+
+export interface SessionAnswers {
+  wake: undefined;
+  create: { session: Session; created: boolean };
+  get: { session: Session };
+  cancel: { cancelled: string[] };
+  subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };
+}
+
+/** Sessions as a kind of actor: a serial lane of turns. */
+export function sessionKind(
+  dependencies: SessionDependencies,
+): ActorDefinition<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+  const { config, store } = dependencies;
+  return {
+    kind: 'session',
+    mailboxMax: config.sessions.mailboxMax,
+    idleMs: config.sessions.idleMs,
+    deadlineMs: config.sessions.runTimeoutMs,
+    create: (context) => new SessionActor(context, dependencies),
+    pending: (key) => unfinishedTurns(store, key),
+  };
+}
+
+/** The turns a session accepted in an earlier life and did not finish. */
+function* unfinishedTurns(store: Store, session: string): Iterable<Turn> {
+  for (const { seq, message, text } of store.unfinished(session)) {
+    yield { message, text, seq, idempotencyKey: undefined, acknowledge: undefined };
+  }
+}
+
+/** One conversation. */
+class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+  readonly #key: string;
+  readonly #context: ActorContext<Turn>;
+  readonly #shared: SessionDependencies;
+  readonly #transcript: Transcript;
+  readonly #events: EventStream;
+  /** Undefined: nobody created this session. */
+  #session: Session | undefined;
+  /** Whether the session is on the disk (or on its way). */
+  #kept: boolean;
+  /** Idempotency keys whose messages are on their way to the disk. */
+  #arriving: Map<string, { message: string; kept: Promise<void> }> | undefined;
+  #run: { id: string; message: string } | undefined;
+
+  constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
+    this.#key = context.address.key;
+    this.#context = context;
+    this.#shared = shared;
+    this.#transcript = new Transcript(shared.store, this.#key);
+    this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
+    const kept = shared.store.sessions.get(this.#key);
+    this.#kept = kept !== undefined;
+    this.#session = kept ?? this.#implicitSession();
+  }
+
+  /** Journals the message, acknowledges it, and only then shows it to subscribers. */
+  async accept(turn: Turn): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw noSuchSession(this.#key);
+    await this.#refuseDuplicate(turn.idempotencyKey);
+    const queued = this.#context.queued + this.#context.running - 1;
+    turn.seq = this.#transcript.number();
+    session.lastActive = this.#context.clock.now();
+    const entry: HistoryEntry = {
+      seq: turn.seq,
+      role: 'user',
+      text: turn.text,
+      timestamp: session.lastActive,
+      message: turn.message,
+    };
+    await this.#journalArrival(turn, entry, session);
+    this.#transcript.written(entry);
+    turn.acknowledge?.(queued);
+    this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
+  }
+
+  /** Runs the agent on one message. */
+  async receive(turn: Turn, task: Task): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
+    const run = { id: this.#shared.newId(), message: turn.message };
+    const model = this.#shared.models.resolve(session.model ?? this.#agent.model ?? null);
+    this.#run = run;
+    this.#events.publish('run.start', { run: run.id, message: run.message, model: model.reference });
+    try {
+      const { config, tools } = this.#shared;
+      const end = await this.#publishRun(
+        run.id,
+        runAgent({
+          provider: model.provider,
+          model: model.name,
+          system: this.#agent.prompt,
+          messages: contextFor(this.#transcript.tail(), turn.message),
+          tools: tools.view(this.#agent.tools),
+          thinkingLevel: session.thinkingLevel,
+          outputTokensMax: config.models.outputTokensMax,
+          turnsMax: config.models.turnsMax,
+          stallMs: config.models.stallMs,
+          signal: task.signal,
+        }),
+      );
+      if (isShutdown(task.signal)) throw task.signal.reason; // the turn stays in the inbox and runs after the start
+      await this.#finish(turn, run.id, session, withReason(end, task.signal));
+    } finally {
+      this.#run = undefined;
+    }
+  }
+
+  control(message: SessionControl): SessionAnswers[SessionControl['type']] | Promise<SessionAnswers['create']> {
+    switch (message.type) {
+      case 'wake':
+        return undefined;
+      case 'create':
+        return this.#create(message.fields);
+      case 'get':
+        return { session: this.#existing() };
+      case 'cancel':
+        return { cancelled: this.#cancel(message.run) };
+      case 'subscribe':
+        return this.#subscribe(message.after, message.epoch);
+    }
+  }
+
+  // Arriving
+
+  /** Throws {@link DuplicateMessage} for a key that was used, once the message it was used for is safe. */
+  async #refuseDuplicate(key: string | undefined): Promise<void> {
+    if (key === undefined) return;
+    const arriving = this.#arriving?.get(key);
+    if (arriving !== undefined) {
+      await arriving.kept;
+      throw new DuplicateMessage(arriving.message);
+    }
+    const message = this.#shared.store.keys.get([this.#key, key]);
+    if (message !== undefined) throw new DuplicateMessage(message);
+  }
+
+  async #journalArrival(turn: Turn, entry: HistoryEntry, session: Session): Promise<void> {
+    const { store } = this.#shared;
+    const key = turn.idempotencyKey;
+    const kept = store.journal.commit((batch) => {
+      this.#transcript.write(batch, entry);
+      batch.put(store.inbox, [this.#key, turn.seq], turn.message);
+      if (key !== undefined) batch.put(store.keys, [this.#key, key], turn.message);
+      if (!this.#kept) batch.put(store.sessions, this.#key, session);
+    });
+    if (key !== undefined) {
+      this.#arriving ??= new Map();
+      this.#arriving.set(key, { message: turn.message, kept });
+    }
+    try {
+      await kept;
+      this.#kept = true;
+    } finally {
+      if (key !== undefined) this.#arriving?.delete(key);
+    }
+  }
+
+  // Running
+
+  /** Publishes a run's events as they come and returns its end. */
+  async #publishRun(run: string, events: ReturnType<typeof runAgent>): Promise<RunEnd> {
+    for await (const event of events) {
+      switch (event.type) {
+        case 'text':
+          this.#events.publish('message.delta', { run, text: event.text });
+          break;
+        case 'toolStart': {
+          const { id: call, name, input } = event.call;
+          this.#events.publish('tool.start', { run, call, name, input });
+          break;
+        }
+        case 'toolEnd': {
+          const { call, output, failed } = event;
+          this.#events.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
+          break;
+        }
+        case 'end':
+          return event;
+      }
+      const room = this.#shared.room();
+      if (room !== undefined) await room;
+    }
+    throw new Error('a run ended without saying how');
+  }
+
+  /** Writes what the run said, in one commit with the end of its turn, and then tells. */
+  async #finish(turn: Turn, run: string, session: Session, end: RunEnd): Promise<void> {
+    const { store } = this.#shared;
+    const usage = end.usage ?? (await this.#countUsage(turn, end));
+    const entries = this.#entriesOf(turn, run, end);
+    session.tokensUsed += usage.inputTokens + usage.outputTokens;
+    session.lastActive = this.#context.clock.now();
+    await store.journal.commit((batch) => {
+      for (const entry of entries) this.#transcript.write(batch, entry);
+      batch.remove(store.inbox, [this.#key, turn.seq]);
+      batch.put(store.sessions, this.#key, session);
+    });
+    for (const entry of entries) this.#transcript.written(entry);
+    const { message } = turn;
+    if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, text: end.text });
+    const error = end.error === undefined ? {} : { error: end.error.toWire() };
+    this.#events.publish('run.end', { run, message, status: end.status, usage, ...error });
+    if (end.status === 'failed') {
+      this.#shared.log.warn({ session: this.#key, message, run, error: end.error }, 'run failed');
+    }
+  }
+
+  /** The transcript entries of what a run added. */
+  #entriesOf(turn: Turn, run: string, end: RunEnd): HistoryEntry[] {
+    const timestamp = this.#context.clock.now();
+    const common = { timestamp, message: turn.message, run };
+    const entries = end.messages.map((message): HistoryEntry => {
+      const seq = this.#transcript.number();
+      if (message.role === 'tool') {
+        const toolCall = { id: message.call, name: message.name, ...(message.failed ? { failed: true as const } : {}) };
+        return { seq, role: 'tool', text: message.text, ...common, toolCall };
+      }
+      if (message.role === 'user') return { seq, role: 'user', text: message.text, ...common };
+      const toolCalls = message.toolCalls.length === 0 ? {} : { toolCalls: [...message.toolCalls] };
+      return { seq, role: 'assistant', text: message.text, ...common, ...toolCalls };
+    });
+    if (end.status !== 'ok') {
+      const last = entries.findLast(({ role }) => role === 'assistant');
+      if (last !== undefined) last.status = end.status;
+      else entries.push({ seq: this.#transcript.number(), role: 'assistant', text: '', ...common, status: end.status });
+    }
+    return entries;
+  }
+
+  /** Counts tokens where the model API reported none. A failure to count must not fail the run. */
+  async #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
+    try {
+      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens([turn.text, end.text]);
+      return { inputTokens, outputTokens, estimated: true };
+    } catch (error) {
+      this.#shared.log.warn({ session: this.#key, error }, 'tokens could not be counted');
+      return { inputTokens: 0, outputTokens: 0, estimated: true };
+    }
+  }
+
+  // Control
+
+  async #create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
+    if (this.#session !== undefined && this.#kept) return { session: this.#session, created: false };
+    const session = this.#session ?? this.#newSession();
+    if (session === undefined) throw noSuchSession(this.#key);
+    Object.assign(session, fields);
+    this.#session = session;
+    const { store } = this.#shared;
+    await store.journal.commit((batch) => batch.put(store.sessions, this.#key, session));
+    this.#kept = true;
+    return { session, created: true };
+  }
+
+  /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
+  #cancel(run: string | undefined): string[] {
+    if (run !== undefined && run !== this.#run?.id) {
+      throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
+    }
+    const only = run === undefined ? undefined : this.#run?.message;
+    const { running, queued } = this.#context.cancel(
+      ({ message }) => only === undefined || message === only,
+      new DhaavakError('cancelled', 'cancelled by a client'),
+    );
+    for (const turn of queued) void this.#cancelQueued(turn);
+    return [...running, ...queued].map(({ message }) => message);
+  }
+
+  async #cancelQueued(turn: Turn): Promise<void> {
+    const { store, log } = this.#shared;
+    const run = this.#shared.newId();
+    try {
+      await store.journal.commit((batch) => batch.remove(store.inbox, [this.#key, turn.seq]));
+      const usage = { inputTokens: 0, outputTokens: 0 };
+      this.#events.publish('run.end', { run, message: turn.message, status: 'cancelled', usage });
+    } catch (error) {
+      log.error({ session: this.#key, message: turn.message, error }, 'a cancelled message may run after a restart');
+    }
+  }
+
+  #subscribe(after: number | undefined, epoch: string | undefined): SessionAnswers['subscribe'] {
+    this.#existing();
+    const { seq } = this.#events;
+    const missed = after === undefined ? [] : this.#events.since(after, epoch ?? '');
+    return { epoch: this.#events.epoch, seq, recovered: missed !== undefined, missed: missed ?? [] };
+  }
+
+  // The session itself
+
+  get #agent(): Config['agents'][string] {
+    const { agents } = this.#shared.config;
+    return agents[this.#session?.agent ?? ''] ?? (agents.main as Config['agents'][string]);
+  }
+
+  #existing(): Session {
+    if (this.#session === undefined) throw noSuchSession(this.#key);
+    return this.#session;
+  }
+
+  /** The main session of a configured agent is always there; it is written with its first message. */
+  #implicitSession(): Session | undefined {
+    return parseSessionKey(this.#key)?.type === 'main' ? this.#newSession() : undefined;
+  }
+
+  #newSession(): Session | undefined {
+    const parts = parseSessionKey(this.#key);
+    if (parts === undefined || !(parts.agent in this.#shared.config.agents)) return undefined;
+    const now = this.#context.clock.now();
+    return {
+      id: this.#key,
+      ...parts,
+      model: null,
+      thinkingLevel: 'off',
+      tokensUsed: 0,
+      createdAt: now,
+      lastActive: now,
+    };
+  }
+}
+
+/** Whether the gateway is going down and ended the run before its time. */
+function isShutdown({ reason }: AbortSignal): boolean {
+  return reason instanceof RuntimeError && reason.code === 'closed';
+}
+
+/** Tells a run that ran out of time from one that somebody cancelled: both end by their signal. */
+function withReason(end: RunEnd, signal: AbortSignal): RunEnd {
+  if (end.status !== 'cancelled' || !(signal.reason instanceof Error)) return end;
+  const { reason } = signal;
+  if (reason instanceof DhaavakError) return end;
+  return { ...end, status: 'failed', error: new DhaavakError('deadline_exceeded', reason.message) };
+}
+
+function noSuchSession(key: string): DhaavakError {
+  return new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
+}

@@ -1,0 +1,100 @@
+/**
+ * What of a transcript a model is sent. Pure: entries in, messages out. Two promises hold for any transcript, a damaged
+ * one included: no tool call without its result or result without its call, and the message to be answered comes last.
+ */
+import type { HistoryEntry } from '../protocol/messages.ts';
+import type { ModelMessage, ToolCall } from './provider.ts';
+
+/**
+ * Most earlier text that is sent, in UTF-16 code units: about 60,000 tokens, which every current hosted model takes and
+ * which still leaves room for the message itself (up to 256 Ki) and the tools' results in a window of 200,000.
+ */
+export const CONTEXT_LENGTH_MAX = 240_000;
+/** Most earlier turns, a turn being a user's message and everything it led to: beyond, a summary serves better. */
+export const CONTEXT_TURNS_MAX = 100;
+/** What a message costs besides its text: its role and the syntax around it. */
+const MESSAGE_OVERHEAD = 16;
+
+/**
+ * The messages that put `message` (the id of a user's message in `entries`) before a model: earlier turns, as many of
+ * the newest as the limits allow, then the message. Entries are taken by the message they belong to, because a second
+ * message may be accepted before the answer to the first is written. What an interrupted run left of the message's own
+ * turn is not sent: it is answered afresh. Throws a RangeError when there is no such message.
+ */
+export function contextFor(entries: readonly HistoryEntry[], message: string): ModelMessage[] {
+  const turns = groupByTurn(entries);
+  const current = turns.findIndex(([user]) => user.message === message);
+  if (current === -1) throw new RangeError(`the transcript has no user message ${message}`);
+  const earlier: ModelMessage[][] = [];
+  let length = 0;
+  for (let index = current - 1; index >= Math.max(0, current - CONTEXT_TURNS_MAX); index -= 1) {
+    const messages = turnMessages(turns[index]!);
+    length += contextLength(messages);
+    if (length > CONTEXT_LENGTH_MAX) break;
+    earlier.push(messages);
+  }
+  return [...earlier.reverse().flat(), { role: 'user', text: turns[current]![0].text }];
+}
+
+/** What `messages` count towards {@link CONTEXT_LENGTH_MAX}. */
+export function contextLength(messages: readonly ModelMessage[]): number {
+  let length = 0;
+  for (const message of messages) {
+    length += message.text.length + MESSAGE_OVERHEAD;
+    if (message.role !== 'assistant') continue;
+    for (const { name, input } of message.toolCalls) {
+      length += name.length + (JSON.stringify(input)?.length ?? 0) + MESSAGE_OVERHEAD;
+    }
+  }
+  return length;
+}
+
+/** A user's entry and those that belong to it, in the order they were written. */
+type Turn = [user: HistoryEntry, ...rest: HistoryEntry[]];
+
+/** In the order of the users' entries. Entries whose user entry is not among `entries` are left out. */
+function groupByTurn(entries: readonly HistoryEntry[]): Turn[] {
+  const turns = new Map<string, Turn>();
+  for (const entry of entries) {
+    if (entry.role === 'user' && !turns.has(entry.message)) turns.set(entry.message, [entry]);
+  }
+  for (const entry of entries) {
+    if (entry.role !== 'user') turns.get(entry.message)?.push(entry);
+  }
+  return [...turns.values()];
+}
+
+function turnMessages([user, ...rest]: Turn): ModelMessage[] {
+  const messages: ModelMessage[] = [{ role: 'user', text: user.text }];
+  for (const [index, entry] of rest.entries()) {
+    if (entry.role === 'assistant') messages.push(...answerMessages(entry, resultsAfter(rest, index)));
+  }
+  return messages;
+}
+
+/** The results written between the assistant's entry at `index` and the next one. An id counts only until there. */
+function resultsAfter(entries: readonly HistoryEntry[], index: number): Map<string, HistoryEntry> {
+  const results = new Map<string, HistoryEntry>();
+  for (const entry of entries.slice(index + 1)) {
+    if (entry.role === 'assistant') break;
+    if (entry.toolCall && !results.has(entry.toolCall.id)) results.set(entry.toolCall.id, entry);
+  }
+  return results;
+}
+
+/** One assistant entry and the results of its calls, in the order of the calls; nothing of calls without a result. */
+function answerMessages(entry: HistoryEntry, results: ReadonlyMap<string, HistoryEntry>): ModelMessage[] {
+  const answered = new Map<string, ToolCall>();
+  for (const call of entry.toolCalls ?? []) {
+    if (results.has(call.id)) answered.set(call.id, call);
+  }
+  const toolCalls = [...answered.values()];
+  if (entry.text === '' && toolCalls.length === 0) return [];
+  return [
+    { role: 'assistant', text: entry.text, toolCalls },
+    ...toolCalls.map(({ id, name }): ModelMessage => {
+      const { text, toolCall } = results.get(id)!;
+      return { role: 'tool', call: id, name, text, failed: toolCall?.failed === true };
+    }),
+  ];
+}

@@ -1,0 +1,225 @@
+/**
+ * The agent loop: context → model stream → tool calls → … → answer. What it yields:
+ *
+ * ```
+ * runAgent
+ * ├─ text*                      pieces of the model's text, as they arrive
+ * ├─ toolStart+ toolEnd+        all calls of one turn, in parallel; then the model is asked again
+ * └─ end                        exactly one, last, whatever happened
+ * ```
+ */
+import { DhaavakError } from '../protocol/errors.ts';
+import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
+import type { ToolResult, ToolView } from '../tools/registry.ts';
+import { Interrupt } from './interrupt.ts';
+import type { Echo, EndReason, ModelEvent, ModelMessage, ModelProvider, ToolCall } from './provider.ts';
+
+export interface RunOptions {
+  provider: ModelProvider;
+  /** The model's name at the provider. */
+  model: string;
+  system: string;
+  /** What was said before, ending with the user message to answer. */
+  messages: readonly ModelMessage[];
+  tools: ToolView;
+  thinkingLevel: ThinkingLevel;
+  /** In each turn. */
+  outputTokensMax: number;
+  /** How often the model may be asked. */
+  turnsMax: number;
+  /** Longest silence of the model, in milliseconds. */
+  stallMs: number;
+  /** Cancels the run, at any point and at once. */
+  signal: AbortSignal;
+}
+
+export type RunEvent =
+  | { type: 'text'; text: string }
+  /** The call is not made before the consumer has asked for more: it can write down what is about to happen. */
+  | { type: 'toolStart'; call: ToolCall }
+  | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean }
+  | RunEnd;
+
+export interface RunEnd {
+  type: 'end';
+  status: RunStatus;
+  /** Everything the run added. Each tool call is followed by its result, also when the run did not get that far. */
+  messages: ModelMessage[];
+  /** What the model wrote in its last turn: the answer, or as much of it as there is. */
+  text: string;
+  /** Of all turns together. Null when the API left out that of a turn: then the caller counts. */
+  usage: Usage | null;
+  /** Unless `status` is `ok`. */
+  error?: DhaavakError;
+}
+
+/** The answer to one request to the model, as far as it came. */
+interface Answer {
+  text: string;
+  toolCalls: ToolCall[];
+  /** Null until the answer is whole. */
+  reason: EndReason | null;
+  usage: Usage | null;
+  echo: Echo | undefined;
+}
+
+const NOT_CALLED: ToolResult = { output: 'The run ended before this call was made.', failed: true };
+const UNKNOWN: ToolResult = { output: 'The run ended before this call did: its outcome is unknown.', failed: true };
+
+/**
+ * Answers the last of `options.messages`. Does not throw: how it ended is in the `end` event. Whoever stops iterating
+ * early stops the run. Nothing outlives it but a tool or provider that ignores its signal.
+ */
+export async function* runAgent(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
+  const run = new Run(options);
+  try {
+    yield* run.turns();
+    yield run.end('ok');
+  } catch (error) {
+    yield run.end(run.interrupt.cancelled ? 'cancelled' : 'failed', error);
+  } finally {
+    run.interrupt.dispose();
+  }
+}
+
+class Run {
+  readonly interrupt: Interrupt;
+  readonly #options: RunOptions;
+  readonly #added: ModelMessage[] = [];
+  #text = '';
+  /** Null once a turn's is missing. */
+  #usage: Usage | null = { inputTokens: 0, outputTokens: 0 };
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.interrupt = new Interrupt(options.signal, options.stallMs);
+  }
+
+  /** Asks the model until it calls no more tools. Throws what ends the run early. */
+  async *turns(): AsyncGenerator<RunEvent, void, undefined> {
+    const { turnsMax } = this.#options;
+    for (let turn = 1; ; turn += 1) {
+      const answer: Answer = { text: '', toolCalls: [], reason: null, usage: null, echo: undefined };
+      try {
+        yield* this.#ask(answer);
+        if (answer.reason === 'refused') throw new DhaavakError('model_rejected', 'the model declined to answer');
+        if (answer.toolCalls.length > 0 && turn === turnsMax) {
+          throw new DhaavakError('model_limit', `the run reached its limit of ${turnsMax} model turns`);
+        }
+      } catch (error) {
+        // Calls that are not going to be made need no results: they are left out.
+        this.#keep({ ...answer, toolCalls: [], echo: undefined });
+        throw error;
+      }
+      this.#keep(answer);
+      if (answer.toolCalls.length === 0) return;
+      yield* this.#call(answer.toolCalls);
+    }
+  }
+
+  end(status: RunStatus, thrown?: unknown): RunEnd {
+    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage: this.#usage };
+    return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
+  }
+
+  /** Sends one request and fills `answer` as it arrives. */
+  async *#ask(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
+    const { provider, model, system, thinkingLevel, outputTokensMax } = this.#options;
+    const messages = this.#added.length === 0 ? this.#options.messages : [...this.#options.messages, ...this.#added];
+    const tools = this.#options.tools.descriptions;
+    this.interrupt.check();
+    const events = provider
+      .stream({ model, system, messages, tools, thinkingLevel, outputTokensMax }, this.interrupt.signal)
+      [Symbol.asyncIterator]();
+    try {
+      while (answer.reason === null) {
+        const { done, value: event } = await this.interrupt.waitForModel(events.next());
+        if (done) throw new DhaavakError('internal', `the provider ${provider.name} ended without saying how`);
+        if (event.type === 'text') {
+          answer.text += event.text;
+          yield event;
+        } else {
+          take(answer, event);
+        }
+      }
+    } finally {
+      // Not awaited: a provider that ignores its signal would hold up the end of the run.
+      events.return?.().catch(() => undefined);
+    }
+  }
+
+  #keep(answer: Answer): void {
+    const { text, toolCalls, reason, usage, echo } = answer;
+    this.#text = text;
+    if (text !== '' || toolCalls.length > 0) {
+      this.#added.push({ role: 'assistant', text, toolCalls, ...(echo ? { echo } : {}) });
+    }
+    // A request that failed before it brought anything was not charged.
+    if (usage || text !== '' || reason !== null) this.#usage = sum(this.#usage, usage);
+  }
+
+  /** Makes the calls of one answer, all at once, and adds their results in the order of the calls. */
+  async *#call(calls: readonly ToolCall[]): AsyncGenerator<RunEvent, void, undefined> {
+    const results = new Map<ToolCall, ToolResult>();
+    const running = new Map<ToolCall, Promise<{ call: ToolCall; result: ToolResult }>>();
+    try {
+      for (const call of calls) yield { type: 'toolStart', call };
+      this.interrupt.check();
+      for (const call of calls) running.set(call, this.#execute(call));
+      while (running.size > 0) {
+        const { call, result } = await this.interrupt.wait(Promise.race(running.values()));
+        running.delete(call);
+        results.set(call, result);
+        yield { type: 'toolEnd', call, ...result };
+      }
+    } catch (error) {
+      for (const call of calls) {
+        if (results.has(call)) continue;
+        const result = running.has(call) ? UNKNOWN : NOT_CALLED;
+        results.set(call, result);
+        yield { type: 'toolEnd', call, ...result };
+      }
+      throw error;
+    } finally {
+      for (const call of calls) this.#added.push(resultMessage(call, results.get(call) ?? UNKNOWN));
+      // Still running here only when the consumer has stopped iterating.
+      if (running.size > 0) this.interrupt.abort(new DhaavakError('cancelled', 'the run was abandoned'));
+    }
+  }
+
+  async #execute(call: ToolCall): Promise<{ call: ToolCall; result: ToolResult }> {
+    return { call, result: await this.#options.tools.execute(call, { signal: this.interrupt.signal }) };
+  }
+}
+
+function take(answer: Answer, event: Exclude<ModelEvent, { type: 'text' }>): void {
+  if (event.type === 'toolCall') {
+    answer.toolCalls.push(event.call);
+    return;
+  }
+  answer.reason = event.reason;
+  answer.usage = event.usage;
+  answer.echo = event.echo;
+}
+
+function resultMessage(call: ToolCall, { output, failed }: ToolResult): ModelMessage {
+  return { role: 'tool', call: call.id, name: call.name, text: output, failed };
+}
+
+function sum(a: Usage | null, b: Usage | null): Usage | null {
+  if (!a || !b) return null;
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    ...(a.estimated || b.estimated ? { estimated: true } : {}),
+  };
+}
+
+function runError(status: RunStatus, thrown: unknown): DhaavakError {
+  if (status === 'cancelled') {
+    return thrown instanceof DhaavakError && thrown.code === 'cancelled'
+      ? thrown
+      : new DhaavakError('cancelled', 'the run was cancelled', { cause: thrown });
+  }
+  return thrown instanceof DhaavakError ? thrown : new DhaavakError('internal', 'the run failed', { cause: thrown });
+}

@@ -1,0 +1,87 @@
+/** Which provider and model a reference such as `anthropic/claude-sonnet-5-5` means. */
+import type { Config } from '../config/schema.ts';
+import { DhaavakError } from '../protocol/errors.ts';
+import type { ModelProvider } from './provider.ts';
+import { AnthropicProvider } from './providers/anthropic.ts';
+import { OfflineProvider } from './providers/offline.ts';
+import { OpenAiProvider } from './providers/openai.ts';
+
+/**
+ * The middle tier of each vendor's current general models. OpenAI's next one up (`gpt-6.1-sol`) cannot turn reasoning
+ * off, and with reasoning its Chat Completions API refuses tools.
+ */
+const DEFAULT_MODELS = { anthropic: 'claude-sonnet-5-5', openai: 'gpt-6.1-terra' } as const;
+
+/** For a compatible server of one's own that wants no key; the SDKs do want one. */
+const NO_KEY = 'no-key';
+
+export interface ResolvedModel {
+  provider: ModelProvider;
+  /** The model's name at this provider. */
+  name: string;
+  /** The reference in full, as sessions and events show it. */
+  reference: string;
+}
+
+/** The models of one configuration. */
+export interface Models {
+  /**
+   * What `reference` means; none is the default. Throws `invalid_request` with `param: 'model'` for one that means
+   * nothing here or whose provider has no key.
+   */
+  resolve(reference?: string | null): ResolvedModel;
+}
+
+/** Providers are made on first use and kept: each has its connections and caches. */
+export function createModels({ models: config }: Config): Models {
+  const providers = new Map<string, ModelProvider>();
+
+  const providerNamed = (name: ProviderName): ModelProvider => {
+    let provider = providers.get(name);
+    if (!provider) {
+      provider = createProvider(name, config);
+      providers.set(name, provider);
+    }
+    return provider;
+  };
+
+  return {
+    resolve(reference) {
+      const full = reference ?? config.default ?? bestReference(config);
+      if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
+      const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
+      if (prefix === undefined || name === undefined) {
+        throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
+      }
+      return { provider: providerNamed(prefix as ProviderName), name, reference: full };
+    },
+  };
+}
+
+/** The model that answers where nobody names one. Throws as {@link Models.resolve} does if it cannot be used. */
+export function describeModel(config: Config): string {
+  return createModels(config).resolve().reference;
+}
+
+type ProviderName = 'anthropic' | 'openai' | 'offline';
+
+function createProvider(name: ProviderName, config: Config['models']): ModelProvider {
+  if (name === 'offline') return new OfflineProvider();
+  const { apiKey, baseUrl } = config[name];
+  if (apiKey === undefined && baseUrl === undefined) {
+    const variable = name === 'anthropic' ? 'ANTHROPIC_API_KEY' : 'OPENAI_API_KEY';
+    throw invalidModel(`there is no key for ${name}: set models.${name}.apiKey or ${variable}`);
+  }
+  const options = { apiKey: apiKey ?? NO_KEY, baseUrl };
+  return name === 'anthropic' ? new AnthropicProvider(options) : new OpenAiProvider(options);
+}
+
+function bestReference({ anthropic, openai }: Config['models']): string {
+  if (anthropic.apiKey !== undefined) return `anthropic/${DEFAULT_MODELS.anthropic}`;
+  if (openai.apiKey !== undefined) return `openai/${DEFAULT_MODELS.openai}`;
+  return 'offline';
+}
+
+function invalidModel(message: string): DhaavakError {
+  return new DhaavakError('invalid_request', message, { param: 'model' });
+}

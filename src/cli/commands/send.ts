@@ -1,0 +1,59 @@
+import type { Run } from '../../client/client.ts';
+import type { WireError } from '../../protocol/errors.ts';
+import type { RunStatus, Usage } from '../../protocol/messages.ts';
+import { type ClientFlags, connectToGateway } from '../connection.ts';
+import { EXIT } from '../exit.ts';
+import { RunPrinter } from '../run-printer.ts';
+
+interface SendFlags extends ClientFlags {
+  session?: string;
+  json?: true;
+}
+
+/** What `--json` prints. `text` is the whole answer, or what there is of it when the run did not end well. */
+interface Answer {
+  session: string;
+  message: string;
+  status: RunStatus;
+  text: string;
+  usage: Usage;
+  error?: WireError;
+}
+
+/** Sends one message and prints the answer as it comes, or as one JSON object at the end. Returns the exit code. */
+export async function send(text: string, { session, json, ...flags }: SendFlags): Promise<number> {
+  const { client } = await connectToGateway(flags);
+  await using _ = client;
+  const run = client.run({ session, text });
+  // Once: a second Ctrl-C ends the program the hard way.
+  process.once('SIGINT', () => run.cancel());
+  const status = json ? await printJson(run) : await print(run);
+  return status === 'ok' ? EXIT.ok : EXIT.failed;
+}
+
+async function print(run: Run): Promise<RunStatus> {
+  const printer = new RunPrinter(process.stdout, process.stderr);
+  let status: RunStatus = 'failed';
+  for await (const event of run) {
+    printer.print(event);
+    if (event.type === 'run.end') status = event.data.status;
+  }
+  return status;
+}
+
+async function printJson(run: Run): Promise<RunStatus> {
+  let text = '';
+  let status: RunStatus = 'failed';
+  for await (const { type, data } of run) {
+    if (type === 'tool.start') text = '';
+    else if (type === 'message.delta') text += data.text;
+    else if (type === 'message.outbound') text = data.text;
+    else if (type === 'run.end') {
+      const { session, message, usage, error } = data;
+      status = data.status;
+      const answer: Answer = { session, message, status, text, usage, ...(error ? { error } : {}) };
+      console.log(JSON.stringify(answer));
+    }
+  }
+  return status;
+}

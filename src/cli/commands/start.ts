@@ -1,0 +1,64 @@
+import { constants } from 'node:os';
+import type { Flags } from '../../config/environment.ts';
+import { loadConfig } from '../../config/load.ts';
+import { ensureToken } from '../../config/token.ts';
+import { type RunningGateway, startGateway } from '../../main.ts';
+import { createLogger } from '../../telemetry/log.ts';
+import { VERSION } from '../../version.ts';
+import { EXIT } from '../exit.ts';
+
+/**
+ * A second signal this soon, in milliseconds, is the same Ctrl-C: the terminal sends it to the gateway and to npm, which
+ * passes it on.
+ */
+const SAME_SIGNAL_MS = 300;
+
+type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** Runs the gateway until a signal. Returns the exit code; does not return when told to stop twice. */
+export async function start(flags: Flags): Promise<number> {
+  const { config } = await loadConfig({ flags, env: process.env });
+  const stored = config.gateway.token === undefined ? await ensureToken(config.home) : undefined;
+  const token = config.gateway.token ?? stored?.token;
+  const log = createLogger({ level: config.log.level, name: 'gateway' });
+  const gateway = await startGateway({ ...config, gateway: { ...config.gateway, token } }, log);
+  console.log(banner(gateway, stored?.file ?? '(as configured)', flags));
+  await stopOnSignal(gateway);
+  process.exit(EXIT.ok); // whatever a library has left open
+}
+
+function banner({ url, port, model }: RunningGateway, token: string, flags: Flags): string {
+  const offline = model === 'offline' ? ' (no ANTHROPIC_API_KEY or OPENAI_API_KEY set)' : '';
+  return [
+    `Dhaavak ${VERSION} listens on ${url} (ready in ${Math.round(performance.now())} ms)`,
+    `  model   ${model}${offline}`,
+    `  token   ${token}`,
+    `  next    ${`npx dhaavak chat${sameFlags(flags, port)}`.padEnd(24)}  (in another terminal)`,
+  ].join('\n');
+}
+
+/** What the chat needs to be told to find this gateway. Variables it finds itself. */
+function sameFlags({ config, home, host, port }: Flags, actualPort: number): string {
+  const given = { config, home, host, port: port === undefined ? undefined : String(actualPort) };
+  return Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` --${name} ${value}`)
+    .join('');
+}
+
+/** Resolves when the gateway has stopped after a first signal. A second one ends the process at once. */
+function stopOnSignal(gateway: RunningGateway): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stoppingSince: number | undefined;
+    const onSignal = (signal: StopSignal): void => {
+      if (stoppingSince === undefined) {
+        stoppingSince = performance.now();
+        gateway.stop().then(resolve, reject);
+      } else if (performance.now() - stoppingSince > SAME_SIGNAL_MS) {
+        process.exit(128 + constants.signals[signal]);
+      }
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}

@@ -1,0 +1,58 @@
+import type { GatewayStatus } from '../../protocol/messages.ts';
+import { type ClientFlags, connectToGateway } from '../connection.ts';
+import { EXIT } from '../exit.ts';
+import { printable } from '../terminal.ts';
+
+interface StatusFlags extends ClientFlags {
+  json?: true;
+}
+
+const COLUMNS = ['shard', 'state', 'sessions', 'running', 'queued', 'restarts'] as const;
+
+/** Prints how the gateway is doing. Returns the exit code. */
+export async function status({ json, ...flags }: StatusFlags): Promise<number> {
+  const { client, url } = await connectToGateway(flags);
+  await using _ = client;
+  const answer = await client.request('status', {});
+  console.log(json ? JSON.stringify(answer) : printable(page(answer, url)));
+  return EXIT.ok;
+}
+
+function page({ version, uptimeMs, model, connections, rssBytes, shards }: GatewayStatus, url: string): string {
+  const rows = shards.map(({ index, ...shard }) => {
+    const { state, sessions, running, queued, restarts } = shard;
+    return [index, state, sessions, running, queued, restarts].map(String);
+  });
+  return [
+    `Dhaavak ${version} at ${url}`,
+    `  up           ${duration(uptimeMs)}`,
+    `  model        ${model}`,
+    `  connections  ${connections}`,
+    `  memory       ${Math.round(rssBytes / 1024 / 1024)} MB`,
+    '',
+    ...table([[...COLUMNS], ...rows]),
+  ].join('\n');
+}
+
+/** Lines of `rows`, each column as wide as its widest cell. */
+function table(rows: readonly string[][]): string[] {
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
+}
+
+/** `3 d 4 h`, `5 min 6 s`: the two largest units. */
+function duration(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1_000);
+  const units = [
+    { name: 'd', value: Math.floor(seconds / 86_400) },
+    { name: 'h', value: Math.floor(seconds / 3_600) % 24 },
+    { name: 'min', value: Math.floor(seconds / 60) % 60 },
+    { name: 's', value: seconds % 60 },
+  ];
+  const first = units.findIndex(({ value }) => value > 0);
+  if (first < 0) return '0 s';
+  return units
+    .slice(first, first + 2)
+    .map(({ name, value }) => `${value} ${name}`)
+    .join(' ');
+}

@@ -1,0 +1,107 @@
+/** The commands, their flags and their help. Each command is loaded when it is used. */
+import { Command } from 'commander';
+import { VERSION } from '../version.ts';
+import { EXIT, report } from './exit.ts';
+
+const HELP = `
+Exit codes:
+  ${EXIT.ok}  done
+  ${EXIT.failed}  the run failed or was cancelled, or the gateway could not start
+  ${EXIT.usage}  wrong flags, arguments or configuration
+  ${EXIT.unreachable}  no gateway answers, or it does not let this client in
+
+Variables: DHAAVAK_CONFIG, DHAAVAK_HOME, DHAAVAK_HOST, DHAAVAK_LOG_LEVEL, DHAAVAK_PORT and DHAAVAK_TOKEN
+stand for the flags of the same names; NO_COLOR turns colours off.`;
+
+/** Runs the command in `argv` (as in `process.argv`) and sets the exit code. Never rejects. */
+export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', leaveOnClosedPipe);
+  try {
+    await createProgram().parseAsync(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('dhaavak')
+    .description('A self-hosted AI-agent gateway')
+    .version(VERSION, '-v, --version')
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', HELP);
+  addStart(program);
+  addChat(program);
+  addSend(program);
+  addStatus(program);
+  return program;
+}
+
+function addStart(program: Command): void {
+  withGatewayFlags(program.command('start'))
+    .description('run the gateway until SIGTERM or Ctrl-C')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .addHelpText('after', examples('dhaavak start', 'dhaavak start --port 0 --home /var/lib/dhaavak'))
+    .action(async (flags) => {
+      const { start } = await import('./commands/start.ts');
+      process.exitCode = await start(flags);
+    });
+}
+
+function addChat(program: Command): void {
+  withClientFlags(program.command('chat'))
+    .description('talk to an agent; Ctrl-C cancels the answer, Ctrl-D leaves; from a pipe each line is a message')
+    .option('--session <key>', 'session to talk in (default: the main session)')
+    .addHelpText('after', examples('dhaavak chat', 'echo "What time is it?" | dhaavak chat'))
+    .action(async (flags) => {
+      const { chat } = await import('./commands/chat.ts');
+      process.exitCode = await chat(flags);
+    });
+}
+
+function addSend(program: Command): void {
+  withClientFlags(program.command('send'))
+    .description('send one message and print the answer')
+    .argument('<text...>', 'the message')
+    .option('--session <key>', 'session to send to (default: the main session)')
+    .option('--json', 'print one JSON object: session, message, status, text, usage, error')
+    .addHelpText('after', examples('dhaavak send What is 6 * 7?', 'dhaavak send --json "hello" | jq .usage'))
+    .action(async (words: string[], flags) => {
+      const { send } = await import('./commands/send.ts');
+      process.exitCode = await send(words.join(' '), flags);
+    });
+}
+
+function addStatus(program: Command): void {
+  withClientFlags(program.command('status'))
+    .description('show how the gateway and its shards are doing')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('dhaavak status', 'dhaavak status --json --url ws://10.0.0.5:18789/ws'))
+    .action(async (flags) => {
+      const { status } = await import('./commands/status.ts');
+      process.exitCode = await status(flags);
+    });
+}
+
+function withGatewayFlags(command: Command): Command {
+  return command
+    .option('--host <address>', 'address the gateway listens on')
+    .option('--port <number>', 'its port')
+    .option('--token <token>', 'secret of its clients (default: the one in <home>/token)')
+    .option('--home <folder>', 'data folder')
+    .option('--config <file>', 'configuration file (default: <home>/dhaavak.yaml, if it exists)');
+}
+
+function withClientFlags(command: Command): Command {
+  return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+/** `dhaavak send … | head -1` is no failure. */
+function leaveOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+}

@@ -1,0 +1,82 @@
+/**
+ * The composition root: the one file that knows every part. Read it from top to bottom to see what a gateway is made of
+ * and how it starts and stops; the parts themselves are in the folders.
+ */
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { defaultModel } from './agent/models.ts';
+import type { Config } from './config/schema.ts';
+import { TokenCheck } from './gateway/auth.ts';
+import { Server } from './gateway/server.ts';
+import { Topics } from './gateway/topics.ts';
+import { DhaavakError } from './protocol/errors.ts';
+import { ComputePool } from './shards/compute.ts';
+import { ShardPool } from './shards/pool.ts';
+import { lockFolder } from './storage/lock.ts';
+import { VERSION } from './version.ts';
+
+/** How long runs may go on after the gateway was told to stop. */
+const DRAIN_MS = 10_000;
+
+export interface RunningGateway {
+  /** Where clients connect. */
+  url: string;
+  port: number;
+  /** The model that answers where a session names none, e.g. `anthropic/…`. */
+  model: string;
+  /** Takes nothing new, lets runs end for up to 10 s, closes connections and threads. */
+  stop(): Promise<void>;
+}
+
+/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken. */
+export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
+  const { host, token } = config.gateway;
+  if (token === undefined) throw new DhaavakError('internal', 'a gateway needs a token');
+  const model = defaultModel(config.models);
+  const startedAt = performance.now();
+
+  const unlockFolder = lockFolder(config.home);
+  const compute = new ComputePool();
+  const topics = new Topics();
+  const shards = new ShardPool({
+    config,
+    count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
+    subscribers: topics,
+    countTokens: (texts) => compute.countTokens(texts),
+    log,
+  });
+  const server = new Server({
+    version: VERSION,
+    token: new TokenCheck(token),
+    topics,
+    log,
+    trouble: () => shards.trouble,
+    shards,
+    status: async () => ({
+      version: VERSION,
+      uptimeMs: Math.round(performance.now() - startedAt),
+      connections: server.connections,
+      rssBytes: process.memoryUsage.rss(),
+      shards: await shards.stats(),
+      model,
+    }),
+  });
+
+  const stop = async (drainMs: number) => {
+    server.stopIntake();
+    await shards.stop(drainMs);
+    server.close();
+    await compute.stop();
+    unlockFolder();
+  };
+
+  try {
+    await shards.start();
+    const port = await server.listen(host, config.gateway.port);
+    log.info({ host, port, model }, 'listening');
+    return { url: `ws://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+}

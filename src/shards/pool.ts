@@ -1,0 +1,196 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.ts';
+import { DhaavakError } from '../protocol/errors.ts';
+import type { GatewayStatus } from '../protocol/messages.ts';
+import type { MainServices } from './control.ts';
+import type { Receiver, Subscribers } from './receiver.ts';
+import { Shard } from './shard.ts';
+
+/** Restarts of one shard within the window before it is given up; Erlang's restart intensity. */
+const RESTARTS_MAX = 5;
+const RESTART_WINDOW_MS = 60_000;
+/** Wait before a restart: doubles with each within the window. */
+const BACKOFF_MIN_MS = 50;
+/** How often heartbeats are looked at. */
+const WATCH_MS = 250;
+/** How long `status` waits for one shard. */
+const STATS_TIMEOUT_MS = 1_000;
+
+type SlotState = 'starting' | 'ready' | 'restarting' | 'failed' | 'stopped';
+
+/** A place in the pool: a shard and, after it died, its successor. */
+interface Slot {
+  shard: Shard;
+  state: SlotState;
+  /** When each restart of the window happened. */
+  restarts: number[];
+  restartsTotal: number;
+}
+
+export interface ShardPoolOptions {
+  config: Config;
+  count: number;
+  subscribers: Subscribers;
+  countTokens: MainServices['countTokens'];
+  log: Logger;
+  entry?: URL;
+}
+
+/** The worker threads. Places sessions, replaces a shard that died or stopped answering. */
+export class ShardPool {
+  readonly #options: ShardPoolOptions;
+  readonly #slots: Slot[];
+  #watch: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: ShardPoolOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.count }, (_, index) => ({
+      shard: this.#spawn(index),
+      state: 'starting',
+      restarts: [],
+      restartsTotal: 0,
+    }));
+  }
+
+  /** Resolves when every shard takes requests. Rejects with what ended one before that. */
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        await slot.shard.ready;
+        slot.state = 'ready';
+        this.#superviseEnd(slot);
+      }),
+    );
+    this.#watch = setInterval(() => this.#replaceStuck(), WATCH_MS);
+  }
+
+  /** Why the pool cannot serve every session now; undefined when it can. */
+  get trouble(): string | undefined {
+    const index = this.#slots.findIndex(({ state }) => state !== 'ready');
+    return index < 0 ? undefined : `shard ${index} is ${this.#slots[index]?.state}`;
+  }
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  /**
+   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. Throws
+   * `unavailable` or `busy` when the shard cannot take it.
+   */
+  request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void {
+    const slot = this.#slots[index] as Slot;
+    if (slot.state !== 'ready') {
+      throw new DhaavakError('unavailable', `the worker of this session is ${slot.state}`, { retryAfterMs: 500 });
+    }
+    if (!slot.shard.request(session, frame, id, receiver)) {
+      throw new DhaavakError('busy', 'the worker of this session is too far behind', { retryAfterMs: 200 });
+    }
+  }
+
+  /** What each shard does now; one that does not answer in time is shown as `silent`. */
+  stats(): Promise<GatewayStatus['shards']> {
+    return Promise.all(
+      this.#slots.map(async ({ shard, state, restartsTotal }, index) => {
+        const none = { sessions: 0, running: 0, queued: 0, deadLetters: 0 };
+        const stats = state === 'ready' ? await within(STATS_TIMEOUT_MS, shard.control.stats()) : none;
+        return { index, state: stats === undefined ? 'silent' : state, ...(stats ?? none), restarts: restartsTotal };
+      }),
+    );
+  }
+
+  /** Lets runs end for up to `timeoutMs`, then ends the threads. What was accepted and did not run stays journalled. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#watch);
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        if (slot.state === 'ready') await within(timeoutMs + 1_000, slot.shard.control.drain(timeoutMs));
+        slot.state = 'stopped';
+        await slot.shard.terminate();
+        this.#failPending(slot.shard, 'the gateway stops');
+      }),
+    );
+  }
+
+  #spawn(index: number): Shard {
+    const { config, count, subscribers, countTokens, entry } = this.#options;
+    return new Shard({
+      index,
+      shards: count,
+      config,
+      subscribers,
+      countTokens,
+      entry: entry ?? new URL('./worker.ts', import.meta.url),
+    });
+  }
+
+  #replaceStuck(): void {
+    for (const { shard, state } of this.#slots) {
+      const silentMs = shard.silentForMs();
+      if (state !== 'ready' || silentMs < this.#options.config.shards.stuckAfterMs) continue;
+      this.#options.log.error({ shard: shard.index, silentMs: Math.round(silentMs) }, 'shard stopped answering');
+      void shard.terminate(); // its end is supervised
+    }
+  }
+
+  #superviseEnd(slot: Slot): void {
+    void slot.shard.ended.then((error) => {
+      if (this.#stopping) return;
+      this.#options.log.error({ shard: slot.shard.index, error: error?.message }, 'shard ended');
+      this.#failPending(slot.shard, 'the worker of this session was replaced');
+      void this.#restart(slot);
+    });
+  }
+
+  async #restart(slot: Slot): Promise<void> {
+    const { log } = this.#options;
+    const index = slot.shard.index;
+    for (;;) {
+      const now = Date.now();
+      slot.restarts = slot.restarts.filter((at) => now - at < RESTART_WINDOW_MS);
+      if (slot.restarts.length >= RESTARTS_MAX) {
+        slot.state = 'failed';
+        log.fatal({ shard: index }, `shard restarted ${RESTARTS_MAX} times within a minute: given up`);
+        return;
+      }
+      slot.state = 'restarting';
+      await new Promise((resolve) => setTimeout(resolve, BACKOFF_MIN_MS * 2 ** slot.restarts.length));
+      if (this.#stopping) return;
+      slot.restarts.push(now);
+      slot.restartsTotal++;
+      slot.shard = this.#spawn(index);
+      try {
+        await slot.shard.ready;
+        slot.state = 'ready';
+        this.#superviseEnd(slot);
+        log.warn({ shard: index, restarts: slot.restartsTotal }, 'shard replaced');
+        return;
+      } catch (error) {
+        log.error({ shard: index, error }, 'shard did not start');
+      }
+    }
+  }
+
+  /** Tells whoever waits for an answer of a shard that is gone; whether it acted on the request is not known. */
+  #failPending(shard: Shard, why: string): void {
+    for (const { receiver, id } of shard.takePending()) {
+      receiver.answered();
+      receiver.fail(id, new DhaavakError('unavailable', `${why}; the outcome is unknown`, { retryAfterMs: 500 }));
+    }
+  }
+}
+
+/** The promise's value, or undefined when it rejects or takes longer than `timeoutMs`. */
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, undefined);
+  });
+  try {
+    return await Promise.race([promise.catch(() => undefined), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

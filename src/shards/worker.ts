@@ -1,0 +1,104 @@
+/**
+ * The worker thread of a shard: puts together what its sessions need, wakes those that have unfinished work, and then
+ * takes requests from the link.
+ */
+import { workerData } from 'node:worker_threads';
+import * as comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { monotonicFactory } from 'ulid';
+import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
+import { sessionKind } from '../../actors/session/session.ts';
+import { Models } from '../agent/models.ts';
+import { ActorSystem } from '../runtime/system.ts';
+import { Store } from '../storage/store.ts';
+import { createLogger } from '../telemetry/log.ts';
+import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
+import { Link, RECORD } from './link.ts';
+import { shardOf } from './placement.ts';
+
+const { index, shards, config, link: linkEnd, control, heartbeat } = workerData as ShardData;
+
+const log = createLogger({ level: config.log.level, name: `shard-${index}` });
+const main = comlink.wrap<MainServices>(nodeEndpoint(control));
+const store = new Store(config.home);
+const models = new Models(config.models);
+const tools = createToolRegistry();
+const newId = monotonicFactory();
+
+const system = new ActorSystem({ onEvent: (event) => log.warn({ event }, event.type) });
+
+const session = system.register(
+  sessionKind({
+    config,
+    store,
+    models,
+    tools,
+    log,
+    newId,
+    emit: (key, frame) => {
+      if (!link.send(RECORD.event, 0, key, frame)) log.error({ session: key }, 'an event was dropped: link full');
+    },
+    room: () => link.room(),
+    countTokens: (texts) => main.countTokens(texts),
+  }),
+);
+
+const requests = new SessionRequests({
+  config,
+  store,
+  models,
+  session,
+  newId,
+  isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
+  onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
+});
+
+const link = new Link(linkEnd, (reader) => {
+  while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+});
+
+/** Answers to request `number`. */
+class LinkReply implements Reply {
+  readonly #number: number;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  send(frame: Uint8Array): void {
+    link.send(RECORD.reply, this.#number, '', frame);
+  }
+
+  sendAndSubscribe(session: string, frame: Uint8Array): void {
+    link.send(RECORD.replyAndSubscribe, this.#number, session, frame);
+  }
+
+  replay(frame: Uint8Array): void {
+    link.send(RECORD.replay, this.#number, '', frame);
+  }
+}
+
+const api: ShardControl = {
+  stats() {
+    const { actors, running, queued, deadLetters } = system.stats();
+    return { sessions: actors, running, queued, deadLetters };
+  },
+  async drain(timeoutMs) {
+    const outcome = await system.drain(timeoutMs);
+    await store.close();
+    return outcome;
+  },
+};
+comlink.expose(api, nodeEndpoint(control));
+
+const beats = new Int32Array(heartbeat);
+setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);
+
+for (const key of store.sessionsWithUnfinished()) {
+  if (shardOf(key, shards) !== index) continue;
+  session(key)
+    .control({ type: 'wake' })
+    .catch((error: unknown) => log.error({ error, session: key }, 'unfinished messages could not be run'));
+}
+await main.ready();

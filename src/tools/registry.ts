@@ -1,0 +1,117 @@
+/** The tools there are, and the part of them one agent may call. */
+import leven from 'leven';
+import { z } from 'zod';
+import type { ToolCall, ToolDescription } from '../agent/provider.ts';
+import { DhaavakError } from '../protocol/errors.ts';
+import type { Tool, ToolContext } from './tool.ts';
+
+/** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
+export const OUTPUT_LENGTH_MAX = 32_768;
+/** Longest name, in characters; OpenAI's limit. */
+const NAME_LENGTH_MAX = 64;
+const NAME = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
+/** A name is suggested for a mistyped one up to this many edits away. */
+const SUGGESTION_EDITS_MAX = 4;
+
+export interface ToolResult {
+  output: string;
+  failed: boolean;
+}
+
+/** What the agent loop sees of the tools. */
+export interface ToolView {
+  /** The same array every time: providers cache by it. */
+  readonly descriptions: readonly ToolDescription[];
+  /** Never throws: whatever goes wrong is a failed result that tells the model what to do instead. */
+  execute(call: ToolCall, context: ToolContext): Promise<ToolResult>;
+}
+
+export class ToolRegistry {
+  readonly #tools = new Map<string, Tool>();
+  readonly #descriptions = new Map<string, ToolDescription>();
+  /** By the array of names: an agent's stands in the configuration and lives as long. */
+  readonly #views = new WeakMap<readonly string[], ToolView>();
+
+  constructor(tools: readonly Tool[]) {
+    for (const tool of tools) this.register(tool);
+  }
+
+  /** Throws for a name that is taken or that a model API would refuse. */
+  register(tool: Tool): void {
+    const { name, description, input } = tool;
+    if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
+      throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
+    }
+    if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
+    this.#tools.set(name, tool);
+    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
+    this.#descriptions.set(name, { name, description, inputSchema });
+  }
+
+  /** The tools of an agent. Throws `invalid_request` for a name that is none, with the nearest one that is. */
+  view(names: readonly string[]): ToolView {
+    let view = this.#views.get(names);
+    if (!view) {
+      view = this.#createView(names);
+      this.#views.set(names, view);
+    }
+    return view;
+  }
+
+  #createView(names: readonly string[]): ToolView {
+    const tools = new Map<string, Tool>();
+    for (const name of names) {
+      const tool = this.#tools.get(name);
+      if (!tool) throw this.#unknown(name);
+      tools.set(name, tool);
+    }
+    const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
+    return { descriptions, execute: (call, context) => execute(tools, call, context) };
+  }
+
+  #unknown(name: string): DhaavakError {
+    const nearest = [...this.#tools.keys()].toSorted((a, b) => leven(a, name) - leven(b, name))[0];
+    const hint =
+      nearest !== undefined && leven(nearest, name) <= SUGGESTION_EDITS_MAX
+        ? `did you mean "${nearest}"?`
+        : `there are: ${[...this.#tools.keys()].join(', ')}`;
+    return new DhaavakError('invalid_request', `there is no tool "${name}"; ${hint}`, { param: 'tools' });
+  }
+}
+
+async function execute(tools: ReadonlyMap<string, Tool>, call: ToolCall, context: ToolContext): Promise<ToolResult> {
+  const tool = tools.get(call.name);
+  if (!tool)
+    return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
+  // Approvals don't exist yet, so what needs one is refused like what is forbidden.
+  if (tool.risk !== 'safe') return failure(`${tool.name} may not be called without an operator's approval`);
+  try {
+    const input = tool.input.safeParse(call.input);
+    if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
+    context.signal.throwIfAborted();
+    return { output: bounded(asText(await tool.handler(input.data, context))), failed: false };
+  } catch (error) {
+    return failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function failure(text: string): ToolResult {
+  return { output: bounded(text), failed: true };
+}
+
+/** `expression: Invalid input: expected string, received number` for each thing that is wrong. */
+function explain(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+    .join('; ');
+}
+
+/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
+}
+
+function bounded(text: string): string {
+  if (text.length <= OUTPUT_LENGTH_MAX) return text;
+  return `${text.slice(0, OUTPUT_LENGTH_MAX)}\n[${text.length - OUTPUT_LENGTH_MAX} more characters were cut]`;
+}

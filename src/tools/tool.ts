@@ -1,0 +1,29 @@
+/** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
+import type { z } from 'zod';
+
+/** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
+export type ToolRisk = 'safe' | 'ask' | 'forbid';
+
+export interface ToolContext {
+  /** Aborts with the run. A handler that waits for anything passes it on; the run does not wait for one that won't. */
+  signal: AbortSignal;
+}
+
+export interface Tool<Input = unknown> {
+  /** Lower-case words with dots: `time.now`. */
+  name: string;
+  /** For the model: what it does, when to use it, what it returns. */
+  description: string;
+  input: z.ZodType<Input>;
+  risk: ToolRisk;
+  /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
+  safeToRepeat: boolean;
+  /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
+  handler(input: Input, context: ToolContext): unknown;
+}
+
+/** A {@link Tool} with its input typed by its schema. */
+export function defineTool<Input>(tool: Tool<Input>): Tool {
+  // The registry parses every input with `tool.input` before it calls the handler, so the handler's type holds.
+  return tool as Tool;
+}

@@ -1,0 +1,344 @@
+/**
+ * Goal: one behaviour for every model provider. Method: the real SDKs against local servers that speak the vendors'
+ * formats and refuse what the vendors refuse, so that a request with a mistake in it fails here too.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
+import { AnthropicProvider } from '../../src/agent/providers/anthropic.ts';
+import { OfflineProvider } from '../../src/agent/providers/offline.ts';
+import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import {
+  ANTHROPIC_BUDGET_MODEL,
+  ANTHROPIC_KEY,
+  ANTHROPIC_MODEL,
+  startAnthropicServer,
+} from '../support/anthropic-server.ts';
+import { OPENAI_KEY, OPENAI_MODEL, OPENAI_REASONING_MODEL, startOpenAiServer } from '../support/openai-server.ts';
+import type { ModelServer } from '../support/sse.ts';
+
+const { descriptions: tools } = createToolRegistry().view(['time.now', 'calc']);
+const never = new AbortController().signal;
+
+let anthropic: ModelServer;
+let openai: ModelServer;
+
+beforeAll(async () => {
+  [anthropic, openai] = await Promise.all([startAnthropicServer(), startOpenAiServer()]);
+});
+afterEach(() => {
+  anthropic.reset();
+  openai.reset();
+});
+afterAll(() => Promise.all([anthropic.close(), openai.close()]));
+
+const apis = [
+  {
+    name: 'anthropic',
+    model: ANTHROPIC_MODEL,
+    server: () => anthropic,
+    create: (apiKey = ANTHROPIC_KEY, baseUrl = anthropic.url) => new AnthropicProvider({ apiKey, baseUrl }),
+  },
+  {
+    name: 'openai',
+    model: OPENAI_MODEL,
+    server: () => openai,
+    create: (apiKey = OPENAI_KEY, baseUrl = openai.url) => new OpenAiProvider({ apiKey, baseUrl }),
+  },
+];
+
+const all: { name: string; model: string; server?: () => ModelServer; create: () => ModelProvider }[] = [
+  ...apis,
+  { name: 'offline', model: 'offline', create: () => new OfflineProvider() },
+];
+
+function requestOf(model: string, text: string, changes: Partial<ModelRequest> = {}): ModelRequest {
+  const messages: ModelMessage[] = [{ role: 'user', text }];
+  return { model, system: 'Be brief.', messages, tools, thinkingLevel: 'off', outputTokensMax: 1_000, ...changes };
+}
+
+async function collect(provider: ModelProvider, request: ModelRequest, signal = never): Promise<ModelEvent[]> {
+  const events: ModelEvent[] = [];
+  for await (const event of provider.stream(request, signal)) events.push(event);
+  return events;
+}
+
+/** What came before the stream failed, and how it failed. */
+async function failureOf(
+  provider: ModelProvider,
+  request: ModelRequest,
+): Promise<{ events: ModelEvent[]; error: DhaavakError }> {
+  const events: ModelEvent[] = [];
+  try {
+    for await (const event of provider.stream(request, never)) events.push(event);
+  } catch (error) {
+    if (error instanceof DhaavakError) return { events, error };
+    throw error;
+  }
+  throw new Error(`the stream did not fail: ${JSON.stringify(events)}`);
+}
+
+function textOf(events: readonly ModelEvent[]): string {
+  return events.map((event) => (event.type === 'text' ? event.text : '')).join('');
+}
+
+describe.each(all)('every model provider: $name', ({ model, server, create }) => {
+  it('streams text in pieces and ends once, with usage', async () => {
+    server?.().script({ text: ['Hel', 'lo', ' there'] });
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(textOf(events)).toMatch(/^Hello/);
+    expect(events.filter(({ type }) => type === 'text').length).toBeGreaterThan(1);
+    expect(events.filter(({ type }) => type === 'end')).toHaveLength(1);
+    const end = events.at(-1);
+    expect(end).toMatchObject({ type: 'end', reason: 'stop' });
+    if (end?.type !== 'end') return;
+    expect(end.usage?.inputTokens).toBeGreaterThan(0);
+    expect(end.usage?.outputTokens).toBeGreaterThan(0);
+  });
+
+  it('calls a tool by our name, with its input', async () => {
+    server?.().script({ toolCalls: [{ name: 'time_now', input: { timeZone: 'UTC' } }] });
+    const events = await collect(create(), requestOf(model, 'call time.now {"timeZone":"UTC"}'));
+    expect(events).toMatchObject([
+      { type: 'toolCall', call: { id: expect.any(String), name: 'time.now', input: { timeZone: 'UTC' } } },
+      { type: 'end', reason: 'toolCalls' },
+    ]);
+  });
+
+  it('takes an answered tool call and says something about it', async () => {
+    const answered: ModelMessage[] = [
+      { role: 'user', text: 'what is 2+3' },
+      { role: 'assistant', text: '', toolCalls: [{ id: 'call_1', name: 'calc', input: { expression: '2+3' } }] },
+      { role: 'tool', call: 'call_1', name: 'calc', text: '5', failed: false },
+    ];
+    const events = await collect(create(), requestOf(model, '', { messages: answered }));
+    expect(textOf(events)).not.toBe('');
+  });
+
+  it('stops when aborted between two pieces', async () => {
+    server?.().script({ text: ['Hello', ' there', ' and', ' more'], fault: 'stall' });
+    const controller = new AbortController();
+    const stream = create().stream(requestOf(model, 'hello'), controller.signal)[Symbol.asyncIterator]();
+    await stream.next();
+    controller.abort(new Error('enough'));
+    // The piece that had arrived with the first may still come, but no end.
+    const rest = async (): Promise<void> => {
+      for (let next = await stream.next(); !next.done; next = await stream.next()) expect(next.value.type).toBe('text');
+    };
+    await expect(rest()).rejects.toThrow();
+    await server?.().requests[0]?.abandoned;
+  });
+});
+
+describe.each(apis)('every model API: $name', ({ name, model, server, create }) => {
+  it('reports an empty answer as one that ended', async () => {
+    server().script({});
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(events).toMatchObject([{ type: 'end', reason: 'stop' }]);
+  });
+
+  it('passes on the usage the API reports', async () => {
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(events.at(-1)).toMatchObject({ usage: { inputTokens: 11, outputTokens: 7 } });
+  });
+
+  it('says null when the API reports no usage', async () => {
+    server().script({ text: ['Hello'], usage: false });
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(events.at(-1)).toMatchObject({ type: 'end', usage: null });
+  });
+
+  it('gives parallel calls apart and in order', async () => {
+    server().script({
+      text: ['Let me see.'],
+      toolCalls: [{ name: 'time_now' }, { name: 'calc', input: { expression: '1+1' } }, { name: 'made_up' }],
+    });
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(events.filter(({ type }) => type === 'toolCall')).toMatchObject([
+      { call: { name: 'time.now', input: {} } },
+      { call: { name: 'calc', input: { expression: '1+1' } } },
+      { call: { name: 'made_up', input: {} } },
+    ]);
+  });
+
+  it.each([
+    ['length', 'length'],
+    ['refused', 'refused'],
+  ] as const)('tells an answer that ended by %s', async (end, reason) => {
+    server().script({ text: ['Hello'], end });
+    const events = await collect(create(), requestOf(model, 'hello'));
+    expect(events.at(-1)).toMatchObject({ type: 'end', reason });
+  });
+
+  it('sends any transcript in the form the API demands', async () => {
+    const call = (id: string, tool: string) => ({ id, name: tool, input: { expression: '1+1' } });
+    const messages: ModelMessage[] = [
+      { role: 'user', text: 'first' },
+      { role: 'user', text: 'second, before the first was answered' },
+      { role: 'assistant', text: '', toolCalls: [] },
+      { role: 'user', text: ' ' },
+      { role: 'assistant', text: 'Two at once.', toolCalls: [call('a:1', 'calc'), call('b', 'gone.tool')] },
+      { role: 'tool', call: 'a:1', name: 'calc', text: '2', failed: false },
+      { role: 'tool', call: 'b', name: 'gone.tool', text: '', failed: true },
+      { role: 'user', text: 'third' },
+    ];
+    const events = await collect(create(), requestOf(model, '', { messages, system: '' }));
+    expect(events.at(-1)).toMatchObject({ type: 'end', reason: 'stop' });
+  });
+
+  it('keeps two tools apart whose names differ only in what the API cannot write', async () => {
+    const twins = ['time.now', 'time_now'].map((twin) => ({ ...tools[0]!, name: twin }));
+    server().script({ toolCalls: [{ name: 'time_now' }, { name: 'time_now_2' }] });
+    const events = await collect(create(), requestOf(model, 'hello', { tools: twins }));
+    expect(events).toMatchObject([{ call: { name: 'time_now' } }, { call: { name: 'time.now' } }, { type: 'end' }]);
+  });
+
+  it('stops when aborted before the API has answered', async () => {
+    server().script({ fault: 'silent' });
+    const controller = new AbortController();
+    const stream = collect(create(), requestOf(model, 'hello'), controller.signal);
+    const received = await server().request(0);
+    controller.abort(new Error('enough'));
+    await expect(stream).rejects.toThrow();
+    await received.abandoned;
+  });
+
+  it('keeps its connections, also when the response ends after its last event', async () => {
+    const provider = create();
+    for (let i = 0; i < 8; i += 1) {
+      server().script({ text: ['Hello'], eventDelayMs: 0 });
+      await collect(provider, requestOf(model, 'hello'));
+    }
+    // Two, not one: the next request may start before the connection of the last is free again.
+    expect(new Set(server().requests.map(({ port }) => port)).size).toBeLessThanOrEqual(2);
+  });
+
+  describe('when the API refuses', () => {
+    it('rejects a bad request (400) with the reason', async () => {
+      const { error } = await failureOf(create(), requestOf(model, 'hello', { outputTokensMax: 0 }));
+      expect(error.code).toBe('model_rejected');
+      expect(error.message).toMatch(new RegExp(`^${name} refused the request \\(400\\): .*tokens`));
+    });
+
+    it('rejects a bad key (401) without repeating it', async () => {
+      const { error } = await failureOf(create('sk-wrong-key-0123456789'), requestOf(model, 'hello'));
+      expect(error.code).toBe('model_rejected');
+      expect(error.message).toMatch(/\(401\)/);
+      expect(error.message).not.toMatch(/sk-|6789/);
+    });
+
+    it('rejects a model that does not exist (404)', async () => {
+      const { error } = await failureOf(create(), requestOf('gpt-none', 'hello'));
+      expect(error).toMatchObject({ code: 'model_rejected', message: expect.stringContaining('gpt-none') });
+    });
+
+    it('waits as long as Retry-After says and tries again', async () => {
+      server().script({ status: 429, retryAfterMs: 1 }, { status: 503, retryAfterMs: 1 }, { text: ['At last'] });
+      expect(textOf(await collect(create(), requestOf(model, 'hello')))).toBe('At last');
+      expect(server().requests).toHaveLength(3);
+    });
+
+    it.each([429, 500, 529])('is unavailable when %i goes on', async (status) => {
+      const refusal = { status, retryAfterMs: 1, message: 'come back later' };
+      server().script(refusal, refusal, refusal);
+      const { error } = await failureOf(create(), requestOf(model, 'hello'));
+      expect(error).toMatchObject({ code: 'model_unavailable', retryAfterMs: 1 });
+      expect(error.message).toContain(`(${status}): come back later`);
+    });
+
+    it('reports a long Retry-After at once instead of waiting', async () => {
+      server().script({ status: 429, retryAfterMs: 3_600_000 });
+      const { error } = await failureOf(create(), requestOf(model, 'hello'));
+      expect(error).toMatchObject({ code: 'model_unavailable', retryAfterMs: 3_600_000 });
+      expect(server().requests).toHaveLength(1);
+    });
+
+    it('is unavailable when nobody listens', async () => {
+      const gone = await startOpenAiServer();
+      await gone.close();
+      const { error } = await failureOf(create(undefined, gone.url), requestOf(model, 'hello'));
+      expect(error).toMatchObject({ code: 'model_unavailable', message: expect.stringContaining('ECONNREFUSED') });
+    });
+  });
+
+  describe('when the stream breaks', () => {
+    it.each(['cut', 'end', 'garbage', 'failure'] as const)(
+      'is unavailable after %s, never a short answer',
+      async (fault) => {
+        server().script({ text: ['Hello', ' there', ' and', ' more'], fault });
+        const { events, error } = await failureOf(create(), requestOf(model, 'hello'));
+        expect(error.code).toBe('model_unavailable');
+        expect(textOf(events)).toMatch(/^Hello/);
+        expect(server().requests).toHaveLength(1);
+      },
+    );
+
+    it.each(['cut', 'end'] as const)('gives no tool call that was %s in the middle', async (fault) => {
+      server().script({ toolCalls: [{ name: 'calc', input: { expression: '1+1' } }], fault });
+      const { events, error } = await failureOf(create(), requestOf(model, 'hello'));
+      expect(events).toEqual([]);
+      expect(error.code).toBe('model_unavailable');
+    });
+
+    it('is unavailable when the arguments of a call are not JSON', async () => {
+      server().script({ toolCalls: [{ name: 'calc', rawInput: '{"expression": "1+' }] });
+      const { error } = await failureOf(create(), requestOf(model, 'hello'));
+      expect(error).toMatchObject({ code: 'model_unavailable', message: expect.stringContaining('calc are not JSON') });
+    });
+  });
+});
+
+describe('thinking', () => {
+  it('is an effort for current Claude models and sends its blocks back unchanged', async () => {
+    anthropic.script({ thinking: 'Hm.', text: ['Wait.'], toolCalls: [{ name: 'calc', input: { expression: '1+1' } }] });
+    const provider = new AnthropicProvider({ apiKey: ANTHROPIC_KEY, baseUrl: anthropic.url });
+    const request = requestOf(ANTHROPIC_MODEL, 'hello', { thinkingLevel: 'high' });
+    const end = (await collect(provider, request)).at(-1);
+    expect(anthropic.requests[0]?.body).toMatchObject({
+      thinking: { type: 'adaptive' },
+      output_config: { effort: 'high' },
+    });
+    if (end?.type !== 'end' || !end.echo) throw new Error('no echo');
+
+    const toolCalls = [{ id: 'toolu_1', name: 'calc', input: { expression: '1+1' } }];
+    const messages: ModelMessage[] = [
+      ...request.messages,
+      { role: 'assistant', text: 'Wait.', toolCalls, echo: end.echo },
+      { role: 'tool', call: 'toolu_1', name: 'calc', text: '2', failed: false },
+    ];
+    await collect(provider, { ...request, messages });
+    expect(anthropic.requests[1]?.body).toMatchObject({
+      messages: [
+        { role: 'user' },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'Hm.', signature: 'signature-1' },
+            { type: 'text', text: 'Wait.' },
+            { type: 'tool_use', id: 'toolu_1', name: 'calc', input: { expression: '1+1' } },
+          ],
+        },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1' }] },
+      ],
+    });
+  });
+
+  it('is a budget besides the answer for older Claude models', async () => {
+    const provider = new AnthropicProvider({ apiKey: ANTHROPIC_KEY, baseUrl: anthropic.url });
+    await collect(provider, requestOf(ANTHROPIC_BUDGET_MODEL, 'hello', { thinkingLevel: 'low' }));
+    expect(anthropic.requests[0]?.body).toMatchObject({
+      max_tokens: 2_024,
+      thinking: { type: 'enabled', budget_tokens: 1_024 },
+    });
+  });
+
+  it('is a reasoning effort for OpenAI, and none where tools are offered to a model that takes only one of both', async () => {
+    const provider = new OpenAiProvider({ apiKey: OPENAI_KEY, baseUrl: openai.url });
+    await collect(provider, requestOf(OPENAI_MODEL, 'hello', { thinkingLevel: 'medium' }));
+    await collect(provider, requestOf(OPENAI_REASONING_MODEL, 'hello', { thinkingLevel: 'medium' }));
+    await collect(provider, requestOf(OPENAI_REASONING_MODEL, 'hello', { thinkingLevel: 'medium', tools: [] }));
+    await collect(provider, requestOf(OPENAI_MODEL, 'hello'));
+    expect(openai.requests.map(({ body }) => body.reasoning_effort)).toEqual(['medium', 'none', 'medium', undefined]);
+  });
+});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
+import { defineTool, type Tool, type ToolContext } from '../../src/tools/tool.ts';
+
+const context: ToolContext = { signal: new AbortController().signal };
+
+function tool(changes: Partial<Tool> = {}): Tool {
+  return defineTool<unknown>({
+    name: 'test.tool',
+    description: 'A tool.',
+    input: z.strictObject({ text: z.string(), count: z.int().default(1) }),
+    risk: 'safe',
+    safeToRepeat: true,
+    handler: (input) => input,
+    ...changes,
+  });
+}
+
+function execute(changes: Partial<Tool>, input: unknown = { text: 'x' }, name = 'test.tool'): Promise<ToolResult> {
+  return new ToolRegistry([tool(changes)]).view(['test.tool']).execute({ id: '1', name, input }, context);
+}
+
+describe('a view of the tools', () => {
+  it('describes them to models with a JSON Schema', () => {
+    const { descriptions } = new ToolRegistry([tool()]).view(['test.tool']);
+    expect(descriptions).toEqual([
+      {
+        name: 'test.tool',
+        description: 'A tool.',
+        inputSchema: {
+          type: 'object',
+          properties: { text: { type: 'string' }, count: expect.objectContaining({ type: 'integer' }) },
+          required: ['text'],
+          additionalProperties: false,
+        },
+      },
+    ]);
+  });
+
+  it('is made once for a list of names', () => {
+    const registry = createToolRegistry();
+    const names = ['calc'];
+    expect(registry.view(names)).toBe(registry.view(names));
+  });
+
+  it.each([
+    ['time.no', 'did you mean "time.now"?'],
+    ['something.else', 'there are: time.now, calc'],
+  ])('refuses the unknown name %s helpfully', (name, hint) => {
+    expect(() => createToolRegistry().view(['calc', name])).toThrow(
+      expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
+    );
+  });
+
+  it('can call nothing outside it', async () => {
+    const view = createToolRegistry().view(['time.now']);
+    const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
+    expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
+  });
+});
+
+describe('registering', () => {
+  it('refuses a name that is taken', () => {
+    expect(() => new ToolRegistry([tool(), tool()])).toThrow('registered already');
+  });
+
+  it.each(['', 'Upper', 'two words', '.dot', 'dot.', 'ü', 'x'.repeat(65)])('refuses the name "%s"', (name) => {
+    expect(() => new ToolRegistry([tool({ name })])).toThrow('is not a tool name');
+  });
+});
+
+describe('executing a call', () => {
+  it('gives the handler the parsed input and the model its output', async () => {
+    expect(await execute({ handler: () => 'text' })).toEqual({ output: 'text', failed: false });
+    expect(await execute({})).toEqual({ output: '{"text":"x","count":1}', failed: false });
+    expect(await execute({ handler: () => undefined })).toEqual({ output: 'null', failed: false });
+  });
+
+  it.each([
+    [{}, 'text: Invalid input: expected string, received undefined'],
+    [{ text: 1 }, 'text: Invalid input: expected string, received number'],
+    [{ text: 'x', more: 1 }, 'Unrecognized key: "more"'],
+    ['text', 'Invalid input: expected object, received string'],
+    [null, 'Invalid input: expected object, received null'],
+  ])('refuses the input %j in words', async (input, reason) => {
+    expect(await execute({}, input)).toEqual({ output: `invalid input for test.tool: ${reason}`, failed: true });
+  });
+
+  it.each(['constructor', '__proto__', 'toString'])('does not find a tool named %s', async (name) => {
+    expect(await execute({}, {}, name)).toMatchObject({
+      failed: true,
+      output: expect.stringContaining('there is no tool'),
+    });
+  });
+
+  it.each(['ask', 'forbid'] as const)('does not call what is marked %s', async (risk) => {
+    const handler = (): never => expect.unreachable();
+    expect(await execute({ risk, handler })).toMatchObject({
+      failed: true,
+      output: expect.stringContaining('approval'),
+    });
+  });
+
+  it('turns whatever is thrown into a failed result', async () => {
+    const fail = (error: unknown) => async (): Promise<never> => Promise.reject(error);
+    expect(await execute({ handler: fail(new Error('no disk')) })).toEqual({ output: 'no disk', failed: true });
+    expect(await execute({ handler: fail('odd') })).toEqual({ output: 'odd', failed: true });
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    expect(await execute({ handler: () => circular })).toMatchObject({ failed: true });
+  });
+
+  it('bounds the output and says how much is missing', async () => {
+    const { output } = await execute({ handler: () => 'x'.repeat(OUTPUT_LENGTH_MAX + 5) });
+    expect(output).toMatch(/x\n\[5 more characters were cut\]$/);
+  });
+
+  it('does not begin when the run is over', async () => {
+    const view = new ToolRegistry([tool({ handler: () => expect.unreachable() })]).view(['test.tool']);
+    const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
+    expect(await view.execute(call, { signal: AbortSignal.abort(new Error('over')) })).toEqual({
+      output: 'over',
+      failed: true,
+    });
+  });
+});
