@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Bench } from 'tinybench';
 import type { Actor } from '../src/runtime/actor.ts';
+import { type Clock, realClock } from '../src/runtime/clock.ts';
 import { ActorSystem } from '../src/runtime/system.ts';
 
 interface Row {
@@ -114,14 +115,23 @@ function decodedKey(i: number): string {
 async function idleBytes(): Promise<Row> {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const system = new ActorSystem({ limits: { sweepMs: 1, sweepStepMax: IDLE_ACTORS } });
+  // The only timer in here is the sweep's: it comes when it is called.
+  let sweep = () => {};
+  const clock: Clock = {
+    ...realClock,
+    setTimeout: (callback) => {
+      sweep = callback;
+      return {};
+    },
+  };
+  const system = new ActorSystem({ clock, limits: { sweepStepMax: 2 * IDLE_ACTORS } });
   const onBatch = () => {};
   const refs = system.register({ kind: 'idle', create: () => new Counter(onBatch) });
   collect();
   const before = process.memoryUsage().heapUsed;
   for (let i = 0; i < IDLE_ACTORS; i++) await refs(decodedKey(i)).tell(i);
-  // Two rounds of the sweep, whatever else the machine does: the first sees them idle and takes their lanes.
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  while (system.stats().queued > 0) await new Promise((resolve) => setImmediate(resolve));
+  sweep();
   collect();
   const bytes = (process.memoryUsage().heapUsed - before) / IDLE_ACTORS;
   if (system.stats().actors !== IDLE_ACTORS) throw new Error('the actors left memory before they were weighed');

@@ -18,7 +18,8 @@ registerHooks({
   resolve(specifier, context, nextResolve) {
     if (context.parentURL?.includes('/dependency-cruiser/')) {
       if (specifier === 'typescript') return { url: STAND_IN, shortCircuit: true };
-      if (specifier === 'typescript/package.json') return { url: STAND_IN_MANIFEST, format: 'json', shortCircuit: true };
+      if (specifier === 'typescript/package.json')
+        return { url: STAND_IN_MANIFEST, format: 'json', shortCircuit: true };
     }
     return nextResolve(specifier, context);
   },

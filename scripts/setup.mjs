@@ -3,7 +3,7 @@
  * the machine's. In order:
  *
  * 1. says in one sentence when Node or the platform cannot run Dhaavak, and fails the install;
- * 2. patches the uWebSockets.js binary on a glibc older than 2.38 (`patch-uws.mjs`);
+ * 2. patches the uWebSockets.js binary on a glibc older than 2.38 (`patch-uws.ts`);
  * 3. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
  *    Failing at this is no error: the cache fills itself at the first start.
  */
@@ -50,7 +50,7 @@ async function patchBinary(path) {
   if (process.platform !== 'linux') return;
   const [major, minor] = glibcVersion().split('.').map(Number);
   if (major > 2 || minor >= 38) return;
-  const { patchUws } = await import('./patch-uws.mjs');
+  const { patchUws } = await import('./patch-uws.ts');
   console.log(`Dhaavak: glibc ${major}.${minor} is older than 2.38, uWebSockets.js is ${patchUws(path)}`);
 }
 

@@ -7,8 +7,13 @@ import { stripTypeScriptTypes } from 'node:module';
 /** Within the range that dependency-cruiser accepts. */
 export const version = '6.0.0';
 
+/** `import type X from`, `import type { X } from`, `export type { X } from`; not `export type X =`. */
+const TYPE_ONLY = /^(import|export(?= type (?:\{[^}]*\}|\*[^;]*?) from)) type(?= [\w{*])/gm;
+
 /** Type-only imports are kept, as plain ones: for the import rules a type is a dependency like any other. */
 export function transpileModule(source) {
-  const typesAsValues = source.replace(/^(import|export) type(?= [\w{*])/gm, '$1');
-  return { outputText: stripTypeScriptTypes(typesAsValues) };
+  return { outputText: stripTypeScriptTypes(source.replace(TYPE_ONLY, '$1')) };
 }
+
+/** Only looked at while dependency-cruiser loads its own TypeScript reader, which is not used. */
+export const SyntaxKind = {};

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
-import { defaultModel } from './agent/models.ts';
+import { describeModel } from './agent/models.ts';
 import type { Config } from './config/schema.ts';
 import { TokenCheck } from './gateway/auth.ts';
 import { Server } from './gateway/server.ts';
@@ -32,7 +32,7 @@ export interface RunningGateway {
 export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
   const { host, token } = config.gateway;
   if (token === undefined) throw new DhaavakError('internal', 'a gateway needs a token');
-  const model = defaultModel(config.models);
+  const model = describeModel(config);
   const startedAt = performance.now();
 
   const unlockFolder = lockFolder(config.home);

@@ -139,8 +139,7 @@ export class Cell implements LaneOwner {
       lane.remove(letter);
       return Promise.reject(error);
     }
-    letter.state = 'waiting';
-    lane.wake();
+    lane.admit(letter);
     return Promise.resolve({ queued });
   }
 
@@ -159,8 +158,7 @@ export class Cell implements LaneOwner {
     } finally {
       this.host.callEnded();
     }
-    letter.state = 'waiting';
-    lane.wake();
+    lane.admit(letter);
     return { queued };
   }
 

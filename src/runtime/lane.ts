@@ -38,12 +38,18 @@ export class Lane implements Runnable {
     return this.mailbox.length === 0 && this.tasks.length === 0;
   }
 
-  /** Gives a letter its place, and says how many are ahead of it. It runs once it is `waiting`, after a wake(). */
+  /** Gives a letter its place, and says how many are ahead of it. To be followed by admit() or remove(). */
   put(letter: Letter): number {
     const ahead = this.tasks.length + this.mailbox.ahead(letter.rank);
     this.mailbox.put(letter);
     this.owner.host.queued += 1;
     return ahead;
+  }
+
+  /** The letter is accepted: it may run. */
+  admit(letter: Letter): void {
+    letter.state = 'waiting';
+    this.wake();
   }
 
   /** Messages accepted in an earlier life: before all others, whatever the bound says. */

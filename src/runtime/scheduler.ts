@@ -42,7 +42,7 @@ export class Scheduler {
   private readonly run = (): void => {
     try {
       while (this.ready.length > 0 && this.burst < this.burstMax) {
-        this.burst += 0;
+        this.burst += 1;
         this.ready.shift()!.step();
       }
     } finally {

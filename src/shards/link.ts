@@ -48,7 +48,7 @@ export class Link {
   readonly #onRecords: (reader: RingReader) => void;
   #kept: Kept[] = [];
   #keptBytes = 0;
-  #draining = false;
+  #draining: boolean;
   #room: PromiseWithResolvers<void> | undefined;
 
   constructor(end: LinkEnd, onRecords: (reader: RingReader) => void) {
@@ -61,7 +61,9 @@ export class Link {
       if (this.#keptBytes > 0) this.#sendKept();
       if (!this.#draining) this.#drain();
     });
-    this.#drain();
+    // Not at once: `onRecords` may use what the caller has yet to assign this link to.
+    this.#draining = true;
+    setImmediate(this.#drain);
   }
 
   /**

@@ -8,7 +8,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
-import { Models } from '../agent/models.ts';
+import { createModels } from '../agent/models.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
@@ -22,7 +22,7 @@ const { index, shards, config, link: linkEnd, control, heartbeat } = workerData 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
 const store = new Store(config.home);
-const models = new Models(config.models);
+const models = createModels(config);
 const tools = createToolRegistry();
 const newId = monotonicFactory();
 

@@ -1,8 +1,12 @@
 import { setImmediate } from 'node:timers';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { DhaavakError } from '../protocol/errors.ts';
+import { reasonOf } from './commit-failure.ts';
 
-/** What a commit does with the tables. It runs later, with its group: values must not change in between. */
+/**
+ * What a commit does with the tables. It runs later, with its group: values must not change in between, and it must not
+ * throw, since the others of its group would fail with it.
+ */
 export type Write = (batch: Batch) => void;
 
 /** Commits in one group. More wait for the next: one transaction must not hold the writer lock for long. */
@@ -66,7 +70,8 @@ export class Journal {
       await Promise.all([...batch.commits, this.#root.flushed]);
       group.resolve();
     } catch (error) {
-      group.reject(new DhaavakError('storage_failed', 'the journal could not be written', { cause: error }));
+      const cause = await reasonOf(error);
+      group.reject(new DhaavakError('storage_failed', 'the journal could not be written', { cause }));
     }
   }
 }

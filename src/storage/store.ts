@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
+import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -30,12 +31,12 @@ export class Store {
   readonly journal: Journal;
 
   /**
-   * Opens (and on first use makes) the store in `folder`, mode 0700. `mapBytes` bounds its size; past it writes fail
-   * with `storage_failed`. Throws what LMDB throws on a file it cannot use.
+   * Opens (and on first use makes) the store in `folder`, mode 0700. Throws what LMDB throws on a file it cannot use.
    */
-  constructor(folder: string, mapBytes = MAP_BYTES) {
+  constructor(folder: string) {
+    surviveCommitFailures();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: mapBytes, maxDbs: 16 });
+    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
     this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });

@@ -18,7 +18,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** sha256 of each Linux binary of uWebSockets.js 20.56.0 as published, and of the same file patched. */
-export const KNOWN_BINARIES = {
+export const KNOWN_BINARIES: Readonly<Record<string, { published: string; patched: string }>> = {
   'uws_linux_x64_137.node': {
     published: '9aa8b857ac4ab0bfb1245e948eeeacc904b13a3608c9a281d551c43c66bea66e',
     patched: '05e20677374b677476e29b660a9577e32e1948a84b26350146873e73437ebd56',
@@ -57,16 +57,15 @@ const SYMBOL_BYTES = 24;
 /**
  * Patches one binary in place; it is replaced in one step. Running it again changes nothing.
  *
- * @param {string} path the file; its name is looked up in {@link KNOWN_BINARIES}
- * @returns {'patched' | 'already patched'}
- * @throws {Error} one sentence, when the file is not one of the known ones
+ * @param path the file; its name is looked up in {@link KNOWN_BINARIES}
+ * @throws Error with one sentence, when the file is not one of the known ones
  */
-export function patchUws(path) {
+export function patchUws(path: string): 'patched' | 'already patched' {
   const bytes = readFileSync(path);
   const known = KNOWN_BINARIES[basename(path)];
   const sum = sha256(bytes);
   if (sum === known?.patched) return 'already patched';
-  if (sum !== known?.published) {
+  if (known === undefined || sum !== known.published) {
     throw new Error(
       `${path} is not a known build of uWebSockets.js (sha256 ${sum}), so it is not patched for glibc older than 2.38: ` +
         'install again with npm ci, or use a system with glibc 2.38 or later (Debian 13, Ubuntu 24.04).',
@@ -81,13 +80,13 @@ export function patchUws(path) {
 }
 
 /** Changes `bytes`, a 64-bit little-endian ELF file that asks for {@link WANTED}, as described at the top. */
-function renameBackIsoc23(bytes) {
+function renameBackIsoc23(bytes: Buffer): void {
   const { strings, symbols, versions, needs } = dynamicTables(bytes);
-  const nameAt = (offset) => bytes.toString('latin1', strings + offset, bytes.indexOf(0, strings + offset));
-  const base = BASE_VERSIONS.get(bytes.readUInt16LE(18));
+  const nameAt = (offset: number): string =>
+    bytes.toString('latin1', strings + offset, bytes.indexOf(0, strings + offset));
   const libc = versionsOfLibc(bytes, needs, nameAt);
-  const wanted = libc.get(WANTED);
-  const target = libc.get(base);
+  const wanted = found(libc, WANTED);
+  const target = found(libc, found(BASE_VERSIONS, bytes.readUInt16LE(18)));
   const wantedIndex = bytes.readUInt16LE(wanted + 6);
 
   const count = (strings - symbols) / SYMBOL_BYTES; // linkers write .dynstr right after .dynsym
@@ -103,7 +102,14 @@ function renameBackIsoc23(bytes) {
 }
 
 /** File offsets of the tables that the dynamic section names. */
-function dynamicTables(bytes) {
+interface DynamicTables {
+  strings: number;
+  symbols: number;
+  versions: number;
+  needs: { offset: number; count: number };
+}
+
+function dynamicTables(bytes: Buffer): DynamicTables {
   const segments = [];
   const tableOffset = readOffset(bytes, 32);
   const entryBytes = bytes.readUInt16LE(54);
@@ -116,44 +122,57 @@ function dynamicTables(bytes) {
       size: readOffset(bytes, at + 32),
     });
   }
-  const fileOffset = (address) => {
-    const segment = segments.find((s) => s.type === PT_LOAD && address >= s.address && address < s.address + s.size);
-    return address - segment.address + segment.offset;
-  };
   const dynamic = segments.find((segment) => segment.type === PT_DYNAMIC);
-  const tags = new Map();
+  if (!dynamic) throw new Error('no dynamic section');
+  const tags = new Map<number, number>();
   for (let at = dynamic.offset; at < dynamic.offset + dynamic.size; at += 16) {
     tags.set(readOffset(bytes, at), readOffset(bytes, at + 8));
   }
+  const fileOffset = (tag: number): number => {
+    const address = found(tags, tag);
+    const segment = segments.find((s) => s.type === PT_LOAD && address >= s.address && address < s.address + s.size);
+    if (!segment) throw new Error(`no segment holds address ${address}`);
+    return address - segment.address + segment.offset;
+  };
   return {
-    strings: fileOffset(tags.get(DT_STRTAB)),
-    symbols: fileOffset(tags.get(DT_SYMTAB)),
-    versions: fileOffset(tags.get(DT_VERSYM)),
-    needs: { offset: fileOffset(tags.get(DT_VERNEED)), count: tags.get(DT_VERNEEDNUM) },
+    strings: fileOffset(DT_STRTAB),
+    symbols: fileOffset(DT_SYMTAB),
+    versions: fileOffset(DT_VERSYM),
+    needs: { offset: fileOffset(DT_VERNEED), count: found(tags, DT_VERNEEDNUM) },
   };
 }
 
 /** Version name → file offset of its `Elf64_Vernaux`, for the versions asked of libc.so.6. */
-function versionsOfLibc(bytes, needs, nameAt) {
-  const found = new Map();
+function versionsOfLibc(
+  bytes: Buffer,
+  needs: DynamicTables['needs'],
+  nameAt: (offset: number) => string,
+): Map<string, number> {
+  const versions = new Map<string, number>();
   let need = needs.offset;
   for (let index = 0; index < needs.count; index += 1) {
     if (nameAt(bytes.readUInt32LE(need + 4)) === 'libc.so.6') {
       let version = need + bytes.readUInt32LE(need + 8);
       for (let left = bytes.readUInt16LE(need + 2); left > 0; left -= 1) {
-        found.set(nameAt(bytes.readUInt32LE(version + 8)), version);
+        versions.set(nameAt(bytes.readUInt32LE(version + 8)), version);
         version += bytes.readUInt32LE(version + 12);
       }
     }
     need += bytes.readUInt32LE(need + 12);
   }
-  return found;
+  return versions;
 }
 
-function readOffset(bytes, at) {
+function found<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): Value {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`the file has no ${key}`);
+  return value;
+}
+
+function readOffset(bytes: Buffer, at: number): number {
   return Number(bytes.readBigUInt64LE(at));
 }
 
-function sha256(bytes) {
+function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
