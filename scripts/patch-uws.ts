@@ -110,7 +110,7 @@ interface DynamicTables {
 }
 
 function dynamicTables(bytes: Buffer): DynamicTables {
-  const segments = [];
+  const segments: { type: number; offset: number; address: number; size: number }[] = [];
   const tableOffset = readOffset(bytes, 32);
   const entryBytes = bytes.readUInt16LE(54);
   for (let index = 0; index < bytes.readUInt16LE(56); index += 1) {

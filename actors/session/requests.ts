@@ -96,7 +96,7 @@ export class SessionRequests {
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
     try {
-      await ref.tell({ message, text, idempotencyKey, seq: 0, acknowledge });
+      await ref.tell({ message, text, idempotencyKey, seq: 0, acceptedAt: 0, acknowledge });
     } catch (error) {
       if (!(error instanceof DuplicateMessage)) throw error;
       const ack = { session: key, message: error.original, queued: 0, duplicate: true } as const;

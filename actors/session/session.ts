@@ -4,15 +4,15 @@ import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import type { HistoryEntry, Session, Usage } from '../../src/protocol/messages.ts';
+import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
-import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import { type Emit, EventStream } from './event-stream.ts';
+import { endedByShutdown, entriesOf, withReason } from './run-end.ts';
 import { parseSessionKey } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn } from './turn.ts';
+import { DuplicateMessage, type Turn, turnOf, userEntry } from './turn.ts';
 
 /** What every session of a shard shares. */
 export interface SessionDependencies {
@@ -55,15 +55,8 @@ export function sessionKind(
     idleMs: config.sessions.idleMs,
     deadlineMs: config.sessions.runTimeoutMs,
     create: (context) => new SessionActor(context, dependencies),
-    pending: (key) => unfinishedTurns(store, key),
+    pending: (key) => store.unfinished(key).map(turnOf),
   };
-}
-
-/** The turns a session accepted in an earlier life and did not finish. */
-function* unfinishedTurns(store: Store, session: string): Iterable<Turn> {
-  for (const { seq, message, text } of store.unfinished(session)) {
-    yield { message, text, seq, idempotencyKey: undefined, acknowledge: undefined };
-  }
 }
 
 /** One conversation. */
@@ -99,16 +92,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     await this.#refuseDuplicate(turn.idempotencyKey);
     const queued = this.#context.queued + this.#context.running - 1;
     turn.seq = this.#transcript.number();
-    session.lastActive = this.#context.clock.now();
-    const entry: HistoryEntry = {
-      seq: turn.seq,
-      role: 'user',
-      text: turn.text,
-      timestamp: session.lastActive,
-      message: turn.message,
-    };
-    await this.#journalArrival(turn, entry, session);
-    this.#transcript.written(entry);
+    turn.acceptedAt = session.lastActive = this.#context.clock.now();
+    await this.#journalArrival(turn, session);
     turn.acknowledge?.(queued);
     this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
   }
@@ -129,7 +114,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
           provider: model.provider,
           model: model.name,
           system: this.#agent.prompt,
-          messages: contextFor(this.#transcript.tail(), turn.message),
+          messages: contextFor(this.#transcript.before(turn), turn.message),
           tools: tools.view(this.#agent.tools),
           thinkingLevel: session.thinkingLevel,
           outputTokensMax: config.models.outputTokensMax,
@@ -138,7 +123,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
           signal: task.signal,
         }),
       );
-      if (isShutdown(task.signal)) throw task.signal.reason; // the turn stays in the inbox and runs after the start
+      if (endedByShutdown(task.signal)) throw task.signal.reason;
       await this.#finish(turn, run.id, session, withReason(end, task.signal));
     } finally {
       this.#run = undefined;
@@ -174,11 +159,11 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     if (message !== undefined) throw new DuplicateMessage(message);
   }
 
-  async #journalArrival(turn: Turn, entry: HistoryEntry, session: Session): Promise<void> {
+  async #journalArrival(turn: Turn, session: Session): Promise<void> {
     const { store } = this.#shared;
     const key = turn.idempotencyKey;
     const kept = store.journal.commit((batch) => {
-      this.#transcript.write(batch, entry);
+      this.#transcript.write(batch, userEntry(turn));
       batch.put(store.inbox, [this.#key, turn.seq], turn.message);
       if (key !== undefined) batch.put(store.keys, [this.#key, key], turn.message);
       if (!this.#kept) batch.put(store.sessions, this.#key, session);
@@ -227,15 +212,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   async #finish(turn: Turn, run: string, session: Session, end: RunEnd): Promise<void> {
     const { store } = this.#shared;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
-    const entries = this.#entriesOf(turn, run, end);
+    const timestamp = this.#context.clock.now();
+    const entries = entriesOf(end, { run, message: turn.message, timestamp }, () => this.#transcript.number());
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
-    session.lastActive = this.#context.clock.now();
+    session.lastActive = timestamp;
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
       batch.remove(store.inbox, [this.#key, turn.seq]);
       batch.put(store.sessions, this.#key, session);
     });
-    for (const entry of entries) this.#transcript.written(entry);
+    this.#transcript.ended(turn, entries);
     const { message } = turn;
     if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, text: end.text });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
@@ -243,28 +229,6 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     if (end.status === 'failed') {
       this.#shared.log.warn({ session: this.#key, message, run, error: end.error }, 'run failed');
     }
-  }
-
-  /** The transcript entries of what a run added. */
-  #entriesOf(turn: Turn, run: string, end: RunEnd): HistoryEntry[] {
-    const timestamp = this.#context.clock.now();
-    const common = { timestamp, message: turn.message, run };
-    const entries = end.messages.map((message): HistoryEntry => {
-      const seq = this.#transcript.number();
-      if (message.role === 'tool') {
-        const toolCall = { id: message.call, name: message.name, ...(message.failed ? { failed: true as const } : {}) };
-        return { seq, role: 'tool', text: message.text, ...common, toolCall };
-      }
-      if (message.role === 'user') return { seq, role: 'user', text: message.text, ...common };
-      const toolCalls = message.toolCalls.length === 0 ? {} : { toolCalls: [...message.toolCalls] };
-      return { seq, role: 'assistant', text: message.text, ...common, ...toolCalls };
-    });
-    if (end.status !== 'ok') {
-      const last = entries.findLast(({ role }) => role === 'assistant');
-      if (last !== undefined) last.status = end.status;
-      else entries.push({ seq: this.#transcript.number(), role: 'assistant', text: '', ...common, status: end.status });
-    }
-    return entries;
   }
 
   /** Counts tokens where the model API reported none. A failure to count must not fail the run. */
@@ -356,19 +320,6 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       lastActive: now,
     };
   }
-}
-
-/** Whether the gateway is going down and ended the run before its time. */
-function isShutdown({ reason }: AbortSignal): boolean {
-  return reason instanceof RuntimeError && reason.code === 'closed';
-}
-
-/** Tells a run that ran out of time from one that somebody cancelled: both end by their signal. */
-function withReason(end: RunEnd, signal: AbortSignal): RunEnd {
-  if (end.status !== 'cancelled' || !(signal.reason instanceof Error)) return end;
-  const { reason } = signal;
-  if (reason instanceof DhaavakError) return end;
-  return { ...end, status: 'failed', error: new DhaavakError('deadline_exceeded', reason.message) };
 }
 
 function noSuchSession(key: string): DhaavakError {

@@ -1,16 +1,29 @@
+import type { HistoryEntry } from '../../src/protocol/messages.ts';
+
 /** One message of a session and the run that answers it. */
 export interface Turn {
   /** The message's id; unique over all sessions. */
   readonly message: string;
   readonly text: string;
   readonly idempotencyKey: string | undefined;
-  /** Its number in the transcript; 0 until it is accepted. */
+  /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;
+  acceptedAt: number;
   /** Told once the message is on the disk, before any of its events. `queued`: turns that run before it. */
   acknowledge: ((queued: number) => void) | undefined;
 }
 
-/** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first one. */
+/** The turn's message as it stands in the transcript. */
+export function userEntry({ seq, text, acceptedAt, message }: Turn): HistoryEntry {
+  return { seq, role: 'user', text, timestamp: acceptedAt, message };
+}
+
+/** A message that was accepted in an earlier life, as the turn it still is. */
+export function turnOf({ seq, text, timestamp, message }: HistoryEntry): Turn {
+  return { message, text, idempotencyKey: undefined, seq, acceptedAt: timestamp, acknowledge: undefined };
+}
+
+/** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */
 export class DuplicateMessage extends Error {
   override readonly name = 'DuplicateMessage';
   readonly original: string;

@@ -60,5 +60,6 @@ function worded(error: DhaavakError, url: string, token: string | undefined, hom
     const problem = token === undefined ? `there is no token in ${home}` : 'the gateway refuses the token';
     return new CliError(`${url}: ${problem}; give its own with --token, DHAAVAK_TOKEN or --home`, EXIT.unreachable);
   }
-  return new CliError(`${url}: ${error.message}`, error.param === 'url' ? EXIT.usage : EXIT.unreachable);
+  if (error.param === 'url') return new CliError(error.message, EXIT.usage);
+  return new CliError(`${url}: ${error.message}`, EXIT.unreachable);
 }

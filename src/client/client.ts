@@ -32,8 +32,8 @@ export type { Run, RunEvent } from './run.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** Who we say we are when the caller does not. A test keeps the version equal to package.json's. */
-const CLIENT = { name: 'dhaavak-client', version: '0.1.0' };
+/** Who we say we are when the caller does not. A test keeps the version equal to the gateway's. */
+export const DEFAULT_CLIENT = { name: 'dhaavak-client', version: '0.1.0' };
 
 const EVENT_TYPES: Record<EventType, true> = {
   'message.inbound': true,
@@ -77,7 +77,7 @@ interface Pending {
  * @throws DhaavakError `unavailable` when nobody answers within 10 s, `unauthorized` for a wrong token,
  *   `protocol_unsupported`, or `invalid_request` when `url` is not a WebSocket URL; the signal's reason when it aborts
  */
-export async function connect({ url, token, client: self = CLIENT, signal }: ConnectOptions): Promise<Client> {
+export async function connect({ url, token, client: self = DEFAULT_CLIENT, signal }: ConnectOptions): Promise<Client> {
   signal?.throwIfAborted();
   const socket = openSocket(url);
   const client = new Client(socket);

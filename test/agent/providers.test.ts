@@ -9,13 +9,8 @@ import { OfflineProvider } from '../../src/agent/providers/offline.ts';
 import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
-import {
-  ANTHROPIC_BUDGET_MODEL,
-  ANTHROPIC_KEY,
-  ANTHROPIC_MODEL,
-  startAnthropicServer,
-} from '../support/anthropic-server.ts';
-import { OPENAI_KEY, OPENAI_MODEL, OPENAI_REASONING_MODEL, startOpenAiServer } from '../support/openai-server.ts';
+import { ANTHROPIC_KEY, ANTHROPIC_MODEL, startAnthropicServer } from '../support/anthropic-server.ts';
+import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 
 const { descriptions: tools } = createToolRegistry().view(['time.now', 'calc']);
@@ -281,64 +276,13 @@ describe.each(apis)('every model API: $name', ({ name, model, server, create }) 
       expect(error.code).toBe('model_unavailable');
     });
 
-    it('is unavailable when the arguments of a call are not JSON', async () => {
-      server().script({ toolCalls: [{ name: 'calc', rawInput: '{"expression": "1+' }] });
+    it.each([
+      ['not JSON', '{"expression": "1+'],
+      ['nested without end', '['.repeat(100_000) + ']'.repeat(100_000)],
+    ])('is unavailable when the arguments of a call are %s', async (_, rawInput) => {
+      server().script({ toolCalls: [{ name: 'calc', rawInput }] });
       const { error } = await failureOf(create(), requestOf(model, 'hello'));
-      expect(error).toMatchObject({ code: 'model_unavailable', message: expect.stringContaining('calc are not JSON') });
+      expect(error).toMatchObject({ code: 'model_unavailable', message: expect.stringContaining('its call to calc') });
     });
-  });
-});
-
-describe('thinking', () => {
-  it('is an effort for current Claude models and sends its blocks back unchanged', async () => {
-    anthropic.script({ thinking: 'Hm.', text: ['Wait.'], toolCalls: [{ name: 'calc', input: { expression: '1+1' } }] });
-    const provider = new AnthropicProvider({ apiKey: ANTHROPIC_KEY, baseUrl: anthropic.url });
-    const request = requestOf(ANTHROPIC_MODEL, 'hello', { thinkingLevel: 'high' });
-    const end = (await collect(provider, request)).at(-1);
-    expect(anthropic.requests[0]?.body).toMatchObject({
-      thinking: { type: 'adaptive' },
-      output_config: { effort: 'high' },
-    });
-    if (end?.type !== 'end' || !end.echo) throw new Error('no echo');
-
-    const toolCalls = [{ id: 'toolu_1', name: 'calc', input: { expression: '1+1' } }];
-    const messages: ModelMessage[] = [
-      ...request.messages,
-      { role: 'assistant', text: 'Wait.', toolCalls, echo: end.echo },
-      { role: 'tool', call: 'toolu_1', name: 'calc', text: '2', failed: false },
-    ];
-    await collect(provider, { ...request, messages });
-    expect(anthropic.requests[1]?.body).toMatchObject({
-      messages: [
-        { role: 'user' },
-        {
-          role: 'assistant',
-          content: [
-            { type: 'thinking', thinking: 'Hm.', signature: 'signature-1' },
-            { type: 'text', text: 'Wait.' },
-            { type: 'tool_use', id: 'toolu_1', name: 'calc', input: { expression: '1+1' } },
-          ],
-        },
-        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1' }] },
-      ],
-    });
-  });
-
-  it('is a budget besides the answer for older Claude models', async () => {
-    const provider = new AnthropicProvider({ apiKey: ANTHROPIC_KEY, baseUrl: anthropic.url });
-    await collect(provider, requestOf(ANTHROPIC_BUDGET_MODEL, 'hello', { thinkingLevel: 'low' }));
-    expect(anthropic.requests[0]?.body).toMatchObject({
-      max_tokens: 2_024,
-      thinking: { type: 'enabled', budget_tokens: 1_024 },
-    });
-  });
-
-  it('is a reasoning effort for OpenAI, and none where tools are offered to a model that takes only one of both', async () => {
-    const provider = new OpenAiProvider({ apiKey: OPENAI_KEY, baseUrl: openai.url });
-    await collect(provider, requestOf(OPENAI_MODEL, 'hello', { thinkingLevel: 'medium' }));
-    await collect(provider, requestOf(OPENAI_REASONING_MODEL, 'hello', { thinkingLevel: 'medium' }));
-    await collect(provider, requestOf(OPENAI_REASONING_MODEL, 'hello', { thinkingLevel: 'medium', tools: [] }));
-    await collect(provider, requestOf(OPENAI_MODEL, 'hello'));
-    expect(openai.requests.map(({ body }) => body.reasoning_effort)).toEqual(['medium', 'none', 'medium', undefined]);
   });
 });

@@ -1,7 +1,7 @@
 /** Goal: a crash costs an instance, never a message. Method: actors that fail on command, on a manual clock. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Task } from '../../src/runtime/actor.ts';
+import type { ActorContext, Task } from '../../src/runtime/actor.ts';
 import { DEFAULT_LIMITS } from '../../src/runtime/limits.ts';
 import { Recovery } from '../../src/runtime/supervision.ts';
 import { gate, Harness, Held, type TestActor } from './harness.ts';
@@ -92,6 +92,41 @@ describe('a crash', () => {
     const answer = ref.control('which?');
     await harness.clock.advance(50);
     expect(await answer).toBe(2);
+  });
+
+  it('with a full mailbox keeps no control out, but neither lets in any number', async () => {
+    const harness = new Harness();
+    const ref = harness.ref(
+      () => ({
+        receive: (_, { attempt }) => {
+          if (attempt === 1) throw new Error('crash');
+        },
+        control: (message) => message,
+      }),
+      { mailboxMax: 2 },
+    );
+    await ref.tell('1');
+    await harness.clock.settle();
+    const waiting = [ref.tell('2'), ref.control('a'), ref.control('b'), ref.control('c')];
+    await expect(ref.control('d')).rejects.toMatchObject({ code: 'busy' });
+    await harness.clock.advance(1_000);
+    expect(await Promise.all(waiting)).toEqual([{ queued: 1 }, 'a', 'b', 'c']);
+  });
+
+  it('leaves the context of the crashed instance without power over the next one’s tasks', async () => {
+    const harness = new Harness();
+    const contexts: ActorContext<string>[] = [];
+    const held = new Held();
+    const ref = harness.ref((context) => {
+      contexts.push(context);
+      return held;
+    });
+    await ref.tell('1');
+    await harness.clock.settle();
+    held.fail('1');
+    await harness.clock.advance(50);
+    expect(contexts[0]!.cancel(() => true, 'reason')).toEqual({ running: [], queued: [] });
+    expect(contexts[1]!.cancel(() => true, 'reason')).toEqual({ running: ['1'], queued: [] });
   });
 
   it('three times over the same message puts it into the dead letters with its error, and the lane goes on', async () => {

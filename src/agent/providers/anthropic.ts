@@ -4,10 +4,20 @@ import type {
   ContentBlockParam,
   MessageCreateParamsStreaming as Params,
   RawMessageStreamEvent,
+  ToolUseBlockParam,
 } from '@anthropic-ai/sdk/resources/messages';
 import type { Usage } from '../../protocol/messages.ts';
-import type { EndReason, ModelEvent, ModelMessage, ModelProvider, ModelRequest, ToolDescription } from '../provider.ts';
-import { cutShort, modelError, parseToolInput, patientFetch, RETRIES_MAX } from './failure.ts';
+import type {
+  EndReason,
+  ModelEvent,
+  ModelMessage,
+  ModelProvider,
+  ModelRequest,
+  ToolCall,
+  ToolDescription,
+} from '../provider.ts';
+import { brokenCall, cutShort, modelError, patientFetch, RETRIES_MAX } from './failure.ts';
+import { parseToolInput } from './tool-input.ts';
 import { ToolNames } from './tool-names.ts';
 
 const NAME = 'anthropic';
@@ -188,11 +198,7 @@ class Answer {
         }
         case 'content_block_stop': {
           const block = this.#blocks.at(-1);
-          if (block?.type === 'tool_use') {
-            const name = this.#names.fromApi(block.name);
-            block.input = parseToolInput(NAME, name, this.#json);
-            yield { type: 'toolCall', call: { id: block.id, name, input: block.input } };
-          }
+          if (block?.type === 'tool_use') yield { type: 'toolCall', call: this.#call(block) };
           break;
         }
         case 'message_delta':
@@ -239,6 +245,17 @@ class Answer {
       if (delta.type === 'signature_delta') block.signature += delta.signature;
     }
     return '';
+  }
+
+  /** The tool call of a block that is whole. */
+  #call(block: ToolUseBlockParam): ToolCall {
+    const name = this.#names.fromApi(block.name);
+    try {
+      block.input = parseToolInput(this.#json);
+    } catch (error) {
+      throw brokenCall(NAME, name, error);
+    }
+    return { id: block.id, name, input: block.input };
   }
 
   /** Counts are cumulative: a later one replaces an earlier. What a cache held is input all the same. */

@@ -55,15 +55,11 @@ export function cutShort(provider: string): DhaavakError {
   return new DhaavakError('model_unavailable', `${provider} could not answer: the stream was cut before its end`);
 }
 
-/** The input of a tool call from the pieces the API sent. No pieces mean no arguments. Throws `model_unavailable`. */
-export function parseToolInput(provider: string, tool: string, json: string): unknown {
-  if (json.trim() === '') return {};
-  try {
-    return JSON.parse(json);
-  } catch (cause) {
-    const message = `${provider} could not answer: the arguments of its call to ${tool} are not JSON`;
-    throw new DhaavakError('model_unavailable', message, { cause });
-  }
+/** The arguments of a call to `tool` are no usable JSON: the model, or what is between it and us, wrote nonsense. */
+export function brokenCall(provider: string, tool: string, cause: unknown): DhaavakError {
+  const reason = cause instanceof Error ? cause.message : 'unusable';
+  const message = `${provider} could not answer: the arguments of its call to ${tool} are not usable JSON (${reason})`;
+  return new DhaavakError('model_unavailable', message, { cause });
 }
 
 /** `fetch` for the SDKs: a Retry-After above the limit is not waited for but reported at once. */

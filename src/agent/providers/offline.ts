@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest, ToolCall } from '../provider.ts';
+import { parseToolInput } from './tool-input.ts';
 
 /** Words in one `text` event. */
 const PIECE_WORDS_MAX = 4;
@@ -70,7 +71,7 @@ function answerTo({ messages, tools }: ModelRequest): Answer {
 function explicitCall(name: string, json: string, offers: (name: string) => boolean): Answer {
   if (!offers(name)) return { text: `I am not offered a tool named ${quote(name)}; "help" lists those I can call.` };
   try {
-    return { tool: name, input: json.trim() === '' ? {} : JSON.parse(json) };
+    return { tool: name, input: parseToolInput(json) };
   } catch {
     return { text: `The input for ${name} must be JSON, such as: call ${name} {"key": "value"}` };
   }

@@ -23,8 +23,8 @@ Anything else is sent to the agent.`;
 export async function chat({ session, ...flags }: ChatFlags): Promise<number> {
   const { client, url } = await connectToGateway(flags);
   await using _ = client;
-  const conversation = new Conversation(client, session);
-  return conversation.hold(url);
+  // Awaited here: the connection is closed on the way out.
+  return await new Conversation(client, session).hold(url);
 }
 
 class Conversation {

@@ -22,16 +22,18 @@ export async function start(flags: Flags): Promise<number> {
   const token = config.gateway.token ?? stored?.token;
   const log = createLogger({ level: config.log.level, name: 'gateway' });
   const gateway = await startGateway({ ...config, gateway: { ...config.gateway, token } }, log);
-  console.log(banner(gateway, stored?.file ?? '(as configured)', flags));
+  const { anthropic, openai } = config.models;
+  const noKey = gateway.model === 'offline' && anthropic.apiKey === undefined && openai.apiKey === undefined;
+  const model = noKey ? `${gateway.model} (no ANTHROPIC_API_KEY or OPENAI_API_KEY set)` : gateway.model;
+  console.log(banner({ ...gateway, model }, stored?.file ?? '(as configured)', flags));
   await stopOnSignal(gateway);
   process.exit(EXIT.ok); // whatever a library has left open
 }
 
 function banner({ url, port, model }: RunningGateway, token: string, flags: Flags): string {
-  const offline = model === 'offline' ? ' (no ANTHROPIC_API_KEY or OPENAI_API_KEY set)' : '';
   return [
     `Dhaavak ${VERSION} listens on ${url} (ready in ${Math.round(performance.now())} ms)`,
-    `  model   ${model}${offline}`,
+    `  model   ${model}`,
     `  token   ${token}`,
     `  next    ${`npx dhaavak chat${sameFlags(flags, port)}`.padEnd(24)}  (in another terminal)`,
   ].join('\n');

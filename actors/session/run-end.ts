@@ -1,0 +1,42 @@
+/** How the end of a run becomes lines of the transcript. */
+import type { RunEnd } from '../../src/agent/loop.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { HistoryEntry } from '../../src/protocol/messages.ts';
+import { RuntimeError } from '../../src/runtime/errors.ts';
+
+/** What all entries of one run have in common. */
+export interface RunMark {
+  run: string;
+  message: string;
+  timestamp: number;
+}
+
+/** The entries a run adds, numbered by `number`. One that did not end well says so in its last line. */
+export function entriesOf(end: RunEnd, mark: RunMark, number: () => number): HistoryEntry[] {
+  const entries = end.messages.map((message): HistoryEntry => {
+    const { role, text } = message;
+    const entry = { seq: number(), role, text, ...mark };
+    if (message.role === 'tool') {
+      const failed = message.failed ? { failed: true as const } : {};
+      return { ...entry, toolCall: { id: message.call, name: message.name, ...failed } };
+    }
+    const calls = message.role === 'assistant' ? message.toolCalls : [];
+    return calls.length === 0 ? entry : { ...entry, toolCalls: [...calls] };
+  });
+  if (end.status === 'ok') return entries;
+  const last = entries.findLast(({ role }) => role === 'assistant');
+  if (last === undefined) entries.push({ seq: number(), role: 'assistant', text: '', ...mark, status: end.status });
+  else last.status = end.status;
+  return entries;
+}
+
+/** Whether the gateway is going down and ended the run before its time: the turn is not over, it runs after the start. */
+export function endedByShutdown({ reason }: AbortSignal): boolean {
+  return reason instanceof RuntimeError && reason.code === 'closed';
+}
+
+/** Tells a run that ran out of time from one that somebody cancelled: both end by their signal. */
+export function withReason(end: RunEnd, { reason }: AbortSignal): RunEnd {
+  if (end.status !== 'cancelled' || !(reason instanceof RuntimeError)) return end;
+  return { ...end, status: 'failed', error: new DhaavakError('deadline_exceeded', reason.message) };
+}

@@ -1,0 +1,11 @@
+import { wsload, frameFile } from '/work/main/bench/load/wsload.ts';
+import { createSessions } from '/work/main/bench/load/server.ts';
+import { readFileSync } from 'node:fs';
+const [home, port, window, rate, duration] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4] ?? 4), Number(process.argv[5] ?? 0), Number(process.argv[6] ?? 4)];
+const token = readFileSync(home + '/token', 'utf8').trim();
+const gw = { port, token } as never as Parameters<typeof createSessions>[0];
+await createSessions(gw, 1000);
+const init = frameFile('hello', { protocol: [1, 1], client: { name: 'wsload', version: '1' }, auth: { token } });
+const payload = frameFile('message.send', { session: 'agent:main:dm:api:########', text: 'a message of ordinary length for the bench' });
+const r = await wsload({ port, conns: 1000, window, ...(rate ? { rate } : {}), init, 'init-replies': 1, payload, 'reply-match': 'a772756e2e656e64@*', warmup: 1, duration, pid: Number(process.argv[7] ?? 0) || process.pid });
+console.log(r.msg_s, 'msg/s', r.frame_s / r.msg_s, 'frames/msg', 'p50/p99', r.lat_us.p50 / 1000, r.lat_us.p99 / 1000, 'gen', r.gen_cpu, 'srv', r.srv_cpu, JSON.stringify(r.srv_threads), r.rss_kb, 'busy', r.busy);
