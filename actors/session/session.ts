@@ -1,18 +1,19 @@
 import type { Logger } from 'pino';
-import { contextFor } from '../../src/agent/context.ts';
+import { contextOf } from '../../src/agent/context.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { DhaavakError } from '../../src/protocol/errors.ts';
-import type { Session, Usage } from '../../src/protocol/messages.ts';
+import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
+import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import { type Emit, EventStream } from './event-stream.ts';
+import { Inbox } from './inbox.ts';
 import { endedByShutdown, entriesOf, withReason } from './run-end.ts';
 import { parseSessionKey } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn, turnOf, userEntry } from './turn.ts';
+import { type Turn, turnOf } from './turn.ts';
 
 /** What every session of a shard shares. */
 export interface SessionDependencies {
@@ -34,6 +35,8 @@ export type SessionControl =
   | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
   | { type: 'get' }
   | { type: 'cancel'; run: string | undefined }
+  /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
+  | { type: 'bury'; turn: Turn; error: unknown }
   | { type: 'subscribe'; after: number | undefined; epoch: string | undefined };
 
 export interface SessionAnswers {
@@ -41,6 +44,7 @@ export interface SessionAnswers {
   create: { session: Session; created: boolean };
   get: { session: Session };
   cancel: { cancelled: string[] };
+  bury: undefined;
   subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };
 }
 
@@ -65,13 +69,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   readonly #context: ActorContext<Turn>;
   readonly #shared: SessionDependencies;
   readonly #transcript: Transcript;
+  readonly #inbox: Inbox;
   readonly #events: EventStream;
   /** Undefined: nobody created this session. */
   #session: Session | undefined;
   /** Whether the session is on the disk (or on its way). */
   #kept: boolean;
-  /** Idempotency keys whose messages are on their way to the disk. */
-  #arriving: Map<string, { message: string; kept: Promise<void> }> | undefined;
   #run: { id: string; message: string } | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
@@ -79,6 +82,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     this.#context = context;
     this.#shared = shared;
     this.#transcript = new Transcript(shared.store, this.#key);
+    this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     const kept = shared.store.sessions.get(this.#key);
     this.#kept = kept !== undefined;
@@ -89,11 +93,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   async accept(turn: Turn): Promise<void> {
     const session = this.#session;
     if (session === undefined) throw noSuchSession(this.#key);
-    await this.#refuseDuplicate(turn.idempotencyKey);
+    if (turn.idempotencyKey !== undefined) await this.#inbox.refuseDuplicate(turn.idempotencyKey);
     const queued = this.#context.queued + this.#context.running - 1;
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
-    await this.#journalArrival(turn, session);
+    await this.#inbox.write(turn, this.#kept ? undefined : session);
+    this.#kept = true;
     turn.acknowledge?.(queued);
     this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
   }
@@ -114,7 +119,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
           provider: model.provider,
           model: model.name,
           system: this.#agent.prompt,
-          messages: contextFor(this.#transcript.before(turn), turn.message),
+          messages: contextOf(this.#transcript.before(turn), turn.text),
           tools: tools.view(this.#agent.tools),
           thinkingLevel: session.thinkingLevel,
           outputTokensMax: config.models.outputTokensMax,
@@ -130,7 +135,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     }
   }
 
-  control(message: SessionControl): SessionAnswers[SessionControl['type']] | Promise<SessionAnswers['create']> {
+  control(
+    message: SessionControl,
+  ): SessionAnswers[SessionControl['type']] | Promise<SessionAnswers['create' | 'bury']> {
     switch (message.type) {
       case 'wake':
         return undefined;
@@ -140,43 +147,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
         return { session: this.#existing() };
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
+      case 'bury':
+        return this.#bury(message.turn, message.error);
       case 'subscribe':
         return this.#subscribe(message.after, message.epoch);
-    }
-  }
-
-  // Arriving
-
-  /** Throws {@link DuplicateMessage} for a key that was used, once the message it was used for is safe. */
-  async #refuseDuplicate(key: string | undefined): Promise<void> {
-    if (key === undefined) return;
-    const arriving = this.#arriving?.get(key);
-    if (arriving !== undefined) {
-      await arriving.kept;
-      throw new DuplicateMessage(arriving.message);
-    }
-    const message = this.#shared.store.keys.get([this.#key, key]);
-    if (message !== undefined) throw new DuplicateMessage(message);
-  }
-
-  async #journalArrival(turn: Turn, session: Session): Promise<void> {
-    const { store } = this.#shared;
-    const key = turn.idempotencyKey;
-    const kept = store.journal.commit((batch) => {
-      this.#transcript.write(batch, userEntry(turn));
-      batch.put(store.inbox, [this.#key, turn.seq], turn.message);
-      if (key !== undefined) batch.put(store.keys, [this.#key, key], turn.message);
-      if (!this.#kept) batch.put(store.sessions, this.#key, session);
-    });
-    if (key !== undefined) {
-      this.#arriving ??= new Map();
-      this.#arriving.set(key, { message: turn.message, kept });
-    }
-    try {
-      await kept;
-      this.#kept = true;
-    } finally {
-      if (key !== undefined) this.#arriving?.delete(key);
     }
   }
 
@@ -266,19 +240,27 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       ({ message }) => only === undefined || message === only,
       new DhaavakError('cancelled', 'cancelled by a client'),
     );
-    for (const turn of queued) void this.#cancelQueued(turn);
+    for (const turn of queued) void this.#endUnrun(turn, { status: 'cancelled' });
     return [...running, ...queued].map(({ message }) => message);
   }
 
-  async #cancelQueued(turn: Turn): Promise<void> {
+  /** Only DhaavakErrors are for users' eyes; the log has the rest. */
+  async #bury(turn: Turn, error: unknown): Promise<undefined> {
+    this.#shared.log.error({ session: this.#key, message: turn.message, error }, 'a message failed for good');
+    await this.#endUnrun(turn, { status: 'failed', error: toWireError(error) });
+    return undefined;
+  }
+
+  /** Ends a turn that no run will answer. */
+  async #endUnrun(turn: Turn, end: Pick<Events['run.end'], 'status' | 'error'>): Promise<void> {
     const { store, log } = this.#shared;
     const run = this.#shared.newId();
     try {
       await store.journal.commit((batch) => batch.remove(store.inbox, [this.#key, turn.seq]));
       const usage = { inputTokens: 0, outputTokens: 0 };
-      this.#events.publish('run.end', { run, message: turn.message, status: 'cancelled', usage });
+      this.#events.publish('run.end', { run, message: turn.message, usage, ...end });
     } catch (error) {
-      log.error({ session: this.#key, message: turn.message, error }, 'a cancelled message may run after a restart');
+      log.error({ session: this.#key, message: turn.message, error }, 'a message that ended may run after a restart');
     }
   }
 

@@ -1,20 +1,26 @@
+import {
+  CONTEXT_LENGTH_MAX,
+  CONTEXT_TURNS_MAX,
+  newestTurns,
+  type PastTurn,
+  pastTurns,
+} from '../../src/agent/context.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { type Turn, userEntry } from './turn.ts';
 
-/** Entries kept in memory for the context of the next run; the rest stays on disk. */
-const TAIL_MAX = 200;
+/** Entries read from the disk for the first context: turns of a question and an answer, and as many tool calls again. */
+const READ_MAX = 4 * CONTEXT_TURNS_MAX;
 
-/** The append-only transcript of one session: numbers new entries, keeps the newest turns in memory. */
+/** The append-only transcript of one session: numbers new entries, keeps what the next run may look back on. */
 export class Transcript {
   readonly #store: Store;
   readonly #session: string;
   #lastSeq: number;
-  /** The entries of the newest turns, each turn's together; undefined until a run asks. */
-  #tail: HistoryEntry[] | undefined;
-  /** The highest number that was on the disk when the tail was read. */
-  #readSeq = 0;
+  /** The newest turns that have ended; undefined until a run asks. */
+  #past: PastTurn[] | undefined;
+  #pastLength = 0;
 
   constructor(store: Store, session: string) {
     this.#store = store;
@@ -31,29 +37,38 @@ export class Transcript {
     batch.put(this.#store.entries, [this.#session, entry.seq], entry);
   }
 
-  /** What a run of `turn` may look back on, the turn's own message last. */
-  before(turn: Turn): HistoryEntry[] {
-    this.#tail ??= this.#read(turn.seq);
-    return [...this.#tail, userEntry(turn)];
+  /** The turns before `turn`, oldest first. */
+  before(turn: Turn): readonly PastTurn[] {
+    if (this.#past === undefined) this.#keep(this.#readBefore(turn));
+    return this.#past as PastTurn[];
   }
 
   /** Adds a turn that has ended, and whose `entries` are on the disk. */
   ended(turn: Turn, entries: readonly HistoryEntry[]): void {
-    if (this.#tail === undefined) return; // will be read from the disk, these with it
-    for (const entry of [userEntry(turn), ...entries]) if (entry.seq > this.#readSeq) this.#tail.push(entry);
-    if (this.#tail.length > 2 * TAIL_MAX) this.#tail.splice(0, TAIL_MAX);
+    if (this.#past === undefined) return; // will be read from the disk, this one with it
+    for (const past of pastTurns([userEntry(turn), ...entries])) {
+      this.#past.push(past);
+      this.#pastLength += past.length;
+    }
+    const full = this.#past.length > 2 * CONTEXT_TURNS_MAX || this.#pastLength > 2 * CONTEXT_LENGTH_MAX;
+    if (full) this.#keep(newestTurns(this.#past));
+  }
+
+  #keep(turns: readonly PastTurn[]): void {
+    this.#past = [...turns];
+    this.#pastLength = turns.reduce((sum, { length }) => sum + length, 0);
   }
 
   /**
-   * The newest entries. Where many messages wait, the newest are those, and so the ones before `seq` are read as well;
-   * answers to earlier messages may stand behind it.
+   * Reads the entries before the turn's own, and the newest: answers to earlier messages stand behind it when they were
+   * written while it waited.
    */
-  #read(seq: number): HistoryEntry[] {
-    const newest = this.#store.entriesBefore(this.#session, Number.MAX_SAFE_INTEGER, TAIL_MAX);
+  #readBefore({ seq, message }: Turn): readonly PastTurn[] {
+    const newest = this.#store.entriesBefore(this.#session, Number.MAX_SAFE_INTEGER, READ_MAX);
     const first = newest[0]?.seq ?? 0;
-    this.#readSeq = newest.at(-1)?.seq ?? 0;
-    return first <= seq
-      ? newest
-      : [...this.#store.entriesBefore(this.#session, Math.min(seq, first), TAIL_MAX), ...newest];
+    const older = first > seq ? this.#store.entriesBefore(this.#session, seq + 1, READ_MAX) : [];
+    const turns = pastTurns([...older, ...newest]);
+    const current = turns.findIndex((turn) => turn.message === message);
+    return newestTurns(current < 0 ? turns : turns.slice(0, current));
   }
 }

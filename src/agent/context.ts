@@ -15,25 +15,44 @@ export const CONTEXT_TURNS_MAX = 100;
 /** What a message costs besides its text: its role and the syntax around it. */
 const MESSAGE_OVERHEAD = 16;
 
+/** A turn that has ended, as a model is sent it. */
+export interface PastTurn {
+  /** The id of the user's message. */
+  message: string;
+  messages: readonly ModelMessage[];
+  /** What it counts towards {@link CONTEXT_LENGTH_MAX}. */
+  length: number;
+}
+
 /**
- * The messages that put `message` (the id of a user's message in `entries`) before a model: earlier turns, as many of
- * the newest as the limits allow, then the message. Entries are taken by the message they belong to, because a second
- * message may be accepted before the answer to the first is written. What an interrupted run left of the message's own
- * turn is not sent: it is answered afresh. Throws a RangeError when there is no such message.
+ * The turns of a transcript, in the order of the users' entries. Entries are taken by the message they belong to, because
+ * a second message may be accepted before the answer to the first is written; those of no user's entry are left out.
  */
-export function contextFor(entries: readonly HistoryEntry[], message: string): ModelMessage[] {
-  const turns = groupByTurn(entries);
-  const current = turns.findIndex(([user]) => user.message === message);
-  if (current === -1) throw new RangeError(`the transcript has no user message ${message}`);
-  const earlier: ModelMessage[][] = [];
+export function pastTurns(entries: readonly HistoryEntry[]): PastTurn[] {
+  return groupByTurn(entries).map((turn) => {
+    const messages = turnMessages(turn);
+    return { message: turn[0].message, messages, length: contextLength(messages) };
+  });
+}
+
+/** As many of the newest turns as the limits allow. */
+export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
   let length = 0;
-  for (let index = current - 1; index >= Math.max(0, current - CONTEXT_TURNS_MAX); index -= 1) {
-    const messages = turnMessages(turns[index]!);
-    length += contextLength(messages);
+  let first = past.length;
+  while (first > 0 && past.length - first < CONTEXT_TURNS_MAX) {
+    length += past[first - 1]!.length;
     if (length > CONTEXT_LENGTH_MAX) break;
-    earlier.push(messages);
+    first -= 1;
   }
-  return [...earlier.reverse().flat(), { role: 'user', text: turns[current]![0].text }];
+  return first === 0 ? past : past.slice(first);
+}
+
+/** The messages that put the user's `text` before a model: what was said before, within the limits, then the text. */
+export function contextOf(past: readonly PastTurn[], text: string): ModelMessage[] {
+  const context: ModelMessage[] = [];
+  for (const { messages } of newestTurns(past)) context.push(...messages);
+  context.push({ role: 'user', text });
+  return context;
 }
 
 /** What `messages` count towards {@link CONTEXT_LENGTH_MAX}. */

@@ -110,10 +110,12 @@ function handleHello(context: RequestContext, connection: Connection, head: Head
 function handleRequest(context: RequestContext, connection: Connection, head: Head, frame: Buffer): void {
   switch (head.type as RequestType) {
     case 'message.send':
+      if (connection.subscriptionsFull) connection.checkSubscription(sessionOf(frame, head) ?? MAIN_SESSION);
       if (head.sessionEnd === 0) forward(context, connection, head, frame, MAIN_SESSION);
       else forward(context, connection, head, frame);
       break;
     case 'subscribe':
+      if (connection.subscriptionsFull) connection.checkSubscription(sessionOf(frame, head));
       forward(context, connection, head, frame);
       break;
     case 'message.cancel':
@@ -154,7 +156,6 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
   if (key === undefined && head.sessionEnd === 0) {
     throw new DhaavakError('invalid_request', 'data.session is missing', { param: 'data.session' });
   }
-  if (connection.subscriptionsFull) connection.checkSubscription(key ?? sessionOf(frame, head));
   const index =
     key === undefined
       ? shardOfBytes(frame, head.sessionStart, head.sessionEnd, shards.size)

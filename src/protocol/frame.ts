@@ -13,7 +13,8 @@ export interface Frame<Type extends string = string, Data = unknown> {
 }
 
 /**
- * Plain msgpack that any library reads: no record extension, whole numbers up to 2^53 as msgpack integers.
+ * Plain msgpack that any library reads: no record extension. Whole numbers of more than 32 bits, such as timestamps, are
+ * written as floats of 64 bits, which hold them exactly up to 2^53; msgpack integers of that size are read as well.
  * `variableMapSize` writes the smallest map header instead of always two bytes more.
  */
 const options = { useRecords: false, variableMapSize: true, mapsAsObjects: true, int64AsType: 'number' } as const;

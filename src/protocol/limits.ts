@@ -18,7 +18,7 @@ export const HELLO_TIMEOUT_MS = 10_000;
 export const IN_FLIGHT_MAX = 256;
 /** Sessions one connection is subscribed to. */
 export const SUBSCRIPTIONS_MAX = 1_024;
-/** Text of one `message.send`, in UTF-16 code units. */
+/** Text of one `message.send`, in Unicode code points, as zod counts them. */
 export const TEXT_LENGTH_MAX = 256 * 1024;
 /** Entries in one page of `session.history`. */
 export const HISTORY_PAGE_MAX = 200;

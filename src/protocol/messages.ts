@@ -11,6 +11,8 @@ const printable = /^[\x21-\x7e]+$/;
 const id = z.string().min(1).max(64).regex(printable, 'must be printable ASCII without spaces');
 const sessionKey = z.string().min(1).max(256).regex(printable, 'must be printable ASCII without spaces');
 const name = z.string().min(1).max(64);
+/** Part of a session key, as it is: it must not hold the colon that divides a key. Agents in the configuration too. */
+const word = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case word of at most 32 characters');
 
 export const SESSION_TYPES = ['main', 'group', 'dm'] as const;
 export type SessionType = (typeof SESSION_TYPES)[number];
@@ -39,9 +41,9 @@ export const REQUESTS = {
   }),
   'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
   'session.create': z.strictObject({
-    agent: name.optional(),
+    agent: word.optional(),
     type: z.enum(SESSION_TYPES).optional(),
-    channel: name.optional(),
+    channel: word.optional(),
     user: z.string().min(1).max(128).optional(),
     model: z.string().min(1).max(128).optional(),
     thinkingLevel: z.enum(THINKING_LEVELS).optional(),
@@ -116,7 +118,17 @@ export interface GatewayStatus {
   uptimeMs: number;
   connections: number;
   rssBytes: number;
-  shards: { index: number; state: string; sessions: number; running: number; queued: number; restarts: number }[];
+  shards: {
+    index: number;
+    /** `starting`, `ready`, `restarting`, `failed`, `stopped`, or `silent`: it did not answer in time. */
+    state: string;
+    /** Sessions in memory. */
+    sessions: number;
+    running: number;
+    queued: number;
+    deadLetters: number;
+    restarts: number;
+  }[];
   model: string;
 }
 

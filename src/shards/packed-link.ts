@@ -47,6 +47,10 @@ export class PackedLink {
     return true;
   }
 
+  sendWithTurn(kind: number, number: number, key: string, payload: Uint8Array): boolean {
+    return this.send(kind, number, key, payload);
+  }
+
   room(): undefined {
     return undefined;
   }

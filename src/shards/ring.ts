@@ -54,8 +54,8 @@ export class RingWriter {
   }
 
   /**
-   * Writes one record and wakes a sleeping reader. False: there is no room now, nothing was written, and the reader will
-   * ring back when there is. `key` is ASCII. Throws a RangeError on a record of more than half the ring.
+   * Writes one record; {@link ring} tells a sleeping reader. False: there is no room now, nothing was written, and the
+   * reader will ring back when there is. `key` is ASCII. Throws a RangeError on a record of more than half the ring.
    */
   write(kind: number, number: number, key: string, payload: Uint8Array): boolean {
     const length = HEADER_BYTES + key.length + payload.length;
@@ -80,8 +80,12 @@ export class RingWriter {
     this.#bytes.set(payload, at);
     this.#head = (this.#head + needed) >>> 0;
     Atomics.store(this.#control, HEAD, this.#head | 0);
-    if (Atomics.load(this.#control, ASLEEP) === 1 && Atomics.exchange(this.#control, ASLEEP, 0) === 1) this.#wake();
     return true;
+  }
+
+  /** Wakes the reader, if it sleeps. */
+  ring(): void {
+    if (Atomics.load(this.#control, ASLEEP) === 1 && Atomics.exchange(this.#control, ASLEEP, 0) === 1) this.#wake();
   }
 
   #free(): number {

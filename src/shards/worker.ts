@@ -8,6 +8,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
+import type { Turn } from '../../actors/session/turn.ts';
 import { createModels } from '../agent/models.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -26,7 +27,18 @@ const models = createModels(config);
 const tools = createToolRegistry();
 const newId = monotonicFactory();
 
-const system = new ActorSystem({ onEvent: (event) => log.warn({ event }, event.type) });
+const system = new ActorSystem({
+  onEvent(event) {
+    if (event.type === 'passivated') return;
+    const { type, address } = event;
+    log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
+    if (type !== 'deadLetter') return;
+    const burial = session(address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+    burial.catch((error: unknown) =>
+      log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
+    );
+  },
+});
 
 const session = system.register(
   sessionKind({
@@ -37,7 +49,8 @@ const session = system.register(
     log,
     newId,
     emit: (key, frame) => {
-      if (!link.send(RECORD.event, 0, key, frame)) log.error({ session: key }, 'an event was dropped: link full');
+      if (!link.sendWithTurn(RECORD.event, 0, key, frame))
+        log.error({ session: key }, 'an event was dropped: link full');
     },
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
@@ -71,11 +84,11 @@ class LinkReply implements Reply {
   }
 
   sendAndSubscribe(session: string, frame: Uint8Array): void {
-    link.send(RECORD.replyAndSubscribe, this.#number, session, frame);
+    link.sendWithTurn(RECORD.replyAndSubscribe, this.#number, session, frame);
   }
 
   replay(frame: Uint8Array): void {
-    link.send(RECORD.replay, this.#number, '', frame);
+    link.sendWithTurn(RECORD.replay, this.#number, '', frame);
   }
 }
 

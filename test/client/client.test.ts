@@ -11,6 +11,7 @@ import { VERSION } from '../../src/version.ts';
 import { type GatewayProcess, startGatewayProcess } from '../cli/processes.ts';
 import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
+import { collect } from './collect.ts';
 
 let gateway: GatewayProcess;
 let models: ModelServer;
@@ -150,7 +151,7 @@ describe('a run', () => {
   test('brings its events in order, and ends', async () => {
     const client = await connected();
     const session = await newSession(client);
-    const events = await Array.fromAsync(client.run({ session, text: 'hello' }));
+    const events = await collect(client.run({ session, text: 'hello' }));
     expect(typesOf(events)).toEqual(['message.inbound', 'run.start', 'message.delta', 'message.outbound', 'run.end']);
     const numbers = events.map(({ data }) => data.seq);
     expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
@@ -162,7 +163,7 @@ describe('a run', () => {
   test('shows its tool calls', async () => {
     const client = await connected();
     const session = await newSession(client);
-    const events = await Array.fromAsync(client.run({ session, text: 'calc 6*7' }));
+    const events = await collect(client.run({ session, text: 'calc 6*7' }));
     const data = (type: RunEvent['type']) => events.find((event) => event.type === type)?.data;
     expect(data('tool.start')).toMatchObject({ name: 'calc', input: { expression: '6*7' } });
     expect(data('tool.end')).toMatchObject({ name: 'calc', output: '42', failed: false });
@@ -170,7 +171,7 @@ describe('a run', () => {
 
   test('goes to the main session when none is named', async () => {
     const client = await connected();
-    const events = await Array.fromAsync(client.run({ text: 'hello' }));
+    const events = await collect(client.run({ text: 'hello' }));
     expect(events[0]?.data.session).toBe('agent:main:main');
   });
 
@@ -178,7 +179,7 @@ describe('a run', () => {
     const client = await connected();
     const sessions = [await newSession(client), await newSession(client)];
     const texts = sessions.flatMap((session) => ['1+1', '2+2', '3+3'].map((sum) => ({ session, text: `calc ${sum}` })));
-    const runs = await Promise.all(texts.map((message) => Array.fromAsync(client.run(message))));
+    const runs = await Promise.all(texts.map((message) => collect(client.run(message))));
     const answers = runs.map((events) => events.find(({ type }) => type === 'message.outbound')?.data);
     const expected = texts.map(({ session, text }, index) => ({
       session,
@@ -204,21 +205,21 @@ describe('a run', () => {
     const client = await connected();
     const run = client.run({ session: await slowSession(client), text: 'go on' });
     run.cancel();
-    expect((await Array.fromAsync(run)).at(-1)).toMatchObject({ type: 'run.end', data: { status: 'cancelled' } });
+    expect((await collect(run)).at(-1)).toMatchObject({ type: 'run.end', data: { status: 'cancelled' } });
   });
 
   test('that the model refuses ends with the reason', async () => {
     const client = await connected();
     models.script({ status: 400, message: 'no such thing' });
     const session = await newSession(client, { model: `openai/${OPENAI_MODEL}` });
-    const events = await Array.fromAsync(client.run({ session, text: 'hello' }));
+    const events = await collect(client.run({ session, text: 'hello' }));
     expect(events.at(-1)?.data).toMatchObject({ status: 'failed', error: { code: 'model_rejected' } });
   });
 
   test('throws when its message is not accepted', async () => {
     const client = await connected();
     const run = client.run({ session: 'agent:main:dm:api:nobody', text: 'hello' });
-    await expect(Array.fromAsync(run)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(collect(run)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
@@ -230,10 +231,10 @@ describe('listeners', () => {
     const heard: string[] = [];
     const off = observer.on('message.outbound', ({ text }) => heard.push(text));
     const ended = new Promise<void>((resolve) => observer.on('run.end', () => resolve()));
-    await Array.fromAsync(sender.run({ session, text: 'calc 1+2' }));
+    await collect(sender.run({ session, text: 'calc 1+2' }));
     await ended;
     off();
-    await Array.fromAsync(sender.run({ session, text: 'calc 3+4' }));
+    await collect(sender.run({ session, text: 'calc 3+4' }));
     await observer.request('ping', {});
     expect(heard).toEqual(['1+2 = 3']);
   });
@@ -242,7 +243,8 @@ describe('listeners', () => {
 describe('the end of a connection', () => {
   test('by the client rejects what is pending, and what comes after', async () => {
     const client = await connected();
-    const run = Array.fromAsync(client.run({ session: await slowSession(client), text: 'go on' }));
+    const session = await slowSession(client);
+    const run = collect(client.run({ session, text: 'go on' }));
     await models.request(0);
     const pending = client.request('status', {});
     const closing = client.close();
@@ -251,7 +253,9 @@ describe('the end of a connection', () => {
     await closing;
     expect(await client.closed).toMatchObject({ code: 1000 });
     await expect(client.request('ping', {})).rejects.toMatchObject({ code: 'unavailable' });
-    await expect(Array.fromAsync(client.run({ text: 'x' }))).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(collect(client.run({ text: 'x' }))).rejects.toMatchObject({ code: 'unavailable' });
+    // The run goes on without us; the gateway would wait for it when it stops.
+    await (await connected()).request('message.cancel', { session });
   });
 
   test('by the gateway is told with its code', async () => {
@@ -264,10 +268,11 @@ describe('the end of a connection', () => {
   test('by the death of the gateway is noticed', async () => {
     const other = await startGatewayProcess();
     const client = await connected(other);
-    const pending = client.request('session.create', {});
+    other.process.kill('SIGSTOP');
+    const pending = expect(client.request('ping', {})).rejects.toMatchObject({ code: 'unavailable' });
+    const killed = expect(other.finished).rejects.toThrow('SIGKILL');
     other.process.kill('SIGKILL');
-    await expect(other.finished).rejects.toThrow('SIGKILL');
+    await Promise.all([pending, killed]);
     expect((await client.closed).code).toBe(1006);
-    await pending.catch(({ code }) => expect(code).toBe('unavailable'));
   });
 });

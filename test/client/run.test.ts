@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { type RunEvent, RunStream } from '../../src/client/run.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import { collect } from './collect.ts';
 
 const SESSION = 'agent:main:main';
 const position = { session: SESSION, seq: 1, epoch: 'e' };
@@ -30,9 +31,7 @@ function stream() {
 
 const summary = ({ type, data }: RunEvent): string => (type === 'message.delta' ? data.text : type);
 
-async function collect(run: AsyncIterable<RunEvent>): Promise<string[]> {
-  return Array.fromAsync(run, summary);
-}
+const summaries = async (run: RunStream): Promise<string[]> => (await collect(run)).map(summary);
 
 describe('a run', () => {
   test('holds its own events and not those of another run or session', async () => {
@@ -46,7 +45,7 @@ describe('a run', () => {
     run.offer(end('r0', 'm0'));
     run.offer(end('r1', 'm1'));
     expect(finished()).toBe(1);
-    expect(await collect(run)).toEqual(['run.start', 'own', 'run.end']);
+    expect(await summaries(run)).toEqual(['run.start', 'own', 'run.end']);
   });
 
   test('keeps what comes before its acknowledgement', async () => {
@@ -55,19 +54,19 @@ describe('a run', () => {
       run.offer(event);
     run.accept(ack);
     run.offer(end('r1', 'm1'));
-    expect(await collect(run)).toEqual(['run.start', 'early', 'run.end']);
+    expect(await summaries(run)).toEqual(['run.start', 'early', 'run.end']);
   });
 
   test('ends when its message is cancelled in the queue and no run ever starts', async () => {
     const { run } = stream();
     run.accept(ack);
     run.offer(end('r9', 'm1'));
-    expect(await collect(run)).toEqual(['run.end']);
+    expect(await summaries(run)).toEqual(['run.end']);
   });
 
   test('wakes a reader that waits', async () => {
     const { run } = stream();
-    const events = collect(run);
+    const events = summaries(run);
     run.accept(ack);
     run.offer(start('r1', 'm1'));
     await Promise.resolve();
@@ -82,7 +81,7 @@ describe('a run', () => {
     const texts = Array.from({ length: 5_000 }, (_, index) => `${index} `);
     for (const text of texts) run.offer(delta('r1', text));
     run.offer(end('r1', 'm1'));
-    const events = await collect(run);
+    const events = await summaries(run);
     expect(events.length).toBeLessThan(1_100);
     expect(events.slice(1, -1).join('')).toBe(texts.join(''));
     expect(events.at(-1)).toBe('run.end');

@@ -92,7 +92,10 @@ describe('a ring', () => {
     const { writer, reader, rung } = ringOf(1024);
     expect(reader.sleep()).toBe(true);
     writer.write(1, 0, '', Buffer.alloc(1));
+    expect(rung.reader).toBe(0);
+    writer.ring();
     writer.write(1, 1, '', Buffer.alloc(1));
+    writer.ring();
     expect(rung.reader).toBe(1);
     expect(reader.sleep()).toBe(false);
     expect(take(reader)).toHaveLength(2);

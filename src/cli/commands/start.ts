@@ -25,8 +25,9 @@ export async function start(flags: Flags): Promise<number> {
   const { anthropic, openai } = config.models;
   const noKey = gateway.model === 'offline' && anthropic.apiKey === undefined && openai.apiKey === undefined;
   const model = noKey ? `${gateway.model} (no ANTHROPIC_API_KEY or OPENAI_API_KEY set)` : gateway.model;
+  const stopped = stopOnSignal(gateway); // before anybody can read that it runs, and stop it
   console.log(banner({ ...gateway, model }, stored?.file ?? '(as configured)', flags));
-  await stopOnSignal(gateway);
+  await stopped;
   process.exit(EXIT.ok); // whatever a library has left open
 }
 

@@ -1,0 +1,50 @@
+import type { Session } from '../../src/protocol/messages.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { Transcript } from './transcript.ts';
+import { DuplicateMessage, type Turn, userEntry } from './turn.ts';
+
+/** The messages one session has accepted and not finished, on the disk; each idempotency key makes one of them. */
+export class Inbox {
+  readonly #store: Store;
+  readonly #session: string;
+  readonly #transcript: Transcript;
+  /** Keys whose messages are on their way to the disk, where they can't be read yet. */
+  #arriving: Map<string, { message: string; kept: Promise<void> }> | undefined;
+
+  constructor(store: Store, session: string, transcript: Transcript) {
+    this.#store = store;
+    this.#session = session;
+    this.#transcript = transcript;
+  }
+
+  /** Throws {@link DuplicateMessage} for a key that was used, once the message it was used for is safe. */
+  async refuseDuplicate(key: string): Promise<void> {
+    const arriving = this.#arriving?.get(key);
+    if (arriving !== undefined) {
+      await arriving.kept;
+      throw new DuplicateMessage(arriving.message);
+    }
+    const message = this.#store.keys.get([this.#session, key]);
+    if (message !== undefined) throw new DuplicateMessage(message);
+  }
+
+  /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
+  async write(turn: Turn, unkept: Session | undefined): Promise<void> {
+    const { inbox, journal, keys, sessions } = this.#store;
+    const { idempotencyKey, message, seq } = turn;
+    const kept = journal.commit((batch) => {
+      this.#transcript.write(batch, userEntry(turn));
+      batch.put(inbox, [this.#session, seq], message);
+      if (idempotencyKey !== undefined) batch.put(keys, [this.#session, idempotencyKey], message);
+      if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
+    });
+    if (idempotencyKey === undefined) return kept;
+    this.#arriving ??= new Map();
+    this.#arriving.set(idempotencyKey, { message, kept });
+    try {
+      await kept;
+    } finally {
+      this.#arriving.delete(idempotencyKey);
+    }
+  }
+}

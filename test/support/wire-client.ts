@@ -1,0 +1,179 @@
+/**
+ * A client of the wire protocol with nothing of ours in between: the standard WebSocket and plain msgpackr. It keeps every
+ * frame in order of arrival, so that tests can look at what came before what, and it can send bytes that no good client
+ * would.
+ */
+import { Packr } from 'msgpackr';
+import type { WireError } from '../../src/protocol/errors.ts';
+import type { EventData, EventType, Replies, RequestType } from '../../src/protocol/messages.ts';
+import { within } from './wait.ts';
+
+const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' });
+
+/** Any value as msgpack: also frames the protocol refuses. */
+export function pack(value: unknown): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(packr.pack(value));
+}
+
+/** A frame as it came. */
+export interface ReceivedFrame {
+  id: string | null;
+  type: string;
+  timestamp: number;
+  data?: Record<string, unknown>;
+  error?: WireError;
+  /** Whether it came as JSON text. */
+  json: boolean;
+}
+
+export interface ReceivedEvent<T extends EventType = EventType> extends ReceivedFrame {
+  type: T;
+  data: EventData<T> & Record<string, unknown>;
+}
+
+export interface ReceivedError extends ReceivedFrame {
+  error: WireError;
+}
+
+export interface Closed {
+  code: number;
+  reason: string;
+}
+
+export interface WireClientOptions {
+  url: string;
+  /** The token to say hello with. Undefined: no hello is said. */
+  token?: string;
+  /** Speak JSON text frames. */
+  json?: boolean;
+}
+
+/** Connects and, where a token is given, says hello. */
+export async function connectWire({ url, token, json = false }: WireClientOptions): Promise<WireClient> {
+  const client = new WireClient(url, json);
+  await client.opened;
+  if (token !== undefined) await client.ask('hello', helloData(token));
+  return client;
+}
+
+export function helloData(token: string) {
+  return { protocol: [1, 1], client: { name: 'wire-client', version: '1' }, auth: { token } };
+}
+
+export class WireClient {
+  /** Everything that came, oldest first. */
+  readonly frames: ReceivedFrame[] = [];
+  readonly opened: Promise<void>;
+  readonly closed: Promise<Closed>;
+  readonly #socket: WebSocket;
+  readonly #json: boolean;
+  readonly #waiting = new Set<() => void>();
+  #closedAs: Closed | undefined;
+  #lastId = 0;
+
+  constructor(url: string, json: boolean) {
+    this.#json = json;
+    this.#socket = new WebSocket(url);
+    this.#socket.binaryType = 'arraybuffer';
+    this.opened = new Promise((resolve, reject) => {
+      this.#socket.addEventListener('open', () => resolve());
+      this.#socket.addEventListener('error', () => reject(new Error(`no WebSocket at ${url}`)));
+    });
+    this.opened.catch(() => {});
+    this.closed = new Promise((resolve) => {
+      this.#socket.addEventListener('close', ({ code, reason }) => {
+        this.#closedAs = { code, reason };
+        resolve(this.#closedAs);
+        this.#look();
+      });
+    });
+    this.#socket.addEventListener('message', ({ data }) => this.#receive(data));
+  }
+
+  /** Sends bytes as a binary frame, a string as a text frame, as they are. */
+  raw(message: string | Uint8Array<ArrayBuffer>): void {
+    this.#socket.send(message);
+  }
+
+  /** Sends one request without waiting; returns its id. */
+  send(type: string, data: unknown = {}): string {
+    this.#lastId += 1;
+    const id = `q${this.#lastId}`;
+    const frame = { id, type, timestamp: Date.now(), data };
+    this.raw(this.#json ? JSON.stringify(frame) : pack(frame));
+    return id;
+  }
+
+  /** The reply to request `id`, whatever it is. */
+  reply(id: string | null): Promise<ReceivedFrame> {
+    return this.when(() => this.frames.find((frame) => frame.id === id));
+  }
+
+  /** Sends a request and returns the data of its reply. Throws when it is refused. */
+  async ask<T extends RequestType>(type: T, data: unknown = {}): Promise<Replies[T]> {
+    const { error, data: reply } = await this.reply(this.send(type, data));
+    if (error !== undefined) throw new Error(`${type} was refused: ${error.code}: ${error.message}`);
+    return reply as unknown as Replies[T];
+  }
+
+  /** Sends a request that must be refused and returns the error. */
+  async refusal(type: string, data: unknown = {}): Promise<WireError> {
+    const reply = await this.reply(this.send(type, data));
+    if (reply.error === undefined) throw new Error(`${type} was not refused: ${JSON.stringify(reply)}`);
+    return reply.error;
+  }
+
+  /** The events so far, in order; of one type, one session or both. */
+  events<T extends EventType>(type?: T, session?: string): ReceivedEvent<T>[] {
+    return this.frames.filter(
+      (frame): frame is ReceivedEvent<T> =>
+        frame.data?.seq !== undefined &&
+        frame.data.epoch !== undefined &&
+        frame.type !== 'result' &&
+        (type === undefined || frame.type === type) &&
+        (session === undefined || frame.data.session === session),
+    );
+  }
+
+  /** The `run.end` of message `message`. */
+  runEnd(message: string): Promise<ReceivedEvent<'run.end'>> {
+    return this.event('run.end', ({ data }) => data.message === message);
+  }
+
+  /** The first event of this type that matches, as soon as it is there. */
+  event<T extends EventType>(type: T, matches: (event: ReceivedEvent<T>) => boolean = () => true) {
+    return this.when(() => this.events(type).find(matches));
+  }
+
+  /** What `find` returns as soon as it is not undefined; looks after every frame. Throws after 15 s or at the close. */
+  when<T>(find: () => T | undefined): Promise<T> {
+    const found = new Promise<T>((resolve, reject) => {
+      const look = (): void => {
+        const value = find();
+        if (value === undefined && this.#closedAs === undefined) return;
+        this.#waiting.delete(look);
+        if (value !== undefined) resolve(value);
+        else reject(new Error(`closed with ${this.#closedAs?.code} while waiting`));
+      };
+      this.#waiting.add(look);
+      look();
+    });
+    return within(15_000, found, () => `a frame; the last ones were ${JSON.stringify(this.frames.slice(-3))}`);
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close(1000);
+    await this.closed;
+  }
+
+  #receive(data: unknown): void {
+    const json = typeof data === 'string';
+    const frame = json ? JSON.parse(data) : packr.unpack(new Uint8Array(data as ArrayBuffer));
+    this.frames.push({ ...frame, json });
+    this.#look();
+  }
+
+  #look(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+}
