@@ -8,14 +8,7 @@ import { Bench } from 'tinybench';
 import type { Actor } from '../src/runtime/actor.ts';
 import { type Clock, realClock } from '../src/runtime/clock.ts';
 import { ActorSystem } from '../src/runtime/system.ts';
-
-interface Row {
-  label: string;
-  value: number;
-  unit: string;
-  /** Baseline time over this row's time: 1 is as fast as the baseline. */
-  ratio?: number;
-}
+import type { BenchReport, BenchRow } from './report.ts';
 
 /** Messages in one iteration; under the default mailboxMax. */
 const BATCH = 64;
@@ -43,7 +36,7 @@ class AsyncCounter extends Counter {
   }
 }
 
-async function throughput(): Promise<Row[]> {
+async function throughput(): Promise<BenchRow[]> {
   let batchDone = () => {};
   const onBatch = () => batchDone();
   const nextBatch = () => new Promise<void>((resolve) => (batchDone = resolve));
@@ -112,7 +105,7 @@ function decodedKey(i: number): string {
 }
 
 /** Heap of an actor that handled one message and was then found idle: its key, its instance and all bookkeeping. */
-async function idleBytes(): Promise<Row> {
+async function idleBytes(): Promise<BenchRow> {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   // The only timer in here is the sweep's: it comes when it is called.
@@ -138,7 +131,7 @@ async function idleBytes(): Promise<Row> {
   return { label: `idle actor, of ${IDLE_ACTORS.toLocaleString('en')}`, value: Math.round(bytes), unit: 'bytes' };
 }
 
-export async function run(): Promise<{ name: string; rows: Row[] }> {
+export async function run(): Promise<BenchReport> {
   const rows = await throughput();
   return { name: 'actors', rows: [...rows, await idleBytes()] };
 }

@@ -20,7 +20,11 @@ export interface GatewayUnderLoad extends ServerUnderLoad {
 }
 
 /** A script beside this file that prints its port. */
-export async function startScript(name: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<ServerUnderLoad> {
+export async function startScript(
+  name: string,
+  args: string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<ServerUnderLoad> {
   const child = run([fileURLToPath(new URL(name, import.meta.url)), ...args], env);
   const port = Number(await firstMatch(child, /^(\d+)$/));
   return { port, pid: child.pid as number, stop: () => stop(child) };
@@ -31,7 +35,10 @@ export async function startGateway(env: NodeJS.ProcessEnv = {}, flags: string[] 
   const home = mkdtempSync(join(tmpdir(), 'dhaavak-bench-'));
   const program = fileURLToPath(new URL('../../src/cli/dhaavak.mjs', import.meta.url));
   const startedAt = performance.now();
-  const child = run([program, 'start', '--home', home, '--port', '0', ...flags], { DHAAVAK_LOG_LEVEL: 'error', ...env });
+  const child = run([program, 'start', '--home', home, '--port', '0', ...flags], {
+    DHAAVAK_LOG_LEVEL: 'error',
+    ...env,
+  });
   const port = Number(await firstMatch(child, /listens on ws:\/\/[^:]+:(\d+)/));
   const readyMs = performance.now() - startedAt;
   const token = readFileSync(join(home, 'token'), 'utf8').trim();
@@ -55,7 +62,7 @@ export async function createSessions({ port, token }: GatewayUnderLoad, count: n
     const page = numbers.slice(i, i + 100);
     await Promise.all(page.map((user) => client.request('session.create', { user, ...(model ? { model } : {}) })));
   }
-  client.close();
+  await client.close();
 }
 
 function run(args: string[], env: NodeJS.ProcessEnv): ChildProcess {

@@ -2,7 +2,7 @@
  * Goal: the commands say and return what their help promises.
  * Method: real processes against a real gateway; a stand-in for the OpenAI API where the model must be slow or hostile.
  */
-import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/client.ts';
@@ -10,7 +10,7 @@ import { VERSION } from '../../src/version.ts';
 import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { ENTRY, type GatewayProcess, runCli, spawnCli, startGatewayProcess } from './processes.ts';
+import { type GatewayProcess, runCli, spawnCli, startGatewayProcess } from './processes.ts';
 
 let gateway: GatewayProcess;
 let models: ModelServer;
@@ -62,18 +62,6 @@ describe('the command', () => {
       expect(stderr).toMatch(/--help|Usage:/);
     },
   );
-
-  test('says in one sentence that the dependencies are missing', async () => {
-    const folder = await tempFolder();
-    await mkdir(join(folder, 'src/cli'), { recursive: true });
-    await cp(ENTRY, join(folder, 'src/cli/dhaavak.mjs'));
-    const { finished } = spawnCli(['status'], {}, join(folder, 'src/cli/dhaavak.mjs'));
-    expect(await finished).toEqual({
-      exitCode: 1,
-      stdout: '',
-      stderr: 'The dependencies of Dhaavak are not installed: run npm ci in its folder first.\n',
-    });
-  });
 });
 
 describe('start', () => {

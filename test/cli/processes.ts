@@ -26,9 +26,13 @@ export interface CliProcess {
   finished: Promise<Finished>;
 }
 
-/** Starts `dhaavak …args`. `entry` is another copy of the command. */
-export function spawnCli(args: readonly string[], env: Environment = {}, entry = ENTRY): CliProcess {
-  const child = spawn(process.execPath, [entry, ...args], { env: cleanEnvironment(env), stdio: 'pipe' });
+/** Starts `dhaavak …args`, with another Node or another copy of the command if need be. */
+export function spawnCli(
+  args: readonly string[],
+  env: Environment = {},
+  { node = process.execPath, entry = ENTRY } = {},
+): CliProcess {
+  const child = spawn(node, [entry, ...args], { env: cleanEnvironment(env), stdio: 'pipe' });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk;
