@@ -6,7 +6,7 @@ import type { BenchReport, BenchRow } from '../report.ts';
 import { startScript } from './server.ts';
 import { frameFile, type LoadReport, wsload } from './wsload.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const TOKEN = 'bench-token-0123456789';
 const AIMS: Record<number, string> = { 1: '≥ 0.55', 16: '≥ 0.45, better 0.70' };
 

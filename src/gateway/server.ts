@@ -9,6 +9,11 @@ import type { Topics } from './topics.ts';
 
 /** Seconds without any frame after which a connection is closed; uWebSockets.js pings before that. */
 const IDLE_SECONDS = 120;
+/**
+ * LIBUS_LISTEN_EXCLUSIVE_PORT, which the types of uWebSockets.js do not offer as a value. Without it the kernel (SO_REUSEPORT) lets a second
+ * gateway listen on the same port, and gives each of them some of the connections.
+ */
+const EXCLUSIVE_PORT = 1;
 /** RFC 6455: the server goes away. */
 const GOING_AWAY = 1001;
 
@@ -17,6 +22,11 @@ export interface ServerOptions extends RequestContext {
   /** Why the gateway can't serve now, for `/ready`; undefined when it can. */
   trouble(): string | undefined;
   log: Logger;
+}
+
+/** A form of `listen` that the types of uWebSockets.js leave out. */
+interface ListensExclusively {
+  listen(host: string, port: number, options: number, listening: (socket: us_listen_socket | false) => void): void;
 }
 
 /** HTTP and WebSocket on one port. */
@@ -78,7 +88,10 @@ export class Server {
 
   /** Takes the port and returns it (for port 0, the one the system chose). Throws when it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    const socket = await new Promise<us_listen_socket | false>((resolve) => this.#app.listen(host, port, resolve));
+    const app = this.#app as unknown as ListensExclusively;
+    const socket = await new Promise<us_listen_socket | false>((resolve) =>
+      app.listen(host, port, EXCLUSIVE_PORT, resolve),
+    );
     if (!socket) throw new DhaavakError('unavailable', `port ${port} of ${host} is taken: choose another with --port`);
     this.#listening = socket;
     return uWS.us_socket_local_port(socket);

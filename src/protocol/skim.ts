@@ -28,7 +28,6 @@ const TYPE_LENGTH_MAX = 64;
 const SESSION_LENGTH_MAX = 256;
 const TIMESTAMP_EXTENSION = 0xff; // -1
 const REQUEST_TYPES = Object.keys(REQUESTS);
-const HEAD_KEYS = ['id', 'type', 'timestamp', 'data', 'session'] as const;
 
 /** A frame that was refused. `id` is the request's, where it could still be read, so that the error reaches its asker. */
 export class FrameError extends DhaavakError {
@@ -42,11 +41,11 @@ export class FrameError extends DhaavakError {
 
 /** Reads the head of a request and checks the shape of the rest. Throws {@link FrameError}. */
 export function skim(bytes: Buffer): Head {
-  return new Skimmer(bytes).head();
+  return skimmer.head(bytes);
 }
 
 class Skimmer {
-  readonly #bytes: Buffer;
+  #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #values = 0;
   #keyStart = 0;
@@ -54,12 +53,10 @@ class Skimmer {
   #sessionStart = 0;
   #sessionEnd = 0;
 
-  constructor(bytes: Buffer) {
+  head(bytes: Buffer): Head {
     this.#bytes = bytes;
-  }
-
-  head(): Head {
-    const bytes = this.#bytes;
+    this.#at = this.#values = this.#sessionStart = this.#sessionEnd = 0;
+    this.#id = null;
     let type: string | undefined;
     let seenData = false;
     let seenTimestamp = false;
@@ -127,14 +124,24 @@ class Skimmer {
    * Steps over a key and names it, if it is one that the head is made of. Keys are compared byte by byte: making a
    * string of each costs more than all the rest.
    */
-  #key(): (typeof HEAD_KEYS)[number] | undefined {
+  #key(): 'id' | 'type' | 'timestamp' | 'data' | 'session' | undefined {
     const length = this.#stringLength();
     if (length < 0) throw this.#invalid('keys must be strings');
     const start = this.#advance(length);
     this.#keyStart = start;
     if (length === 9 && this.#matches(start, '__proto__')) throw this.#invalid('the key __proto__ is not allowed');
-    for (const key of HEAD_KEYS) if (key.length === length && this.#matches(start, key)) return key;
-    return undefined;
+    switch (length) {
+      case 2:
+        return this.#matches(start, 'id') ? 'id' : undefined;
+      case 4:
+        return this.#matches(start, 'type') ? 'type' : this.#matches(start, 'data') ? 'data' : undefined;
+      case 7:
+        return this.#matches(start, 'session') ? 'session' : undefined;
+      case 9:
+        return this.#matches(start, 'timestamp') ? 'timestamp' : undefined;
+      default:
+        return undefined;
+    }
   }
 
   #matches(start: number, word: string): boolean {
@@ -301,3 +308,6 @@ class Skimmer {
     return new FrameError('invalid_request', `${shown} ${what}`, this.#id, shown);
   }
 }
+
+/** One for all frames: making one for each costs a tenth of the reading. */
+const skimmer = new Skimmer();

@@ -25,7 +25,8 @@ const main = comlink.wrap<MainServices>(nodeEndpoint(control));
 const store = new Store(config.home);
 const models = createModels(config);
 const tools = createToolRegistry();
-const newId = monotonicFactory();
+/** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
+const newId = monotonicFactory(Math.random);
 
 const system = new ActorSystem({
   onEvent(event) {

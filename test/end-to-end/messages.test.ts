@@ -119,6 +119,7 @@ describe('a message', () => {
     const quick = await client.ask('message.send', { session: session.id, text: 'quick' });
     expect((await client.runEnd(quick.message)).data.status).toBe('ok');
     expect(client.events('run.end').some(({ data }) => data.message === slow.message)).toBe(false);
+    await client.ask('message.cancel', { session: MAIN }); // else the gateway would wait for it before it stops
   });
 
   it('is refused with busy when the mailbox is full; nothing of it is kept, and it is taken when there is room', async () => {
