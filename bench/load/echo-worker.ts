@@ -9,7 +9,7 @@ import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import { sessionOf, skim } from '../../src/protocol/skim.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardData } from '../../src/shards/control.ts';
-import { RECORD, ShardLink } from '../../src/shards/link.ts';
+import { Link, RECORD } from '../../src/shards/link.ts';
 
 const { link: linkEnd, control, heartbeat } = workerData as ShardData;
 const full = process.env.ECHO === 'full';
@@ -28,7 +28,7 @@ const echo = new ActorSystem().register<Ping, void>({
   }),
 });
 
-const link = new ShardLink(linkEnd, (reader) => {
+const link = new Link(linkEnd, (reader) => {
   while (reader.next()) {
     const bytes = Buffer.from(reader.payload);
     const session = sessionOf(bytes, skim(bytes)) ?? '';

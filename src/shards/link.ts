@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers';
 import type { MessagePort } from 'node:worker_threads';
-import { PackedLink } from './packed-link.ts';
 import { RingReader, RingWriter } from './ring.ts';
 
 /** What a record on the link is. `number` is the request it belongs to, `key` a session key. */
@@ -140,6 +139,3 @@ export class Link {
     else setImmediate(this.#drain);
   };
 }
-
-/** LINK=packed measures the rival. */
-export const ShardLink = process.env.LINK === 'packed' ? PackedLink : Link;

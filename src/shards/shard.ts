@@ -3,7 +3,7 @@ import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
 import type { MainServices, ShardControl, ShardData } from './control.ts';
-import { RECORD, ShardLink } from './link.ts';
+import { Link, RECORD } from './link.ts';
 import { type Pending, PendingRequests } from './pending.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
 import { createRing, type RingReader } from './ring.ts';
@@ -27,7 +27,7 @@ export class Shard {
   /** Resolves when the thread has ended, with the error that ended it, if one did. */
   readonly ended: Promise<Error | undefined>;
   readonly #worker: Worker;
-  readonly #link: InstanceType<typeof ShardLink>;
+  readonly #link: Link;
   readonly #heartbeat: Int32Array;
   readonly #subscribers: Subscribers;
   readonly #pending = new PendingRequests();
@@ -72,7 +72,7 @@ export class Shard {
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
     const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
     comlink.expose(services, nodeEndpoint(control.port1));
-    this.#link = new ShardLink({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
+    this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),
     );
   }

@@ -16,7 +16,10 @@ describe('message.cancel', () => {
     expect(end.data).toMatchObject({ run, status: 'cancelled', error: { code: 'cancelled' } });
     await (await server.request(0)).abandoned;
     expect(client.events('message.outbound')).toEqual([]);
-    const said = client.events('message.delta').map(({ data }) => data.text).join('');
+    const said = client
+      .events('message.delta')
+      .map(({ data }) => data.text)
+      .join('');
     expect(said).toMatch(/^Once/);
     const { entries } = await client.ask('session.history', { session: MAIN });
     expect(entries.at(-1)).toMatchObject({ role: 'assistant', text: said, status: 'cancelled', message, run });
@@ -47,7 +50,8 @@ describe('message.cancel', () => {
     const [client, other] = [await gateway.connect(), await gateway.connect()];
     await other.ask('subscribe', { session: MAIN });
     const messages: string[] = [];
-    for (const text of ['runs', 'waits 1', 'waits 2']) messages.push((await client.ask('message.send', { text })).message);
+    for (const text of ['runs', 'waits 1', 'waits 2'])
+      messages.push((await client.ask('message.send', { text })).message);
     await server.request(0);
     // Anybody who is let in may cancel.
     expect(await other.ask('message.cancel', { session: MAIN })).toEqual({ session: MAIN, cancelled: messages });

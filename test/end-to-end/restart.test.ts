@@ -141,7 +141,10 @@ describe('SIGTERM', () => {
 
     const second = await gatewayProcess({ home, config: { models } });
     const entries = await answered(await second.connect(), MAIN, 1);
-    expect(entries.map(({ role, status }) => [role, status])).toEqual([['user', undefined], ['assistant', undefined]]);
+    expect(entries.map(({ role, status }) => [role, status])).toEqual([
+      ['user', undefined],
+      ['assistant', undefined],
+    ]);
     expect(entries[1]).toMatchObject({ message });
     expect(server.requests).toHaveLength(2);
   }, 40_000);

@@ -8,7 +8,8 @@ async function say(client: WireClient, text: string): Promise<void> {
   await client.runEnd((await client.ask('message.send', { text })).message);
 }
 
-const plain = (client: WireClient) => client.events().map(({ id, type, timestamp, data }) => ({ id, type, timestamp, data }));
+const plain = (client: WireClient) =>
+  client.events().map(({ id, type, timestamp, data }) => ({ id, type, timestamp, data }));
 
 describe('subscribers', () => {
   it('of one session all see the same events in the same order', async () => {

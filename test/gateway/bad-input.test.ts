@@ -78,7 +78,8 @@ describe('garbage', () => {
         await client.ask('ping');
         const errors = client.frames.slice(from, -1);
         expect(errors).toHaveLength(messages.length);
-        for (const { error } of errors) expect(['invalid_frame', 'invalid_request', 'unknown_type']).toContain(error?.code);
+        for (const { error } of errors)
+          expect(['invalid_frame', 'invalid_request', 'unknown_type']).toContain(error?.code);
       }),
       { numRuns: 60 },
     );
@@ -172,7 +173,16 @@ describe('a request', () => {
     const gateway = await localGateway();
     for (const json of [false, true]) {
       const client = await gateway.connect({ json });
-      for (const type of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'Ping', 'message', 'welcome', 'run.end']) {
+      for (const type of [
+        'constructor',
+        '__proto__',
+        'toString',
+        'hasOwnProperty',
+        'Ping',
+        'message',
+        'welcome',
+        'run.end',
+      ]) {
         expect(await client.refusal(type)).toMatchObject({ code: 'unknown_type', param: 'type', retryable: false });
       }
       expect(await client.ask('ping')).toEqual({});
@@ -221,7 +231,15 @@ describe('a request', () => {
       expect([type, error.code, error.param]).toEqual([type, 'not_found', 'data.session']);
       expect(error.message).toContain((data as { session: string }).session);
     };
-    const keys = [UNKNOWN, 'x', 'agent:nobody:main', 'agent:main:main:x', 'agent:main', 'agent:main:dm:api:%', '__proto__'];
+    const keys = [
+      UNKNOWN,
+      'x',
+      'agent:nobody:main',
+      'agent:main:main:x',
+      'agent:main',
+      'agent:main:dm:api:%',
+      '__proto__',
+    ];
     for (const session of keys) {
       await refused('subscribe', { session });
       await refused('message.send', { session, text: 'x' });
@@ -278,6 +296,8 @@ describe('a request', () => {
       const error = await client.refusal('session.create', { user: 'u', model });
       expect([model, error.code, error.param]).toEqual([model, 'invalid_request', 'data.model']);
     }
-    expect(await client.refusal('session.get', { session: 'agent:main:dm:api:u' })).toMatchObject({ code: 'not_found' });
+    expect(await client.refusal('session.get', { session: 'agent:main:dm:api:u' })).toMatchObject({
+      code: 'not_found',
+    });
   });
 });

@@ -42,7 +42,15 @@ describe('hello', () => {
   it('lets in the right token only: a missing, empty or wrong one is refused by name, and the connection closed', async () => {
     const gateway = await localGateway();
     const { token } = gateway;
-    const wrong = ['x', `${token} `, ` ${token}`, token.slice(0, -1), token.toUpperCase(), `${token}\0`, 'x'.repeat(1024)];
+    const wrong = [
+      'x',
+      `${token} `,
+      ` ${token}`,
+      token.slice(0, -1),
+      token.toUpperCase(),
+      `${token}\0`,
+      'x'.repeat(1024),
+    ];
     for (const guess of wrong) {
       expect(await refusedHello(gateway, helloData(guess))).toEqual({
         code: 'unauthorized',
@@ -80,7 +88,11 @@ describe('hello', () => {
     const gateway = await localGateway();
     const { protocol: _, ...rest } = helloData(gateway.token);
     const hello = (protocol: unknown) => (protocol === undefined ? rest : { ...rest, protocol });
-    for (const range of [[2, 3], [2, 1], [99, 99]]) {
+    for (const range of [
+      [2, 3],
+      [2, 1],
+      [99, 99],
+    ]) {
       expect(await refusedHello(gateway, hello(range))).toEqual({
         code: 'protocol_unsupported',
         param: 'data.protocol',
@@ -155,7 +167,10 @@ describe('hello', () => {
       { id: 'p', type: 'ping' },
     ]);
     await raw.when((frames) => frames.length === 2);
-    expect(raw.frames.map(({ id, type }) => [id, type])).toEqual([['h', 'welcome'], ['p', 'pong']]);
+    expect(raw.frames.map(({ id, type }) => [id, type])).toEqual([
+      ['h', 'welcome'],
+      ['p', 'pong'],
+    ]);
   });
 
   it('has 10 seconds: then the connection is closed with a code of its own', () => {
@@ -163,7 +178,8 @@ describe('hello', () => {
     vi.useFakeTimers();
     try {
       const end = vi.fn();
-      const open = () => new Connection({ end } as unknown as ConstructorParameters<typeof Connection>[0], new Topics());
+      const open = () =>
+        new Connection({ end } as unknown as ConstructorParameters<typeof Connection>[0], new Topics());
       open();
       const welcomed = open();
       welcomed.accept();

@@ -75,7 +75,10 @@ describe('a text', () => {
     const client = await gateway.connect();
     for (const letter of ['x', 'é', 'न']) {
       const text = letter.repeat(TEXT_LENGTH_MAX + 1);
-      expect(await client.refusal('message.send', { text })).toMatchObject({ code: 'invalid_request', param: 'data.text' });
+      expect(await client.refusal('message.send', { text })).toMatchObject({
+        code: 'invalid_request',
+        param: 'data.text',
+      });
     }
     expect((await client.ask('session.history', { session: MAIN })).entries).toEqual([]);
     for (const text of ['é'.repeat(TEXT_LENGTH_MAX), 'न'.repeat(TEXT_LENGTH_MAX), '😀'.repeat(200_000)]) {
@@ -132,7 +135,9 @@ describe('a connection', () => {
       const made = await Promise.all(users.map((user) => client.ask('session.create', { user })));
       keys.push(...made.map(({ session }) => session.id));
       await Promise.all(
-        made.filter((_, j) => i + j < SUBSCRIPTIONS_MAX).map(({ session }) => client.ask('subscribe', { session: session.id })),
+        made
+          .filter((_, j) => i + j < SUBSCRIPTIONS_MAX)
+          .map(({ session }) => client.ask('subscribe', { session: session.id })),
       );
     }
     const [first, last] = [keys[0] as string, keys.at(-1) as string];

@@ -39,7 +39,10 @@ describe('session.create', () => {
   it('of type main is the one session that is always there', async () => {
     const gateway = await localGateway({ agents: { main: {}, helper: {} } });
     const client = await gateway.connect();
-    expect((await client.ask('session.get', { session: MAIN })).session).toMatchObject({ channel: 'api', user: 'owner' });
+    expect((await client.ask('session.get', { session: MAIN })).session).toMatchObject({
+      channel: 'api',
+      user: 'owner',
+    });
     const { session } = await client.ask('session.create', { type: 'main', agent: 'helper', channel: 'x', user: 'y' });
     expect(session).toMatchObject({ id: 'agent:helper:main', channel: 'api', user: 'owner' });
   });
@@ -54,13 +57,23 @@ describe('session.history', () => {
     }
     const whole = await client.ask('session.history', { session: MAIN });
     expect(whole).toMatchObject({ session: MAIN, more: false });
-    expect(whole.entries.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant', 'user', 'assistant']);
+    expect(whole.entries.map(({ role }) => role)).toEqual([
+      'user',
+      'assistant',
+      'user',
+      'assistant',
+      'user',
+      'assistant',
+    ]);
     const last = await client.ask('session.history', { session: MAIN, limit: 2 });
     expect(last).toEqual({ session: MAIN, entries: whole.entries.slice(4), more: true });
     const before = last.entries[0]?.seq;
     const first = await client.ask('session.history', { session: MAIN, limit: 4, before });
     expect(first).toEqual({ session: MAIN, entries: whole.entries.slice(0, 4), more: false });
-    expect(await client.ask('session.history', { session: MAIN, before: 1 })).toMatchObject({ entries: [], more: false });
+    expect(await client.ask('session.history', { session: MAIN, before: 1 })).toMatchObject({
+      entries: [],
+      more: false,
+    });
   });
 });
 
@@ -104,7 +117,9 @@ describe('JSON mode', () => {
     const page = { session: MAIN };
     expect(await json.ask('session.history', page)).toEqual(await binary.ask('session.history', page));
     expect(await json.ask('session.get', page)).toEqual(await binary.ask('session.get', page));
-    expect(await json.refusal('session.get', { session: 'x' })).toEqual(await binary.refusal('session.get', { session: 'x' }));
+    expect(await json.refusal('session.get', { session: 'x' })).toEqual(
+      await binary.refusal('session.get', { session: 'x' }),
+    );
   });
 
   it('follows the last frame of the client', async () => {

@@ -7,7 +7,9 @@ import type { ModelServer, Reply } from './sse.ts';
 export const STALLS: Reply = { text: ['Once', ' upon'], fault: 'stall' };
 
 /** An OpenAI-compatible model server that answers from a script, and the configuration that makes it the default model. */
-export async function scriptedModel(...script: Reply[]): Promise<{ server: ModelServer; models: ConfigInput['models'] }> {
+export async function scriptedModel(
+  ...script: Reply[]
+): Promise<{ server: ModelServer; models: ConfigInput['models'] }> {
   const server = await startOpenAiServer();
   onTestFinished(() => server.close());
   server.script(...script);

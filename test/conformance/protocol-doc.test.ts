@@ -1,0 +1,300 @@
+/**
+ * Goal: docs/protocol.md and the code say the same. Method: the tables of the page are read and compared, both ways, with
+ * the schemas and constants; of what is only a type, with lists the compiler keeps complete; and the examples are run.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { CLOSE_CODES, ERROR_CODES, type WireError } from '../../src/protocol/errors.ts';
+import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
+import * as limits from '../../src/protocol/limits.ts';
+import {
+  type EventPosition,
+  type Events,
+  type EventType,
+  type GatewayStatus,
+  type HistoryEntry,
+  type Limits,
+  REPLY_TYPES,
+  REQUESTS,
+  type Replies,
+  type RequestData,
+  type RequestType,
+  type RunStatus,
+  type Session,
+  type Usage,
+} from '../../src/protocol/messages.ts';
+import { localGateway } from '../support/gateway.ts';
+import { missingPython, runPython } from '../support/python.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+
+/** All fields of a shape: the compiler refuses one too few and one too many. */
+type Fields<Shape> = Record<keyof Required<Shape>, true>;
+
+const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
+  hello: { protocol: true, server: true, limits: true, features: true },
+  ping: {},
+  status: { version: true, uptimeMs: true, connections: true, rssBytes: true, shards: true, model: true },
+  subscribe: { session: true, epoch: true, seq: true, recovered: true },
+  unsubscribe: { session: true },
+  'message.send': { session: true, message: true, queued: true, duplicate: true },
+  'message.cancel': { session: true, cancelled: true },
+  'session.create': { session: true, created: true },
+  'session.get': { session: true },
+  'session.history': { session: true, entries: true, more: true },
+};
+
+const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
+  'message.inbound': { message: true, text: true },
+  'run.start': { run: true, message: true, model: true },
+  'message.delta': { run: true, text: true },
+  'tool.start': { run: true, call: true, name: true, input: true },
+  'tool.end': { run: true, call: true, name: true, output: true, failed: true },
+  'message.outbound': { run: true, message: true, text: true },
+  'run.end': { run: true, message: true, status: true, usage: true, error: true },
+};
+
+const FRAME_FIELDS: Fields<Frame> = { id: true, type: true, timestamp: true, data: true, error: true };
+const POSITION_FIELDS: Fields<EventPosition> = { session: true, seq: true, epoch: true };
+const ERROR_FIELDS: Fields<WireError> = {
+  code: true,
+  message: true,
+  retryable: true,
+  retryAfterMs: true,
+  param: true,
+};
+const SESSION_FIELDS: Fields<Session> = {
+  id: true,
+  agent: true,
+  type: true,
+  channel: true,
+  user: true,
+  model: true,
+  thinkingLevel: true,
+  tokensUsed: true,
+  createdAt: true,
+  lastActive: true,
+};
+const ENTRY_FIELDS: Fields<HistoryEntry> = {
+  seq: true,
+  role: true,
+  text: true,
+  timestamp: true,
+  message: true,
+  run: true,
+  status: true,
+  toolCalls: true,
+  toolCall: true,
+};
+
+/** Shapes that stand in one row, in code letters: section, field, and what must be in it. */
+const NESTED: [string, string, object][] = [
+  ['`hello`', 'client', { name: true, version: true } satisfies Fields<RequestData<'hello'>['client']>],
+  ['`hello`', 'auth', { token: true } satisfies Fields<RequestData<'hello'>['auth']>],
+  [
+    '`hello`',
+    'limits',
+    {
+      frameBytesMax: true,
+      depthMax: true,
+      valuesMax: true,
+      inFlightMax: true,
+      subscriptionsMax: true,
+      textLengthMax: true,
+    } satisfies Fields<Limits>,
+  ],
+  [
+    '`status`',
+    'shards',
+    {
+      index: true,
+      state: true,
+      sessions: true,
+      running: true,
+      queued: true,
+      deadLetters: true,
+      restarts: true,
+    } satisfies Fields<GatewayStatus['shards'][number]>,
+  ],
+  ['`run.end`', 'usage', { inputTokens: true, outputTokens: true, estimated: true } satisfies Fields<Usage>],
+  ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
+  ['Entry', 'toolCalls', { id: true, name: true, input: true }],
+  ['Entry', 'toolCall', { id: true, name: true, failed: true }],
+];
+
+/** What the table of limits calls each constant, where a client is sent it under a name that is its name. */
+const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
+  FRAME_BYTES_MAX: 'frameBytesMax',
+  FRAME_BYTES_MAX_UNAUTHENTICATED: 'bytes of a frame before `hello`',
+  DEPTH_MAX: 'depthMax',
+  VALUES_MAX: 'valuesMax',
+  HELLO_TIMEOUT_MS: 'milliseconds until `hello`',
+  IN_FLIGHT_MAX: 'inFlightMax',
+  SUBSCRIPTIONS_MAX: 'subscriptionsMax',
+  TEXT_LENGTH_MAX: 'textLengthMax',
+  HISTORY_PAGE_MAX: 'entries of a page of history',
+  BACKPRESSURE_BYTES_MAX: 'bytes waiting for a slow client',
+  PROTOCOL_MIN: 'lowest protocol version',
+  PROTOCOL_MAX: 'highest protocol version',
+};
+
+/** The text under a heading, up to the next heading of any level. */
+function section(heading: string): string {
+  const found = page.split(/^#+ /m).filter((text) => text.startsWith(`${heading}\n`));
+  expect(found, `the heading ${heading}`).toHaveLength(1);
+  return found[0]!;
+}
+
+/** The rows of each table in `text`, as trimmed cells, without their heads. */
+function tables(text: string): string[][][] {
+  return text
+    .split(/^\|[-|]+\|$/m)
+    .slice(1)
+    .map((table) => {
+      const lines = table.trimStart().split('\n');
+      const end = lines.findIndex((line) => !line.startsWith('|'));
+      return lines.slice(0, end < 0 ? undefined : end).map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+    });
+}
+
+const bare = (cell: string | undefined) => cell?.replace(/^`(.*)`$/, '$1') ?? '';
+const firstColumn = (table: string[][] | undefined) => table?.map(([name]) => bare(name)).sort();
+const names = (fields: object) => Object.keys(fields).sort();
+/** The headings between two of the second level, in code letters. */
+const headings = (from: string, to: string) =>
+  [...page.slice(page.indexOf(`\n## ${from}\n`), page.indexOf(`\n## ${to}\n`)).matchAll(/^#### `(.+)`$/gm)].map(
+    ([, name]) => name,
+  );
+
+/** The first fenced block of a kind. */
+function block(kind: string): string {
+  return new RegExp(`^\`\`\`${kind}\\n([^]*?)^\`\`\`$`, 'm').exec(page)![1]!;
+}
+
+/** The bytes of a block whose lines are hexadecimal, two spaces, and a remark. */
+function bytesOf(kind: string): Uint8Array<ArrayBuffer> {
+  const hex = block(kind)
+    .split('\n')
+    .map((line) => line.split('  ')[0]!.replaceAll(' ', ''));
+  return new Uint8Array(Buffer.from(hex.join(''), 'hex'));
+}
+
+describe('docs/protocol.md', () => {
+  it('has every request, no other, and of each every field, whether it is required, and the reply', () => {
+    expect(headings('Requests', 'Events').sort()).toEqual(names(REQUESTS));
+    for (const type of Object.keys(REQUESTS) as RequestType[]) {
+      const text = section(`\`${type}\``);
+      const schema = z.toJSONSchema(REQUESTS[type], { io: 'input' });
+      const [request, reply] = tables(text);
+      const documented = request?.map(([field, , required]) => [bare(field), required]).sort();
+      const actual = names(schema.properties ?? {}).map((field) => [
+        field,
+        schema.required?.includes(field) ? 'yes' : 'no',
+      ]);
+      expect([type, documented]).toEqual([type, actual]);
+      expect(text).toContain(`\nReply \`${REPLY_TYPES[type]}\`:\n`);
+      expect([type, firstColumn(reply)]).toEqual([type, names(REPLY_FIELDS[type])]);
+    }
+  });
+
+  it('has every limit of every field', () => {
+    for (const [type, request] of Object.entries(REQUESTS)) {
+      const { properties = {} } = z.toJSONSchema(request, { io: 'input' });
+      const rows = tables(section(`\`${type}\``))[0]!;
+      for (const [field, schema] of Object.entries(properties)) {
+        const { maxLength, maximum = 0, enum: values = [] } = schema as z.core.JSONSchema.JSONSchema;
+        const row = rows.find(([name]) => bare(name) === field)!.join(' ');
+        for (const value of values) expect(row).toContain(`\`${value}\``);
+        // Keys and ids are explained once, under their names.
+        const limit = row.includes('sessionKey') || row.includes(' id ') ? 0 : Math.max(maxLength ?? 0, maximum);
+        if (limit > 0 && limit < Number.MAX_SAFE_INTEGER) expect(row).toContain(limit.toLocaleString('en'));
+      }
+    }
+  });
+
+  it('has every event, no other, and of each every field', () => {
+    expect(headings('Events', 'Shapes').sort()).toEqual(names(EVENT_FIELDS));
+    for (const [type, fields] of Object.entries(EVENT_FIELDS)) {
+      expect([type, firstColumn(tables(section(`\`${type}\``))[0])]).toEqual([type, names(fields)]);
+    }
+    expect(firstColumn(tables(section('Events'))[0])).toEqual(names(POSITION_FIELDS));
+  });
+
+  it('has every field of frames, errors, sessions and transcript entries', () => {
+    expect(firstColumn(tables(section('Frames'))[0])).toEqual(names(FRAME_FIELDS));
+    expect(firstColumn(tables(section('Errors'))[0])).toEqual(names(ERROR_FIELDS));
+    expect(firstColumn(tables(section('Session'))[0])).toEqual(names(SESSION_FIELDS));
+    expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(ENTRY_FIELDS));
+  });
+
+  it('has what belongs to a field that is a map itself', () => {
+    for (const [heading, field, fields] of NESTED) {
+      const rows = tables(section(heading)).flat();
+      const row = rows.find(([name]) => bare(name) === field)?.join(' ');
+      for (const name of Object.keys(fields)) expect(row).toContain(`\`${name}\``);
+    }
+  });
+
+  it('has every error code with its meaning, whether it is retryable, and what to do', () => {
+    const rows = tables(section('Errors'))[1]!;
+    const expected = Object.entries(ERROR_CODES).map(([code, { meaning, retryable }]) => [
+      code,
+      meaning,
+      retryable ? 'yes' : 'no',
+    ]);
+    expect(rows.map(([code, meaning, retryable]) => [bare(code), meaning, retryable])).toEqual(expected);
+    for (const [code, , , advice] of rows) expect([code, advice]).not.toEqual([code, '']);
+  });
+
+  it('has every close code, and no other of the private range', () => {
+    const codes = tables(section('Close codes'))[0]!.map(([code]) => Number(code));
+    expect(codes.filter((code) => code >= 4000)).toEqual(Object.values(CLOSE_CODES).sort());
+    expect(codes.filter((code) => code < 4000)).toEqual([1000, 1001, 1006]);
+  });
+
+  it('has the number of every limit', () => {
+    const rows = tables(section('Limits'))[0]!.map(([name, value]) => [bare(name), value]);
+    const expected = Object.entries(limits).map(([name, value]) => [
+      LIMIT_NAMES[name as keyof typeof limits],
+      value.toLocaleString('en'),
+    ]);
+    expect(rows.sort()).toEqual([...expected, ['bytes of a JSON frame', '65,536']].sort());
+  });
+
+  it('has an example whose bytes the gateway takes, and answers with bytes like those of the page', async () => {
+    const [request, reply] = [bytesOf('request'), bytesOf('reply')];
+    const spelled = [...page.matchAll(/`(\{"id":"7".*\})`/g)].map(([, json]) => JSON.parse(json!));
+    expect([decodeFrame(request), decodeFrame(reply)]).toEqual(spelled);
+    const gateway = await localGateway();
+    const client = await gateway.connect();
+    client.raw(request);
+    const { json: _, ...actual } = await client.reply('7');
+    const example = decodeFrame(reply) as Frame<string, Replies['message.send']>;
+    expect(actual).toEqual({
+      ...example,
+      timestamp: expect.any(Number),
+      data: { ...example.data, message: expect.stringMatching(new RegExp(`^.{${example.data!.message.length}}$`)) },
+    });
+  });
+
+  it('has a client of at most 25 lines that works as it stands', async (context) => {
+    const missing = missingPython();
+    if (missing !== undefined) return context.skip(`${missing} is missing`);
+    const program = block('python');
+    expect(program.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(25);
+    const gateway = await localGateway();
+    const folder = await tempFolder();
+    const [file, token] = [join(folder, 'client.py'), join(folder, 'token')];
+    await writeFile(file, program);
+    await writeFile(token, `${gateway.token}\n`);
+    expect(await runPython(file, [gateway.url, token, 'What is 6*7?'])).toBe('6*7 = 42 [ok]\n');
+  });
+});
