@@ -4,7 +4,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
-import { REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
+import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -34,6 +34,8 @@ export interface RequestDependencies {
   onFault(error: unknown, session: string): void;
 }
 
+/** Text of one page of history, in UTF-16 code units: at worst three bytes each, which a frame still holds. */
+const PAGE_LENGTH_MAX = 262_144;
 /** Entries of one page of history, where the client names no limit. */
 const HISTORY_PAGE = 50;
 
@@ -107,10 +109,10 @@ export class SessionRequests {
   async #create(data: unknown, key: string): Promise<Replies['session.create']> {
     const { config, models } = this.#shared;
     const { agent = DEFAULT_AGENT, model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
-    if (!(agent in config.agents)) {
+    if (!Object.hasOwn(config.agents, agent)) {
       throw new DhaavakError('not_found', `no agent is named ${agent}`, { param: 'data.agent' });
     }
-    if (model !== null) models.resolve(model);
+    if (model !== null) checkModel(models, model);
     const ref = this.#shared.session(key);
     const created = await ref.control({ type: 'create', fields: { model, thinkingLevel } });
     return created as SessionAnswers['create'];
@@ -119,9 +121,9 @@ export class SessionRequests {
   #history(data: unknown, key: string): Replies['session.history'] {
     const { before = Number.MAX_SAFE_INTEGER, limit = HISTORY_PAGE } = checkRequest('session.history', data);
     this.#existing(key);
-    const entries = this.#shared.store.entriesBefore(key, before, limit + 1);
-    const more = entries.length > limit;
-    return { session: key, entries: more ? entries.slice(1) : entries, more };
+    const found = this.#shared.store.entriesBefore(key, before, limit + 1);
+    const entries = newestThatFit(found.slice(-limit));
+    return { session: key, entries, more: entries.length < found.length };
   }
 
   async #control<T extends SessionControl['type']>(
@@ -141,12 +143,37 @@ export class SessionRequests {
 
 function isMainSession(key: string, config: Config): boolean {
   const [, agent = '', type, ...rest] = key.split(':');
-  return key.startsWith('agent:') && type === 'main' && rest.length === 0 && agent in config.agents;
+  return key.startsWith('agent:') && type === 'main' && rest.length === 0 && Object.hasOwn(config.agents, agent);
 }
 
 /** The session a frame names; the front end has checked its form. */
 function sessionIn(data: unknown): string | undefined {
   return (data as { session?: string } | undefined)?.session;
+}
+
+/** As many of the newest entries as a frame holds: at least one, since each is bounded. */
+function newestThatFit(entries: HistoryEntry[]): HistoryEntry[] {
+  let length = 0;
+  const last = entries.findLastIndex((entry) => {
+    length += lengthOf(entry);
+    return length > PAGE_LENGTH_MAX;
+  });
+  return entries.slice(Math.min(last + 1, entries.length - 1));
+}
+
+/** What an entry counts towards {@link PAGE_LENGTH_MAX}. */
+function lengthOf({ text, toolCalls }: HistoryEntry): number {
+  return 200 + text.length + (toolCalls === undefined ? 0 : JSON.stringify(toolCalls).length);
+}
+
+/** Throws `invalid_request` for a model that cannot be used here. */
+function checkModel(models: Models, model: string): void {
+  try {
+    models.resolve(model);
+  } catch (error) {
+    if (!(error instanceof DhaavakError)) throw error;
+    throw new DhaavakError(error.code, error.message, { param: 'data.model' });
+  }
 }
 
 function answer<T extends RequestType>(type: T, id: string, data: Replies[T]): Buffer {

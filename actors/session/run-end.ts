@@ -3,6 +3,7 @@ import type { RunEnd } from '../../src/agent/loop.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
+import { boundedInput, boundedText } from './bounds.ts';
 
 /** What all entries of one run have in common. */
 export interface RunMark {
@@ -14,14 +15,15 @@ export interface RunMark {
 /** The entries a run adds, numbered by `number`. One that did not end well says so in its last line. */
 export function entriesOf(end: RunEnd, mark: RunMark, number: () => number): HistoryEntry[] {
   const entries = end.messages.map((message): HistoryEntry => {
-    const { role, text } = message;
-    const entry = { seq: number(), role, text, ...mark };
+    const entry = { seq: number(), role: message.role, ...boundedText(message.text), ...mark };
     if (message.role === 'tool') {
       const failed = message.failed ? { failed: true as const } : {};
       return { ...entry, toolCall: { id: message.call, name: message.name, ...failed } };
     }
     const calls = message.role === 'assistant' ? message.toolCalls : [];
-    return calls.length === 0 ? entry : { ...entry, toolCalls: [...calls] };
+    return calls.length === 0
+      ? entry
+      : { ...entry, toolCalls: calls.map((call) => ({ ...call, input: boundedInput(call.input) })) };
   });
   if (end.status === 'ok') return entries;
   const last = entries.findLast(({ role }) => role === 'assistant');
@@ -39,4 +41,10 @@ export function endedByShutdown({ reason }: AbortSignal): boolean {
 export function withReason(end: RunEnd, { reason }: AbortSignal): RunEnd {
   if (end.status !== 'cancelled' || !(reason instanceof RuntimeError)) return end;
   return { ...end, status: 'failed', error: new DhaavakError('deadline_exceeded', reason.message) };
+}
+
+/** The end of a run that could not begin, for a reason its user may know. Throws any other. */
+export function failedEnd(error: unknown): RunEnd {
+  if (!(error instanceof DhaavakError)) throw error;
+  return { type: 'end', status: 'failed', messages: [], text: '', usage: { inputTokens: 0, outputTokens: 0 }, error };
 }

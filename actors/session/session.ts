@@ -1,17 +1,18 @@
 import type { Logger } from 'pino';
 import { contextOf } from '../../src/agent/context.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { Models } from '../../src/agent/models.ts';
+import type { Models, ResolvedModel } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
+import { boundedInput, boundedText, pieces } from './bounds.ts';
 import { type Emit, EventStream } from './event-stream.ts';
 import { Inbox } from './inbox.ts';
-import { endedByShutdown, entriesOf, withReason } from './run-end.ts';
-import { parseSessionKey } from './session-key.ts';
+import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
+import { DEFAULT_AGENT, parseSessionKey } from './session-key.ts';
 import { Transcript } from './transcript.ts';
 import { type Turn, turnOf } from './turn.ts';
 
@@ -93,10 +94,11 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   async accept(turn: Turn): Promise<void> {
     const session = this.#session;
     if (session === undefined) throw noSuchSession(this.#key);
-    if (turn.idempotencyKey !== undefined) await this.#inbox.refuseDuplicate(turn.idempotencyKey);
-    const queued = this.#context.queued + this.#context.running - 1;
+    // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
+    const queued = this.#context.queued + this.#context.running - 1;
+    if (turn.idempotencyKey !== undefined) await this.#inbox.refuseDuplicate(turn.idempotencyKey);
     await this.#inbox.write(turn, this.#kept ? undefined : session);
     this.#kept = true;
     turn.acknowledge?.(queued);
@@ -108,26 +110,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     const session = this.#session;
     if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
     const run = { id: this.#shared.newId(), message: turn.message };
-    const model = this.#shared.models.resolve(session.model ?? this.#agent.model ?? null);
     this.#run = run;
-    this.#events.publish('run.start', { run: run.id, message: run.message, model: model.reference });
     try {
-      const { config, tools } = this.#shared;
-      const end = await this.#publishRun(
-        run.id,
-        runAgent({
-          provider: model.provider,
-          model: model.name,
-          system: this.#agent.prompt,
-          messages: contextOf(this.#transcript.before(turn), turn.text),
-          tools: tools.view(this.#agent.tools),
-          thinkingLevel: session.thinkingLevel,
-          outputTokensMax: config.models.outputTokensMax,
-          turnsMax: config.models.turnsMax,
-          stallMs: config.models.stallMs,
-          signal: task.signal,
-        }),
-      );
+      const end = await this.#runAgent(turn, run.id, session, task.signal);
       if (endedByShutdown(task.signal)) throw task.signal.reason;
       await this.#finish(turn, run.id, session, withReason(end, task.signal));
     } finally {
@@ -156,16 +141,43 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   // Running
 
+  /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
+  async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
+    const { config, models, tools } = this.#shared;
+    const reference = session.model ?? this.#agent.model ?? null;
+    let model: ResolvedModel;
+    try {
+      model = models.resolve(reference);
+    } catch (error) {
+      this.#events.publish('run.start', { run, message: turn.message, model: reference ?? 'default' });
+      return failedEnd(error);
+    }
+    this.#events.publish('run.start', { run, message: turn.message, model: model.reference });
+    const events = runAgent({
+      provider: model.provider,
+      model: model.name,
+      system: this.#agent.prompt,
+      messages: contextOf(this.#transcript.before(turn), turn.text),
+      tools: tools.view(this.#agent.tools),
+      thinkingLevel: session.thinkingLevel,
+      outputTokensMax: config.models.outputTokensMax,
+      turnsMax: config.models.turnsMax,
+      stallMs: config.models.stallMs,
+      signal,
+    });
+    return this.#publishRun(run, events);
+  }
+
   /** Publishes a run's events as they come and returns its end. */
   async #publishRun(run: string, events: ReturnType<typeof runAgent>): Promise<RunEnd> {
     for await (const event of events) {
       switch (event.type) {
         case 'text':
-          this.#events.publish('message.delta', { run, text: event.text });
+          for (const text of pieces(event.text)) this.#events.publish('message.delta', { run, text });
           break;
         case 'toolStart': {
           const { id: call, name, input } = event.call;
-          this.#events.publish('tool.start', { run, call, name, input });
+          this.#events.publish('tool.start', { run, call, name, input: boundedInput(input) });
           break;
         }
         case 'toolEnd': {
@@ -197,7 +209,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     });
     this.#transcript.ended(turn, entries);
     const { message } = turn;
-    if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, text: end.text });
+    if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
     this.#events.publish('run.end', { run, message, status: end.status, usage, ...error });
     if (end.status === 'failed') {
@@ -275,7 +287,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   get #agent(): Config['agents'][string] {
     const { agents } = this.#shared.config;
-    return agents[this.#session?.agent ?? ''] ?? (agents.main as Config['agents'][string]);
+    const agent = this.#session?.agent ?? DEFAULT_AGENT;
+    return (Object.hasOwn(agents, agent) ? agents[agent] : agents[DEFAULT_AGENT]) as Config['agents'][string];
   }
 
   #existing(): Session {
@@ -290,7 +303,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   #newSession(): Session | undefined {
     const parts = parseSessionKey(this.#key);
-    if (parts === undefined || !(parts.agent in this.#shared.config.agents)) return undefined;
+    if (parts === undefined || !Object.hasOwn(this.#shared.config.agents, parts.agent)) return undefined;
     const now = this.#context.clock.now();
     return {
       id: this.#key,

@@ -28,14 +28,9 @@ export function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // it has said so itself
   if (error instanceof CliError) return say(error.message, error.exitCode);
   if (error instanceof ConfigError) return say(error.message, EXIT.usage);
-  if (error instanceof DhaavakError || isLocked(error)) return say(`Dhaavak: ${error.message}`, EXIT.failed);
+  if (error instanceof DhaavakError) return say(`Dhaavak: ${error.message}`, EXIT.failed);
   // A fault of ours: here the stack is what helps.
   return say(error instanceof Error ? `${error.stack}` : String(error), EXIT.failed);
-}
-
-/** By its name, since the command line knows nothing of the storage it comes from. */
-function isLocked(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'LockedError';
 }
 
 function say(message: string, exitCode: number): number {

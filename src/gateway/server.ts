@@ -92,7 +92,7 @@ export class Server {
     const socket = await new Promise<us_listen_socket | false>((resolve) =>
       app.listen(host, port, EXCLUSIVE_PORT, resolve),
     );
-    if (!socket) throw new DhaavakError('unavailable', `port ${port} of ${host} is taken: choose another with --port`);
+    if (!socket) throw new DhaavakError('in_use', `port ${port} of ${host} is taken: choose another with --port`);
     this.#listening = socket;
     return uWS.us_socket_local_port(socket);
   }

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
     meaning: 'The gateway is draining or a worker was replaced; the outcome is unknown.',
     retryable: true,
   },
+  in_use: { meaning: 'The port or the data folder belongs to another process.', retryable: false },
   internal: { meaning: 'A fault in the gateway; the log has it under the same id.', retryable: false },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -96,6 +96,8 @@ export interface HistoryEntry {
   message: string;
   /** The run that wrote it; absent on the user's own messages. */
   run?: string;
+  /** The text is only the beginning of a longer one. */
+  truncated?: true;
   /** For a run that did not end well: how it ended. Its text is what was written until then. */
   status?: Exclude<RunStatus, 'ok'>;
   /** Tool calls the assistant made in this entry. */
@@ -175,7 +177,7 @@ export interface Events {
   'message.delta': { run: string; text: string };
   'tool.start': { run: string; call: string; name: string; input: unknown };
   'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };
-  'message.outbound': { run: string; message: string; text: string };
+  'message.outbound': { run: string; message: string; text: string; truncated?: true };
   'run.end': { run: string; message: string; status: RunStatus; usage: Usage; error?: WireError };
 }
 

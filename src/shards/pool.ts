@@ -57,7 +57,9 @@ export class ShardPool {
   async start(): Promise<void> {
     await Promise.all(
       this.#slots.map(async (slot) => {
-        await slot.shard.ready;
+        await slot.shard.ready.catch((error: Error) => {
+          throw new DhaavakError('unavailable', `a worker could not start: ${error.message}`, { cause: error });
+        });
         slot.state = 'ready';
         this.#superviseEnd(slot);
       }),

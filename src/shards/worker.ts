@@ -106,6 +106,12 @@ const api: ShardControl = {
 };
 comlink.expose(api, nodeEndpoint(control));
 
+// What the configuration names must be there: better no start than a run that fails later.
+for (const agent of Object.values(config.agents)) {
+  tools.view(agent.tools);
+  models.resolve(agent.model);
+}
+
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);
 

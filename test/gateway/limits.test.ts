@@ -84,8 +84,10 @@ describe('a text', () => {
     for (const text of ['é'.repeat(TEXT_LENGTH_MAX), 'न'.repeat(TEXT_LENGTH_MAX), '😀'.repeat(200_000)]) {
       const { message } = await client.ask('message.send', { text });
       expect((await client.runEnd(message)).data.status).toBe('ok');
-      const entries = (await client.ask('session.history', { session: MAIN, limit: 2 })).entries;
-      expect(entries[0]?.text === text).toBe(true);
+      const newest = async (before?: number) =>
+        (await client.ask('session.history', { session: MAIN, limit: 1, ...(before ? { before } : {}) })).entries[0];
+      const answer = await newest();
+      expect((await newest(answer?.seq))?.text === text).toBe(true);
     }
   });
 

@@ -1,118 +1,22 @@
 /**
- * Goal: no input crashes, hangs or half-does anything. Method: garbage, and for every request every field left out, of
- * the wrong type and unknown; each must bring a typed error that names the field, and leave sessions and transcripts as
- * they were.
+ * Goal: a request that is wrong is refused as a whole, by the name of what is wrong with it. Method: of every request every
+ * field left out, of the wrong type and unknown, and every head; sessions and transcripts must be as before.
  */
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CLOSE_CODES, ERROR_CODES } from '../../src/protocol/errors.ts';
 import { DEPTH_MAX, VALUES_MAX } from '../../src/protocol/limits.ts';
 import { localGateway } from '../support/gateway.ts';
+import { fillMainSession, mainSessionState } from '../support/main-session.ts';
 import { MAIN, REQUEST_TYPES_AFTER_HELLO, REQUIRED_FIELDS, VALID_REQUESTS } from '../support/valid-requests.ts';
-import { pack, type WireClient } from '../support/wire-client.ts';
+import { pack } from '../support/wire-client.ts';
 
 const UNKNOWN = 'agent:main:dm:api:nobody';
-
-/** Makes the main session and says something in it, so that there is something to be damaged. */
-async function fillMainSession(client: WireClient): Promise<void> {
-  await client.runEnd((await client.ask('message.send', { text: 'before' })).message);
-}
-
-/** What must not change. */
-async function state(client: WireClient) {
-  const { shards } = await client.ask('status');
-  return {
-    session: await client.ask('session.get', { session: MAIN }),
-    history: await client.ask('session.history', { session: MAIN }),
-    sessions: shards.map(({ sessions }) => sessions),
-    restarts: shards.map(({ restarts }) => restarts),
-  };
-}
-
-/** Replies so far: everything but events. */
-function replies(client: WireClient) {
-  const events = new Set<unknown>(client.events());
-  return client.frames.filter((frame) => !events.has(frame));
-}
-
-const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => new Uint8Array(array));
-/** A frame in order with one byte changed, or cut, or with bytes behind it. */
-const damaged = fc
-  .tuple(fc.constantFrom(...REQUEST_TYPES_AFTER_HELLO), fc.nat(), fc.nat(255), fc.constantFrom('flip', 'cut', 'append'))
-  .map(([type, place, byte, how]) => {
-    const frame = pack({ id: 'f1', type, timestamp: 1, data: VALID_REQUESTS[type] });
-    const at = place % frame.length;
-    if (how === 'cut') return frame.slice(0, at);
-    if (how === 'append') return new Uint8Array([...frame, byte]);
-    frame[at] = byte;
-    return frame;
-  });
-const text = fc.oneof(fc.string(), fc.json(), fc.constantFrom('', '{', 'null', '[]', '7', '"x"', '{"id":"a"}'));
-
-describe('garbage', () => {
-  it('before hello is told so and closed with a documented code', async () => {
-    const gateway = await localGateway();
-    await fc.assert(
-      fc.asyncProperty(fc.oneof(bytes, damaged, text), async (message) => {
-        const client = await gateway.connectSilent();
-        client.raw(message);
-        const { code } = await client.closed;
-        expect([CLOSE_CODES.invalidFrame, CLOSE_CODES.unauthorized]).toContain(code);
-        expect(client.frames).toHaveLength(1);
-        expect(['invalid_frame', 'invalid_request', 'hello_required']).toContain(client.frames[0]?.error?.code);
-      }),
-      { numRuns: 150 },
-    );
-    expect(await (await gateway.connect()).ask('ping')).toEqual({});
-  });
-
-  it('after hello gets one typed error a frame, the connection lives on and nothing has changed', async () => {
-    const gateway = await localGateway();
-    const client = await gateway.connect();
-    await fillMainSession(client);
-    const before = await state(client);
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(bytes, text), { maxLength: 50 }), async (messages) => {
-        const from = client.frames.length;
-        for (const message of messages) client.raw(message);
-        await client.ask('ping');
-        const errors = client.frames.slice(from, -1);
-        expect(errors).toHaveLength(messages.length);
-        for (const { error } of errors)
-          expect(['invalid_frame', 'invalid_request', 'unknown_type']).toContain(error?.code);
-      }),
-      { numRuns: 60 },
-    );
-    expect(await state(client)).toEqual(before);
-  });
-
-  it('in the place of a byte of a good request is answered or refused, never a fault of the gateway', async () => {
-    const gateway = await localGateway({ shards: { count: 2 } });
-    const client = await gateway.connect();
-    let sent = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(damaged, { maxLength: 50 }), async (messages) => {
-        const from = replies(client).length;
-        for (const message of messages) client.raw(message);
-        sent += messages.length;
-        await client.when(() => (replies(client).length >= from + messages.length ? true : undefined));
-        for (const { error } of replies(client).slice(from)) {
-          expect(error === undefined || (error.code in ERROR_CODES && error.code !== 'internal')).toBe(true);
-        }
-      }),
-      { numRuns: 60 },
-    );
-    expect(sent).toBeGreaterThan(200);
-    expect((await client.ask('status')).shards.map(({ restarts }) => restarts)).toEqual([0, 0]);
-  });
-});
 
 describe('a request', () => {
   it('with a field that is missing, unknown or of the wrong type is refused by the name of the field', async () => {
     const gateway = await localGateway();
     const client = await gateway.connect();
     await fillMainSession(client);
-    const before = await state(client);
+    const before = await mainSessionState(client);
     for (const type of REQUEST_TYPES_AFTER_HELLO) {
       const valid: Record<string, unknown> = VALID_REQUESTS[type];
       const refused = async (data: unknown, param: string) => {
@@ -131,7 +35,7 @@ describe('a request', () => {
         await refused({ ...valid, [extra]: 1 }, `data.${extra}`);
       }
     }
-    expect(await state(client)).toEqual(before);
+    expect(await mainSessionState(client)).toEqual(before);
   });
 
   it('with a wrong head is refused by the name of the field, under its id where that could be read', async () => {
