@@ -1,7 +1,7 @@
 import type { Session } from '../../src/protocol/messages.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn, userEntry } from './turn.ts';
+import { type Turn, userEntry } from './turn.ts';
 
 /** The messages one session has accepted and not finished, on the disk; each idempotency key makes one of them. */
 export class Inbox {
@@ -17,15 +17,15 @@ export class Inbox {
     this.#transcript = transcript;
   }
 
-  /** Throws {@link DuplicateMessage} for a key that was used, once the message it was used for is safe. */
-  async refuseDuplicate(key: string): Promise<void> {
+  /**
+   * The message that `key` was used for, if it was; it is safe when `kept` resolves. Not async, on purpose: whoever finds
+   * the key free must call {@link write} before anything else runs, or two messages would find it free.
+   */
+  original(key: string): { message: string; kept: Promise<void> } | undefined {
     const arriving = this.#arriving?.get(key);
-    if (arriving !== undefined) {
-      await arriving.kept;
-      throw new DuplicateMessage(arriving.message);
-    }
+    if (arriving !== undefined) return arriving;
     const message = this.#store.keys.get([this.#session, key]);
-    if (message !== undefined) throw new DuplicateMessage(message);
+    return message === undefined ? undefined : { message, kept: Promise.resolve() };
   }
 
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */

@@ -14,7 +14,7 @@ import { Inbox } from './inbox.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
 import { DEFAULT_AGENT, parseSessionKey } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { type Turn, turnOf } from './turn.ts';
+import { DuplicateMessage, type Turn, turnOf } from './turn.ts';
 
 /** What every session of a shard shares. */
 export interface SessionDependencies {
@@ -94,11 +94,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   async accept(turn: Turn): Promise<void> {
     const session = this.#session;
     if (session === undefined) throw noSuchSession(this.#key);
+    const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey);
+    if (original !== undefined) {
+      await original.kept;
+      throw new DuplicateMessage(original.message);
+    }
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
     const queued = this.#context.queued + this.#context.running - 1;
-    if (turn.idempotencyKey !== undefined) await this.#inbox.refuseDuplicate(turn.idempotencyKey);
     await this.#inbox.write(turn, this.#kept ? undefined : session);
     this.#kept = true;
     turn.acknowledge?.(queued);

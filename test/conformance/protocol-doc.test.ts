@@ -1,145 +1,31 @@
 /**
  * Goal: docs/protocol.md and the code say the same. Method: the tables of the page are read and compared, both ways, with
- * the schemas and constants; of what is only a type, with lists the compiler keeps complete; and the examples are run.
+ * the schemas, the constants and the lists of protocol-fields.ts; and the examples are run.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { CLOSE_CODES, ERROR_CODES, type WireError } from '../../src/protocol/errors.ts';
+import { CLOSE_CODES, ERROR_CODES } from '../../src/protocol/errors.ts';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
-import {
-  type EventPosition,
-  type Events,
-  type EventType,
-  type GatewayStatus,
-  type HistoryEntry,
-  type Limits,
-  REPLY_TYPES,
-  REQUESTS,
-  type Replies,
-  type RequestData,
-  type RequestType,
-  type RunStatus,
-  type Session,
-  type Usage,
-} from '../../src/protocol/messages.ts';
+import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import { localGateway } from '../support/gateway.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import {
+  ENTRY_FIELDS,
+  ERROR_FIELDS,
+  EVENT_FIELDS,
+  FRAME_FIELDS,
+  LIMIT_NAMES,
+  NESTED,
+  POSITION_FIELDS,
+  REPLY_FIELDS,
+  SESSION_FIELDS,
+} from './protocol-fields.ts';
 
 const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
-
-/** All fields of a shape: the compiler refuses one too few and one too many. */
-type Fields<Shape> = Record<keyof Required<Shape>, true>;
-
-const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
-  hello: { protocol: true, server: true, limits: true, features: true },
-  ping: {},
-  status: { version: true, uptimeMs: true, connections: true, rssBytes: true, shards: true, model: true },
-  subscribe: { session: true, epoch: true, seq: true, recovered: true },
-  unsubscribe: { session: true },
-  'message.send': { session: true, message: true, queued: true, duplicate: true },
-  'message.cancel': { session: true, cancelled: true },
-  'session.create': { session: true, created: true },
-  'session.get': { session: true },
-  'session.history': { session: true, entries: true, more: true },
-};
-
-const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
-  'message.inbound': { message: true, text: true },
-  'run.start': { run: true, message: true, model: true },
-  'message.delta': { run: true, text: true },
-  'tool.start': { run: true, call: true, name: true, input: true },
-  'tool.end': { run: true, call: true, name: true, output: true, failed: true },
-  'message.outbound': { run: true, message: true, text: true },
-  'run.end': { run: true, message: true, status: true, usage: true, error: true },
-};
-
-const FRAME_FIELDS: Fields<Frame> = { id: true, type: true, timestamp: true, data: true, error: true };
-const POSITION_FIELDS: Fields<EventPosition> = { session: true, seq: true, epoch: true };
-const ERROR_FIELDS: Fields<WireError> = {
-  code: true,
-  message: true,
-  retryable: true,
-  retryAfterMs: true,
-  param: true,
-};
-const SESSION_FIELDS: Fields<Session> = {
-  id: true,
-  agent: true,
-  type: true,
-  channel: true,
-  user: true,
-  model: true,
-  thinkingLevel: true,
-  tokensUsed: true,
-  createdAt: true,
-  lastActive: true,
-};
-const ENTRY_FIELDS: Fields<HistoryEntry> = {
-  seq: true,
-  role: true,
-  text: true,
-  timestamp: true,
-  message: true,
-  run: true,
-  status: true,
-  toolCalls: true,
-  toolCall: true,
-};
-
-/** Shapes that stand in one row, in code letters: section, field, and what must be in it. */
-const NESTED: [string, string, object][] = [
-  ['`hello`', 'client', { name: true, version: true } satisfies Fields<RequestData<'hello'>['client']>],
-  ['`hello`', 'auth', { token: true } satisfies Fields<RequestData<'hello'>['auth']>],
-  [
-    '`hello`',
-    'limits',
-    {
-      frameBytesMax: true,
-      depthMax: true,
-      valuesMax: true,
-      inFlightMax: true,
-      subscriptionsMax: true,
-      textLengthMax: true,
-    } satisfies Fields<Limits>,
-  ],
-  [
-    '`status`',
-    'shards',
-    {
-      index: true,
-      state: true,
-      sessions: true,
-      running: true,
-      queued: true,
-      deadLetters: true,
-      restarts: true,
-    } satisfies Fields<GatewayStatus['shards'][number]>,
-  ],
-  ['`run.end`', 'usage', { inputTokens: true, outputTokens: true, estimated: true } satisfies Fields<Usage>],
-  ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
-  ['Entry', 'toolCalls', { id: true, name: true, input: true }],
-  ['Entry', 'toolCall', { id: true, name: true, failed: true }],
-];
-
-/** What the table of limits calls each constant, where a client is sent it under a name that is its name. */
-const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
-  FRAME_BYTES_MAX: 'frameBytesMax',
-  FRAME_BYTES_MAX_UNAUTHENTICATED: 'bytes of a frame before `hello`',
-  DEPTH_MAX: 'depthMax',
-  VALUES_MAX: 'valuesMax',
-  HELLO_TIMEOUT_MS: 'milliseconds until `hello`',
-  IN_FLIGHT_MAX: 'inFlightMax',
-  SUBSCRIPTIONS_MAX: 'subscriptionsMax',
-  TEXT_LENGTH_MAX: 'textLengthMax',
-  HISTORY_PAGE_MAX: 'entries of a page of history',
-  BACKPRESSURE_BYTES_MAX: 'bytes waiting for a slow client',
-  PROTOCOL_MIN: 'lowest protocol version',
-  PROTOCOL_MAX: 'highest protocol version',
-};
 
 /** The text under a heading, up to the next heading of any level. */
 function section(heading: string): string {
