@@ -130,15 +130,17 @@ class Skimmer {
     const start = this.#advance(length);
     this.#keyStart = start;
     if (length === 9 && this.#matches(start, '__proto__')) throw this.#invalid('the key __proto__ is not allowed');
+    const first = this.#bytes[start]; // decides nearly always, at the price of one comparison
     switch (length) {
       case 2:
-        return this.#matches(start, 'id') ? 'id' : undefined;
+        return first === 0x69 && this.#matches(start, 'id') ? 'id' : undefined;
       case 4:
-        return this.#matches(start, 'type') ? 'type' : this.#matches(start, 'data') ? 'data' : undefined;
+        if (first === 0x74) return this.#matches(start, 'type') ? 'type' : undefined;
+        return first === 0x64 && this.#matches(start, 'data') ? 'data' : undefined;
       case 7:
-        return this.#matches(start, 'session') ? 'session' : undefined;
+        return first === 0x73 && this.#matches(start, 'session') ? 'session' : undefined;
       case 9:
-        return this.#matches(start, 'timestamp') ? 'timestamp' : undefined;
+        return first === 0x74 && this.#matches(start, 'timestamp') ? 'timestamp' : undefined;
       default:
         return undefined;
     }

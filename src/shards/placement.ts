@@ -6,6 +6,7 @@ const PRIME = 0x01000193;
  * number of shards may differ from one start to the next, since the data is not divided by shard.
  */
 export function shardOf(session: string, shards: number): number {
+  if (shards === 1) return 0;
   let hash = SEED;
   for (let i = 0; i < session.length; i++) hash = Math.imul(hash ^ session.charCodeAt(i), PRIME);
   return fold(hash, shards);
@@ -13,6 +14,7 @@ export function shardOf(session: string, shards: number): number {
 
 /** The same of a key that is still bytes of a frame. Keys are ASCII. */
 export function shardOfBytes(frame: Uint8Array, start: number, end: number, shards: number): number {
+  if (shards === 1) return 0;
   let hash = SEED;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ (frame[i] as number), PRIME);
   return fold(hash, shards);
