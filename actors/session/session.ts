@@ -221,10 +221,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     }
   }
 
-  /** Counts tokens where the model API reported none. A failure to count must not fail the run. */
+  /**
+   * Counts tokens where the model API reported none: of what was sent and written, not of what a vendor adds. A failure
+   * to count must not fail the run.
+   */
   async #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
     try {
-      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens([turn.text, end.text]);
+      const sent = contextOf(this.#transcript.before(turn), turn.text);
+      const texts = [[{ text: this.#agent.prompt }, ...sent], end.messages];
+      const joined = texts.map((messages) => messages.map(({ text }) => text).join('\n'));
+      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens(joined);
       return { inputTokens, outputTokens, estimated: true };
     } catch (error) {
       this.#shared.log.warn({ session: this.#key, error }, 'tokens could not be counted');

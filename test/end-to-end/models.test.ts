@@ -51,6 +51,16 @@ describe.each(vendors)('$name', ({ start, env, model }) => {
     expect((await client.ask('session.get', { session: MAIN })).session.tokensUsed).toBe(22 + 14 + 11 + 7);
   });
 
+  it('that reports no usage has its tokens counted by the gateway, which says that they are an estimate', async () => {
+    const { server, gateway } = await open();
+    server.script({ text: ['one two three'], usage: false });
+    const client = await gateway.connect();
+    const { message } = await client.ask('message.send', { text: 'count to three' });
+    const { usage } = (await client.runEnd(message)).data;
+    expect(usage).toMatchObject({ outputTokens: 3, estimated: true });
+    expect(usage.inputTokens).toBeGreaterThan(3); // the prompt counts too
+  });
+
   it('that refuses the key ends the run with model_rejected, and the key stands in no frame and in no log line', async () => {
     const { server, gateway } = await open();
     server.script({ status: 401, message: 'invalid key' });

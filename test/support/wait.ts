@@ -23,3 +23,8 @@ export async function until<T>(limitMs: number, find: () => Promise<T | undefine
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Resolves when the condition holds; looks every 10 ms, for 10 s. */
+export async function holds(condition: () => boolean): Promise<void> {
+  await until(10_000, async () => condition() || undefined, `${condition}`);
+}

@@ -1,0 +1,107 @@
+/** Goal: what a session does when something of ours fails. Method: the session actor in this thread, on a real store. */
+import { pino } from 'pino';
+import { monotonicFactory } from 'ulid';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sessionKind } from '../../actors/session/session.ts';
+import type { Turn } from '../../actors/session/turn.ts';
+import { createModels, type Models } from '../../src/agent/models.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import { decodeFrame } from '../../src/protocol/frame.ts';
+import { ActorSystem } from '../../src/runtime/system.ts';
+import { Store } from '../../src/storage/store.ts';
+import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { holds } from '../support/wait.ts';
+
+const KEY = 'agent:main:main';
+const newId = monotonicFactory();
+const config = configSchema.parse({});
+let store: Store;
+let system: ActorSystem;
+let events: { type: string; data: Record<string, unknown> }[];
+
+beforeEach(async () => {
+  store = new Store(await tempFolder());
+  events = [];
+});
+afterEach(async () => {
+  await system.drain(1_000);
+  await store.close();
+});
+
+/** A session whose models are `models`, composed as a shard composes it. */
+function start(models: Models) {
+  const refs = () => session;
+  system = new ActorSystem({
+    limits: { backoffMs: 1 },
+    onEvent(event) {
+      if (event.type !== 'deadLetter') return;
+      void refs()(event.address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+    },
+  });
+  const session = system.register(
+    sessionKind({
+      config,
+      store,
+      models,
+      tools: createToolRegistry(),
+      log: pino({ level: 'silent' }),
+      newId,
+      emit: (_key, frame) => events.push(decodeFrame(frame) as (typeof events)[number]),
+      room: () => undefined,
+      countTokens: async (texts) => texts.map(() => 1),
+    }),
+  );
+  return session;
+}
+
+const turn = (text: string): Turn => ({
+  message: newId(),
+  text,
+  idempotencyKey: undefined,
+  seq: 0,
+  acceptedAt: 0,
+  acknowledge: undefined,
+});
+const ends = () => events.filter(({ type }) => type === 'run.end').map(({ data }) => data);
+
+describe('a message whose handling always throws', () => {
+  it('is a dead letter after three tries: its run ends as failed, nothing of the fault is told, the lane goes on', async () => {
+    const good = createModels(config);
+    let tries = 0;
+    const session = start({
+      resolve() {
+        if (++tries <= 3) throw new TypeError('secret detail');
+        return good.resolve('offline');
+      },
+    });
+    const [poison, next] = [turn('poison'), turn('next')];
+    await session(KEY).tell(poison);
+    await session(KEY).tell(next);
+    await holds(() => ends().length === 2);
+    expect(tries).toBe(4);
+    expect(ends().map(({ message, status }) => [message, status])).toEqual([
+      [poison.message, 'failed'],
+      [next.message, 'ok'],
+    ]);
+    expect(ends()[0]?.error).toMatchObject({ code: 'internal' });
+    expect(JSON.stringify(events)).not.toContain('secret detail');
+    expect(system.deadLetters.size).toBe(1);
+    expect(store.unfinished(KEY)).toEqual([]);
+  });
+});
+
+describe('a model that cannot be used any more', () => {
+  it('fails the run with the reason, without a crash', async () => {
+    const session = start({
+      resolve() {
+        throw new DhaavakError('invalid_request', 'there is no key for openai', { param: 'model' });
+      },
+    });
+    await session(KEY).tell(turn('hello'));
+    await holds(() => ends().length === 1);
+    expect(ends()[0]).toMatchObject({ status: 'failed', error: { message: 'there is no key for openai' } });
+    expect(system.stats().restarts).toBe(0);
+  });
+});
