@@ -1,12 +1,8 @@
-import { encodeFrame } from '../../src/protocol/frame.ts';
 import type { Events, EventType } from '../../src/protocol/messages.ts';
+import { EventEncoder } from './event-encoder.ts';
+import { RecentEvents } from './recent-events.ts';
 
-/** Events kept for those who reconnect. */
-const KEPT_MAX = 128;
-/** Their bytes. */
-const KEPT_BYTES_MAX = 64 * 1024;
-
-/** Sends an encoded event to whoever is subscribed to the session. */
+/** Sends an encoded event to whoever is subscribed to the session; copies its bytes before it returns. */
 export type Emit = (session: string, frame: Uint8Array) => void;
 
 /**
@@ -18,41 +14,26 @@ export class EventStream {
   readonly epoch: string;
   seq = 0;
   readonly #emit: Emit;
-  #kept: Uint8Array[] = [];
-  #keptBytes = 0;
+  readonly #encoder: EventEncoder;
+  readonly #recent = new RecentEvents();
 
   constructor(session: string, epoch: string, emit: Emit) {
     this.session = session;
     this.epoch = epoch;
     this.#emit = emit;
+    this.#encoder = new EventEncoder(session, epoch);
   }
 
   publish<T extends EventType>(type: T, data: Events[T]): void {
-    const seq = ++this.seq;
-    const { session, epoch } = this;
-    const frame = encodeFrame({
-      id: `${epoch}-${seq}`,
-      type,
-      timestamp: Date.now(),
-      data: { session, seq, epoch, ...data },
-    });
-    this.#emit(session, frame);
-    this.#keep(frame);
+    const frame = this.#encoder.encode(type, data, ++this.seq, Date.now());
+    this.#emit(this.session, frame);
+    this.#recent.add(frame);
   }
 
   /** The events after `after` of `epoch`, all of them or undefined: never a part. */
   since(after: number, epoch: string): readonly Uint8Array[] | undefined {
     const missed = this.seq - after;
-    if (epoch !== this.epoch || missed < 0 || missed > this.#kept.length) return undefined;
-    return missed === 0 ? [] : this.#kept.slice(-missed);
-  }
-
-  #keep(frame: Uint8Array): void {
-    this.#kept.push(frame);
-    this.#keptBytes += frame.length;
-    if (this.#kept.length <= KEPT_MAX && this.#keptBytes <= KEPT_BYTES_MAX) return;
-    // Half goes at once: dropping one at a time would move the whole array with every event.
-    const dropped = this.#kept.splice(0, this.#kept.length >> 1 || 1);
-    for (const { length } of dropped) this.#keptBytes -= length;
+    if (epoch !== this.epoch || missed < 0) return undefined;
+    return missed === 0 ? [] : this.#recent.newest(missed);
   }
 }
