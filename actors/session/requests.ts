@@ -8,7 +8,7 @@ import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
-import type { SessionAnswers, SessionControl } from './session.ts';
+import type { SessionAnswers, SessionControl, StreamPosition } from './session.ts';
 import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
 import { DuplicateMessage, type Turn } from './turn.ts';
 
@@ -81,10 +81,11 @@ export class SessionRequests {
         return reply.send(answer(type, id, this.#history(data, key)));
       case 'subscribe': {
         const { after, epoch } = checkRequest(type, data);
-        const stream = await this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch });
-        for (const missed of stream.missed) reply.replay(missed);
-        const { missed: _, ...position } = stream;
-        return reply.sendAndSubscribe(key, answer(type, id, { session: key, ...position }));
+        const tell = ({ missed, ...position }: StreamPosition) => {
+          for (const frame of missed) reply.replay(frame);
+          reply.sendAndSubscribe(key, answer(type, id, { session: key, ...position }));
+        };
+        return this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch, tell });
       }
       default:
         throw new DhaavakError('unknown_type', `no request has the type ${type}`, { param: 'type' });
@@ -94,6 +95,13 @@ export class SessionRequests {
   async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
     const { text, idempotencyKey } = checkRequest('message.send', data);
     const ref = this.#existing(key);
+    const repeat = (original: string) => {
+      const ack = { session: key, message: original, queued: 0, duplicate: true } as const;
+      reply.sendAndSubscribe(key, answer('message.send', id, ack));
+    };
+    // A repeated key gets its answer also when the mailbox is full.
+    const original = idempotencyKey && this.#shared.store.keys.get([key, idempotencyKey]);
+    if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
@@ -101,8 +109,7 @@ export class SessionRequests {
       await ref.tell({ message, text, idempotencyKey, seq: 0, acceptedAt: 0, acknowledge });
     } catch (error) {
       if (!(error instanceof DuplicateMessage)) throw error;
-      const ack = { session: key, message: error.original, queued: 0, duplicate: true } as const;
-      reply.sendAndSubscribe(key, answer('message.send', id, ack));
+      repeat(error.original);
     }
   }
 

@@ -38,7 +38,16 @@ export type SessionControl =
   | { type: 'cancel'; run: string | undefined }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
   | { type: 'bury'; turn: Turn; error: unknown }
-  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined };
+  /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
+  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined; tell(stream: StreamPosition): void };
+
+/** Where a session's stream stands, and what a subscriber missed of it. */
+export interface StreamPosition {
+  epoch: string;
+  seq: number;
+  recovered: boolean;
+  missed: readonly Uint8Array[];
+}
 
 export interface SessionAnswers {
   wake: undefined;
@@ -46,7 +55,7 @@ export interface SessionAnswers {
   get: { session: Session };
   cancel: { cancelled: string[] };
   bury: undefined;
-  subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };
+  subscribe: undefined;
 }
 
 /** Sessions as a kind of actor: a serial lane of turns. */
@@ -139,7 +148,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       case 'bury':
         return this.#bury(message.turn, message.error);
       case 'subscribe':
-        return this.#subscribe(message.after, message.epoch);
+        message.tell(this.#streamAfter(message.after, message.epoch));
+        return undefined;
     }
   }
 
@@ -286,7 +296,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     }
   }
 
-  #subscribe(after: number | undefined, epoch: string | undefined): SessionAnswers['subscribe'] {
+  #streamAfter(after: number | undefined, epoch: string | undefined): StreamPosition {
     this.#existing();
     const { seq } = this.#events;
     const missed = after === undefined ? [] : this.#events.since(after, epoch ?? '');

@@ -1,6 +1,7 @@
 /** Goal: one idempotency key is one turn, however often and however closely it is sent, and whatever happens in between. */
 import { describe, expect, it } from 'vitest';
 import { gatewayProcess, localGateway } from '../support/gateway.ts';
+import { STALLS, scriptedModel } from '../support/model.ts';
 import { openRaw } from '../support/raw-socket.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { MAIN } from '../support/valid-requests.ts';
@@ -38,6 +39,19 @@ describe('an idempotency key', () => {
     const second = await client.ask('message.send', { session: session.id, text: 'b', idempotencyKey: 'k' });
     expect(second.duplicate).toBeUndefined();
     expect(second.message).not.toBe(first.message);
+  });
+
+  it('gets its first answer also while the mailbox is full', async () => {
+    const { server, models } = await scriptedModel(STALLS);
+    const gateway = await localGateway({ models, sessions: { mailboxMax: 1 } });
+    const client = await gateway.connect();
+    const first = await client.ask('message.send', { text: 'running', idempotencyKey: 'k' });
+    await server.request(0);
+    await client.ask('message.send', { text: 'waiting' });
+    expect(await client.refusal('message.send', { text: 'too many' })).toMatchObject({ code: 'busy' });
+    const again = await client.ask('message.send', { text: 'running', idempotencyKey: 'k' });
+    expect(again).toMatchObject({ message: first.message, duplicate: true });
+    await client.ask('message.cancel', { session: MAIN }); // else the gateway would wait for it before it stops
   });
 
   it('sent five times in one write makes one turn, and every reply names it', async () => {
