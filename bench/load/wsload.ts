@@ -15,11 +15,14 @@ export interface LoadReport {
   opened: number;
   failed: number;
   closed: number;
+  alive: number;
   mismatch: number;
   skipped: number;
   msgs: number;
   msg_s: number;
   frame_s: number;
+  /** Handshakes a second, while opening. */
+  hs_s: number;
   lat_us: { p50: number; p90: number; p99: number; p999: number; max: number };
   gen_cpu: number;
   srv_cpu: number;
