@@ -12,7 +12,7 @@ import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
-/** As in `exit-codes.ts`, which an old Node could not load. */
+/** As in `exit.ts`, which an old Node could not load. */
 const EXIT_FAILED = 1;
 
 const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
