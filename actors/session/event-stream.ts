@@ -47,6 +47,12 @@ export class EventStream {
     return missed === 0 ? [] : this.#kept.slice(-missed);
   }
 
+  /** Forgets what could be sent again. */
+  forget(): void {
+    this.#kept = [];
+    this.#keptBytes = 0;
+  }
+
   #keep(frame: Uint8Array): void {
     this.#kept.push(frame);
     this.#keptBytes += frame.length;

@@ -8,11 +8,15 @@ import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
-import { boundedInput, boundedText, pieces } from './bounds.ts';
+import { boundedText } from './bounds.ts';
+import type { SessionAnswer, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
+import { deleteSession } from './deletion.ts';
 import { type Emit, EventStream } from './event-stream.ts';
 import { Inbox } from './inbox.ts';
+import { noSuchSession, SessionRecord } from './record.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
-import { DEFAULT_AGENT, parseSessionKey } from './session-key.ts';
+import { publishRun } from './run-events.ts';
+import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
 import { DuplicateMessage, type Turn, turnOf } from './turn.ts';
 
@@ -30,29 +34,10 @@ export interface SessionDependencies {
   newId(): string;
 }
 
-/** What the control lane of a session answers: at once, also while a run is going on. */
-export type SessionControl =
-  | { type: 'wake' }
-  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
-  | { type: 'get' }
-  | { type: 'cancel'; run: string | undefined }
-  /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
-  | { type: 'bury'; turn: Turn; error: unknown }
-  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined };
-
-export interface SessionAnswers {
-  wake: undefined;
-  create: { session: Session; created: boolean };
-  get: { session: Session };
-  cancel: { cancelled: string[] };
-  bury: undefined;
-  subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };
-}
-
 /** Sessions as a kind of actor: a serial lane of turns. */
 export function sessionKind(
   dependencies: SessionDependencies,
-): ActorDefinition<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+): ActorDefinition<Turn, void, SessionControl, SessionAnswer> {
   const { config, store } = dependencies;
   return {
     kind: 'session',
@@ -65,18 +50,19 @@ export function sessionKind(
 }
 
 /** One conversation. */
-class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #key: string;
   readonly #context: ActorContext<Turn>;
   readonly #shared: SessionDependencies;
   readonly #transcript: Transcript;
   readonly #inbox: Inbox;
   readonly #events: EventStream;
-  /** Undefined: nobody created this session. */
-  #session: Session | undefined;
-  /** Whether the session is on the disk (or on its way). */
-  #kept: boolean;
+  readonly #record: SessionRecord;
   #run: { id: string; message: string } | undefined;
+  /** Told when the run that is going on has ended. */
+  #runEnded: (() => void) | undefined;
+  /** While the session is being deleted: nothing is accepted, and what was accepted before does not run. */
+  #deletion: Promise<void> | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
     this.#key = context.address.key;
@@ -85,15 +71,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     this.#transcript = new Transcript(shared.store, this.#key);
     this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
-    const kept = shared.store.sessions.get(this.#key);
-    this.#kept = kept !== undefined;
-    this.#session = kept ?? this.#implicitSession();
+    this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async accept(turn: Turn): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) throw noSuchSession(this.#key);
+    const session = this.#record.existing();
     const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey);
     if (original !== undefined) {
       await original.kept;
@@ -103,15 +86,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
     const queued = this.#context.queued + this.#context.running - 1;
-    await this.#inbox.write(turn, this.#kept ? undefined : session);
-    this.#kept = true;
+    await this.#inbox.write(turn, this.#record.kept ? undefined : session);
+    this.#record.kept = true;
     turn.acknowledge?.(queued);
     this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
   }
 
   /** Runs the agent on one message. */
   async receive(turn: Turn, task: Task): Promise<void> {
-    const session = this.#session;
+    const { session } = this.#record;
+    if (this.#deletion !== undefined) return this.#endUnrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
     const run = { id: this.#shared.newId(), message: turn.message };
     this.#run = run;
@@ -121,19 +105,24 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       await this.#finish(turn, run.id, session, withReason(end, task.signal));
     } finally {
       this.#run = undefined;
+      this.#runEnded?.();
     }
   }
 
-  control(
-    message: SessionControl,
-  ): SessionAnswers[SessionControl['type']] | Promise<SessionAnswers['create' | 'bury']> {
+  control(message: SessionControl): SessionAnswer | Promise<SessionAnswer> {
     switch (message.type) {
       case 'wake':
         return undefined;
       case 'create':
         return this.#create(message.fields);
       case 'get':
-        return { session: this.#existing() };
+        return { session: this.#record.existing() };
+      case 'update':
+        return this.#update(message.changes);
+      case 'reset':
+        return this.#reset();
+      case 'delete':
+        return this.#delete();
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
@@ -169,33 +158,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       stallMs: config.models.stallMs,
       signal,
     });
-    return this.#publishRun(run, events);
-  }
-
-  /** Publishes a run's events as they come and returns its end. */
-  async #publishRun(run: string, events: ReturnType<typeof runAgent>): Promise<RunEnd> {
-    for await (const event of events) {
-      switch (event.type) {
-        case 'text':
-          for (const text of pieces(event.text)) this.#events.publish('message.delta', { run, text });
-          break;
-        case 'toolStart': {
-          const { id: call, name, input } = event.call;
-          this.#events.publish('tool.start', { run, call, name, input: boundedInput(input) });
-          break;
-        }
-        case 'toolEnd': {
-          const { call, output, failed } = event;
-          this.#events.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
-          break;
-        }
-        case 'end':
-          return event;
-      }
-      const room = this.#shared.room();
-      if (room !== undefined) await room;
-    }
-    throw new Error('a run ended without saying how');
+    return publishRun(this.#events, run, events, this.#shared.room);
   }
 
   /** Writes what the run said, in one commit with the end of its turn, and then tells. */
@@ -235,15 +198,61 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   // Control
 
   async #create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    if (this.#session !== undefined && this.#kept) return { session: this.#session, created: false };
-    const session = this.#session ?? this.#newSession();
-    if (session === undefined) throw noSuchSession(this.#key);
-    Object.assign(session, fields);
-    this.#session = session;
-    const { store } = this.#shared;
-    await store.journal.commit((batch) => batch.put(store.sessions, this.#key, session));
-    this.#kept = true;
-    return { session, created: true };
+    await this.#deletion;
+    return this.#record.create(fields, this.#context.clock.now());
+  }
+
+  async #update(changes: SessionChanges): Promise<SessionAnswers['update']> {
+    const session = await this.#record.update(changes);
+    this.#events.publish('session.update', { state: session });
+    return { session };
+  }
+
+  /** Cancels what there is to do and begins the context anew; the transcript stays. */
+  async #reset(): Promise<SessionAnswers['reset']> {
+    const session = this.#record.existing();
+    this.#cancel(undefined);
+    session.lastActive = this.#context.clock.now();
+    const marker = this.#transcript.reset(this.#shared.newId(), session.lastActive);
+    await this.#record.write((batch) => this.#transcript.write(batch, marker));
+    this.#events.publish('session.update', { state: session });
+    return { session };
+  }
+
+  /** Cancels what there is to do, waits for its end, and removes the session. */
+  async #delete(): Promise<SessionAnswers['delete']> {
+    const { session } = this.#record;
+    if (session?.type === 'main') {
+      throw new DhaavakError('invalid_request', 'a main session is always there: reset it', { param: 'data.session' });
+    }
+    // Without a session: its deletion was cut short by the end of the process.
+    if (session === undefined && !this.#shared.store.deletions.doesExist(this.#key)) throw noSuchSession(this.#key);
+    this.#deletion ??= this.#remove(session);
+    await this.#deletion;
+    return { session: this.#key };
+  }
+
+  async #remove(session: Session | undefined): Promise<void> {
+    this.#record.session = undefined;
+    try {
+      this.#cancel(undefined);
+      if (this.#run !== undefined) {
+        await new Promise<void>((resolve) => {
+          this.#runEnded = resolve;
+        });
+        this.#runEnded = undefined;
+      }
+      await deleteSession(this.#shared.store, this.#key);
+      this.#record.kept = false;
+      this.#transcript.forget();
+      if (session !== undefined) this.#events.publish('session.update', { state: session, deleted: true });
+      this.#events.forget();
+    } catch (error) {
+      this.#record.readAgain();
+      throw error;
+    } finally {
+      this.#deletion = undefined;
+    }
   }
 
   /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
@@ -281,7 +290,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
   }
 
   #subscribe(after: number | undefined, epoch: string | undefined): SessionAnswers['subscribe'] {
-    this.#existing();
+    this.#record.existing();
     const { seq } = this.#events;
     const missed = after === undefined ? [] : this.#events.since(after, epoch ?? '');
     return { epoch: this.#events.epoch, seq, recovered: missed !== undefined, missed: missed ?? [] };
@@ -291,36 +300,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   get #agent(): Config['agents'][string] {
     const { agents } = this.#shared.config;
-    const agent = this.#session?.agent ?? DEFAULT_AGENT;
+    const agent = this.#record.session?.agent ?? DEFAULT_AGENT;
     return (Object.hasOwn(agents, agent) ? agents[agent] : agents[DEFAULT_AGENT]) as Config['agents'][string];
   }
-
-  #existing(): Session {
-    if (this.#session === undefined) throw noSuchSession(this.#key);
-    return this.#session;
-  }
-
-  /** The main session of a configured agent is always there; it is written with its first message. */
-  #implicitSession(): Session | undefined {
-    return parseSessionKey(this.#key)?.type === 'main' ? this.#newSession() : undefined;
-  }
-
-  #newSession(): Session | undefined {
-    const parts = parseSessionKey(this.#key);
-    if (parts === undefined || !Object.hasOwn(this.#shared.config.agents, parts.agent)) return undefined;
-    const now = this.#context.clock.now();
-    return {
-      id: this.#key,
-      ...parts,
-      model: null,
-      thinkingLevel: 'off',
-      tokensUsed: 0,
-      createdAt: now,
-      lastActive: now,
-    };
-  }
-}
-
-function noSuchSession(key: string): DhaavakError {
-  return new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
 }

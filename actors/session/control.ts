@@ -1,0 +1,37 @@
+import type { FollowUp, Session } from '../../src/protocol/messages.ts';
+import type { Turn } from './turn.ts';
+
+/** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
+export interface SessionChanges {
+  model?: string | null | undefined;
+  thinkingLevel?: Session['thinkingLevel'] | undefined;
+  title?: string | null | undefined;
+  followUp?: FollowUp | null | undefined;
+}
+
+/** What the control lane of a session answers: at once, also while a run is going on. */
+export type SessionControl =
+  | { type: 'wake' }
+  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
+  | { type: 'get' }
+  | { type: 'update'; changes: SessionChanges }
+  | { type: 'reset' }
+  | { type: 'delete' }
+  | { type: 'cancel'; run: string | undefined }
+  /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
+  | { type: 'bury'; turn: Turn; error: unknown }
+  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined };
+
+export interface SessionAnswers {
+  wake: undefined;
+  create: { session: Session; created: boolean };
+  get: { session: Session };
+  update: { session: Session };
+  reset: { session: Session };
+  delete: { session: string };
+  cancel: { cancelled: string[] };
+  bury: undefined;
+  subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };
+}
+
+export type SessionAnswer = SessionAnswers[SessionControl['type']];
