@@ -12,7 +12,7 @@ import type { SessionAnswer, SessionAnswers, SessionControl } from './control.ts
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
 import { listSessions } from './session-list.ts';
-import { DuplicateMessage, type Turn } from './turn.ts';
+import { DuplicateMessage, NONE, type Turn } from './turn.ts';
 
 export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswer>;
 
@@ -107,13 +107,22 @@ export class SessionRequests {
   }
 
   async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
-    const { text, idempotencyKey } = checkRequest('message.send', data);
+    const { text, idempotencyKey, mode } = checkRequest('message.send', data);
     const ref = this.#existing(key);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
     try {
-      await ref.tell({ message, text, idempotencyKey, seq: 0, acceptedAt: 0, acknowledge });
+      await ref.tell({
+        message,
+        text,
+        idempotencyKey,
+        followUp: mode,
+        joined: NONE,
+        seq: 0,
+        acceptedAt: 0,
+        acknowledge,
+      });
     } catch (error) {
       if (!(error instanceof DuplicateMessage)) throw error;
       const ack = { session: key, message: error.original, queued: 0, duplicate: true } as const;

@@ -1,38 +1,29 @@
-import type { Logger } from 'pino';
 import { contextOf } from '../../src/agent/context.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { Models, ResolvedModel } from '../../src/agent/models.ts';
+import type { ResolvedModel } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
-import type { Store } from '../../src/storage/store.ts';
-import type { ToolRegistry } from '../../src/tools/registry.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionAnswer, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
 import { deleteSession } from './deletion.ts';
-import { type Emit, EventStream } from './event-stream.ts';
+import type { SessionDependencies } from './dependencies.ts';
+import { EventStream } from './event-stream.ts';
+import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
 import { noSuchSession, SessionRecord } from './record.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
 import { publishRun } from './run-events.ts';
 import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn, turnOf } from './turn.ts';
+import { DuplicateMessage, type Turn, turnOf, withJoined } from './turn.ts';
 
-/** What every session of a shard shares. */
-export interface SessionDependencies {
-  config: Config;
-  store: Store;
-  models: Models;
-  tools: ToolRegistry;
-  log: Logger;
-  emit: Emit;
-  /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
-  room(): Promise<void> | undefined;
-  countTokens(texts: string[]): Promise<number[]>;
-  newId(): string;
-}
+const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
+const OVERFLOW = new DhaavakError(
+  'cancelled',
+  'dropped: too many messages were waiting to be answered together',
+).toWire();
 
 /** Sessions as a kind of actor: a serial lane of turns. */
 export function sessionKind(
@@ -58,6 +49,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #inbox: Inbox;
   readonly #events: EventStream;
   readonly #record: SessionRecord;
+  readonly #followUps: FollowUps;
   #run: { id: string; message: string } | undefined;
   /** Told when the run that is going on has ended. */
   #runEnded: (() => void) | undefined;
@@ -72,6 +64,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
+    this.#followUps = new FollowUps(context, shared.config.sessions);
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
@@ -82,14 +75,22 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       await original.kept;
       throw new DuplicateMessage(original.message);
     }
+    const dropped = this.#followUps.arrive(turn, session);
+    if (dropped !== undefined) void this.#endUnrun(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
     const queued = this.#context.queued + this.#context.running - 1;
-    await this.#inbox.write(turn, this.#record.kept ? undefined : session);
+    try {
+      await this.#inbox.write(turn, this.#record.kept ? undefined : session);
+    } catch (error) {
+      this.#followUps.gone(turn);
+      throw error;
+    }
     this.#record.kept = true;
     turn.acknowledge?.(queued);
     this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
+    if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
   }
 
   /** Runs the agent on one message. */
@@ -100,9 +101,13 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const run = { id: this.#shared.newId(), message: turn.message };
     this.#run = run;
     try {
+      if (turn.followUp === 'collect')
+        turn.joined = [...turn.joined, ...(await this.#followUps.collected(turn, task.signal))];
+      const before = turn.joined.length;
       const end = await this.#runAgent(turn, run.id, session, task.signal);
       if (endedByShutdown(task.signal)) throw task.signal.reason;
-      await this.#finish(turn, run.id, session, withReason(end, task.signal));
+      const answered = withJoined(turn).slice(before);
+      await this.#finish(turn, answered, run.id, session, withReason(end, task.signal));
     } finally {
       this.#run = undefined;
       this.#runEnded?.();
@@ -142,42 +147,56 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     try {
       model = models.resolve(reference);
     } catch (error) {
-      this.#events.publish('run.start', { run, message: turn.message, model: reference ?? 'default' });
+      this.#tellStart(withJoined(turn), run, reference ?? 'default');
       return failedEnd(error);
     }
-    this.#events.publish('run.start', { run, message: turn.message, model: model.reference });
+    this.#tellStart(withJoined(turn), run, model.reference);
     const events = runAgent({
       provider: model.provider,
       model: model.name,
       system: this.#agent.prompt,
-      messages: contextOf(this.#transcript.before(turn), turn.text),
+      messages: contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text)),
       tools: tools.view(this.#agent.tools),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
       stallMs: config.models.stallMs,
       signal,
+      steering: () => {
+        const steered = this.#followUps.steered(turn);
+        this.#tellStart(steered, run, model.reference);
+        if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
+        return steered.map(({ text }) => text);
+      },
     });
     return publishRun(this.#events, run, events, this.#shared.room);
   }
 
+  #tellStart(turns: readonly Turn[], run: string, model: string): void {
+    for (const { message } of turns) this.#events.publish('run.start', { run, message, model });
+  }
+
   /** Writes what the run said, in one commit with the end of its turn, and then tells. */
-  async #finish(turn: Turn, run: string, session: Session, end: RunEnd): Promise<void> {
+  async #finish(turn: Turn, answered: readonly Turn[], run: string, session: Session, end: RunEnd): Promise<void> {
     const { store } = this.#shared;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     const timestamp = this.#context.clock.now();
-    const entries = entriesOf(end, { run, message: turn.message, timestamp }, () => this.#transcript.number());
+    const ids = answered.map(({ message }) => message);
+    const entries = entriesOf(end, ids, { run, timestamp }, () => this.#transcript.number());
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.lastActive = timestamp;
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
-      batch.remove(store.inbox, [this.#key, turn.seq]);
+      for (const { seq } of withJoined(turn)) batch.remove(store.inbox, [this.#key, seq]);
       batch.put(store.sessions, this.#key, session);
     });
     this.#transcript.ended(turn, entries);
     const { message } = turn;
     if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
+    for (const joined of turn.joined) {
+      this.#events.publish('run.end', { run, message: joined.message, status: end.status, usage: NO_USAGE, ...error });
+    }
     this.#events.publish('run.end', { run, message, status: end.status, usage, ...error });
     if (end.status === 'failed') {
       this.#shared.log.warn({ session: this.#key, message, run, error: end.error }, 'run failed');
@@ -187,7 +206,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Counts tokens where the model API reported none. A failure to count must not fail the run. */
   async #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
     try {
-      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens([turn.text, end.text]);
+      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens([
+        withJoined(turn)
+          .map(({ text }) => text)
+          .join('\n'),
+        end.text,
+      ]);
       return { inputTokens, outputTokens, estimated: true };
     } catch (error) {
       this.#shared.log.warn({ session: this.#key, error }, 'tokens could not be counted');
@@ -261,12 +285,14 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
     const only = run === undefined ? undefined : this.#run?.message;
-    const { running, queued } = this.#context.cancel(
-      ({ message }) => only === undefined || message === only,
-      new DhaavakError('cancelled', 'cancelled by a client'),
-    );
+    return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
+  }
+
+  /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
+  #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
+    const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
     for (const turn of queued) void this.#endUnrun(turn, { status: 'cancelled' });
-    return [...running, ...queued].map(({ message }) => message);
+    return [...running.flatMap(withJoined), ...queued].map(({ message }) => message);
   }
 
   /** Only DhaavakErrors are for users' eyes; the log has the rest. */
@@ -280,10 +306,13 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   async #endUnrun(turn: Turn, end: Pick<Events['run.end'], 'status' | 'error'>): Promise<void> {
     const { store, log } = this.#shared;
     const run = this.#shared.newId();
+    const turns = withJoined(turn);
+    this.#followUps.gone(turn);
     try {
-      await store.journal.commit((batch) => batch.remove(store.inbox, [this.#key, turn.seq]));
-      const usage = { inputTokens: 0, outputTokens: 0 };
-      this.#events.publish('run.end', { run, message: turn.message, usage, ...end });
+      await store.journal.commit((batch) => {
+        for (const { seq } of turns) batch.remove(store.inbox, [this.#key, seq]);
+      });
+      for (const { message } of turns) this.#events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
     } catch (error) {
       log.error({ session: this.#key, message: turn.message, error }, 'a message that ended may run after a restart');
     }

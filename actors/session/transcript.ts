@@ -8,7 +8,7 @@ import {
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { type Turn, userEntry } from './turn.ts';
+import { type Turn, userEntry, withJoined } from './turn.ts';
 
 /** Entries read from the disk for the first context: turns of a question and an answer, and as many tool calls again. */
 const READ_MAX = 4 * CONTEXT_TURNS_MAX;
@@ -49,7 +49,7 @@ export class Transcript {
   ended(turn: Turn, entries: readonly HistoryEntry[]): void {
     if (turn.seq < this.#resetSeq) return;
     if (this.#past === undefined) return; // will be read from the disk, this one with it
-    for (const past of pastTurns([userEntry(turn), ...entries])) {
+    for (const past of pastTurns([...withJoined(turn).map(userEntry), ...entries])) {
       this.#past.push(past);
       this.#pastLength += past.length;
     }

@@ -41,6 +41,7 @@ export const REQUESTS = {
     session: sessionKey.optional(),
     text: z.string().min(1).max(TEXT_LENGTH_MAX),
     idempotencyKey: id.optional(),
+    mode: z.enum(FOLLOW_UPS).optional(),
   }),
   'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
   'session.create': z.strictObject({

@@ -9,7 +9,7 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   status: {},
   subscribe: { session: MAIN, after: 0, epoch: 'e1' },
   unsubscribe: { session: MAIN },
-  'message.send': { session: MAIN, text: 'hello', idempotencyKey: 'k1' },
+  'message.send': { session: MAIN, text: 'hello', idempotencyKey: 'k1', mode: 'followup' },
   'message.cancel': { session: MAIN, run: 'r1' },
   'session.create': {
     agent: 'main',
