@@ -1,4 +1,5 @@
 import type { FollowUp, Session } from '../../src/protocol/messages.ts';
+import type { SaidCommand } from './commands.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -9,6 +10,15 @@ export interface SessionChanges {
   followUp?: FollowUp | null | undefined;
 }
 
+/** The message that a command is. */
+export interface CommandMessage {
+  message: string;
+  text: string;
+  idempotencyKey: string | undefined;
+  /** Told once it has been carried out, before any of its events. */
+  acknowledge(): void;
+}
+
 /** What the control lane of a session answers: at once, also while a run is going on. */
 export type SessionControl =
   | { type: 'wake' }
@@ -17,6 +27,7 @@ export type SessionControl =
   | { type: 'update'; changes: SessionChanges }
   | { type: 'reset' }
   | { type: 'delete' }
+  | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
   | { type: 'bury'; turn: Turn; error: unknown }
@@ -29,6 +40,7 @@ export interface SessionAnswers {
   update: { session: Session };
   reset: { session: Session };
   delete: { session: string };
+  command: undefined;
   cancel: { cancelled: string[] };
   bury: undefined;
   subscribe: { epoch: string; seq: number; recovered: boolean; missed: readonly Uint8Array[] };

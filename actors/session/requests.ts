@@ -8,6 +8,7 @@ import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { commandIn, unescaped } from './commands.ts';
 import type { SessionAnswer, SessionAnswers, SessionControl } from './control.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
@@ -112,10 +113,16 @@ export class SessionRequests {
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
+    const said = commandIn(text);
     try {
+      if (said !== undefined) {
+        const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
+        await ref.control({ type: 'command', said, message: command });
+        return;
+      }
       await ref.tell({
         message,
-        text,
+        text: unescaped(text),
         idempotencyKey,
         followUp: mode,
         joined: NONE,

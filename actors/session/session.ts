@@ -2,11 +2,12 @@ import { contextOf } from '../../src/agent/context.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ResolvedModel } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
-import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { Session } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { boundedText } from './bounds.ts';
-import type { SessionAnswer, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
+import { answerCommand, type SaidCommand } from './commands.ts';
+import type { CommandMessage, SessionAnswer, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
@@ -18,8 +19,8 @@ import { publishRun } from './run-events.ts';
 import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
 import { DuplicateMessage, type Turn, turnOf, withJoined } from './turn.ts';
+import { countUsage, NO_USAGE, TurnEnds } from './turn-ends.ts';
 
-const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
 const OVERFLOW = new DhaavakError(
   'cancelled',
   'dropped: too many messages were waiting to be answered together',
@@ -50,6 +51,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #events: EventStream;
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
+  readonly #ends: TurnEnds;
   #run: { id: string; message: string } | undefined;
   /** Told when the run that is going on has ended. */
   #runEnded: (() => void) | undefined;
@@ -64,6 +66,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
+    this.#ends = new TurnEnds(this.#events, shared);
     this.#followUps = new FollowUps(context, shared.config.sessions);
   }
 
@@ -76,7 +79,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       throw new DuplicateMessage(original.message);
     }
     const dropped = this.#followUps.arrive(turn, session);
-    if (dropped !== undefined) void this.#endUnrun(dropped, { status: 'cancelled', error: OVERFLOW });
+    if (dropped !== undefined) void this.#ends.unrun(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
@@ -96,7 +99,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Runs the agent on one message. */
   async receive(turn: Turn, task: Task): Promise<void> {
     const { session } = this.#record;
-    if (this.#deletion !== undefined) return this.#endUnrun(turn, { status: 'cancelled' });
+    if (this.#deletion !== undefined) return this.#ends.unrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
     const run = { id: this.#shared.newId(), message: turn.message };
     this.#run = run;
@@ -131,7 +134,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
-        return this.#bury(message.turn, message.error);
+        return this.#ends.bury(message.turn, message.error);
+      case 'command':
+        return this.#command(message.said, message.message);
       case 'subscribe':
         return this.#subscribe(message.after, message.epoch);
     }
@@ -179,7 +184,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Writes what the run said, in one commit with the end of its turn, and then tells. */
   async #finish(turn: Turn, answered: readonly Turn[], run: string, session: Session, end: RunEnd): Promise<void> {
     const { store } = this.#shared;
-    const usage = end.usage ?? (await this.#countUsage(turn, end));
+    const usage = end.usage ?? (await countUsage(this.#shared, turn, end.text));
     const timestamp = this.#context.clock.now();
     const ids = answered.map(({ message }) => message);
     const entries = entriesOf(end, ids, { run, timestamp }, () => this.#transcript.number());
@@ -203,26 +208,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
   }
 
-  /** Counts tokens where the model API reported none. A failure to count must not fail the run. */
-  async #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    try {
-      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens([
-        withJoined(turn)
-          .map(({ text }) => text)
-          .join('\n'),
-        end.text,
-      ]);
-      return { inputTokens, outputTokens, estimated: true };
-    } catch (error) {
-      this.#shared.log.warn({ session: this.#key, error }, 'tokens could not be counted');
-      return { inputTokens: 0, outputTokens: 0, estimated: true };
-    }
-  }
-
   // Control
 
   async #create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    await this.#deletion;
+    await this.#deletion?.catch(() => {}); // told to who asked for it
+    const { deletions } = this.#shared.store;
+    if (this.#record.session === undefined && deletions.doesExist(this.#key)) await this.#delete();
     return this.#record.create(fields, this.#context.clock.now());
   }
 
@@ -279,6 +270,37 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
   }
 
+  /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
+  async #command(
+    said: SaidCommand,
+    { message, text, idempotencyKey, acknowledge }: CommandMessage,
+  ): Promise<undefined> {
+    const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey);
+    if (original !== undefined) throw new DuplicateMessage(original.message);
+    const { config, models } = this.#shared;
+    const answer = await answerCommand(
+      {
+        session: this.#record.existing(),
+        settings: config.sessions,
+        running: this.#context.running,
+        queued: this.#context.queued,
+        modelOf: (reference) => models.resolve(reference ?? this.#agent.model ?? null).reference,
+        update: (changes) => this.#update(changes),
+        reset: () => this.#reset(),
+        stop: () => this.#cancel(undefined),
+      },
+      said,
+    );
+    if (idempotencyKey !== undefined) await this.#inbox.claim(idempotencyKey, message);
+    acknowledge();
+    const run = this.#shared.newId();
+    this.#events.publish('message.inbound', { message, text });
+    this.#events.publish('run.start', { run, message, model: 'command' });
+    this.#events.publish('message.outbound', { run, message, text: answer });
+    this.#events.publish('run.end', { run, message, status: 'ok', usage: NO_USAGE });
+    return undefined;
+  }
+
   /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
   #cancel(run: string | undefined): string[] {
     if (run !== undefined && run !== this.#run?.id) {
@@ -291,31 +313,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
   #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
-    for (const turn of queued) void this.#endUnrun(turn, { status: 'cancelled' });
+    for (const turn of queued) this.#followUps.gone(turn);
+    for (const turn of queued) void this.#ends.unrun(turn, { status: 'cancelled' });
     return [...running.flatMap(withJoined), ...queued].map(({ message }) => message);
-  }
-
-  /** Only DhaavakErrors are for users' eyes; the log has the rest. */
-  async #bury(turn: Turn, error: unknown): Promise<undefined> {
-    this.#shared.log.error({ session: this.#key, message: turn.message, error }, 'a message failed for good');
-    await this.#endUnrun(turn, { status: 'failed', error: toWireError(error) });
-    return undefined;
-  }
-
-  /** Ends a turn that no run will answer. */
-  async #endUnrun(turn: Turn, end: Pick<Events['run.end'], 'status' | 'error'>): Promise<void> {
-    const { store, log } = this.#shared;
-    const run = this.#shared.newId();
-    const turns = withJoined(turn);
-    this.#followUps.gone(turn);
-    try {
-      await store.journal.commit((batch) => {
-        for (const { seq } of turns) batch.remove(store.inbox, [this.#key, seq]);
-      });
-      for (const { message } of turns) this.#events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
-    } catch (error) {
-      log.error({ session: this.#key, message: turn.message, error }, 'a message that ended may run after a restart');
-    }
   }
 
   #subscribe(after: number | undefined, epoch: string | undefined): SessionAnswers['subscribe'] {
