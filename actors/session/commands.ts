@@ -62,7 +62,7 @@ export interface SaidCommand {
 /** The command a text is; undefined for any other text, a slash and an unknown word included. */
 export function commandIn(text: string): SaidCommand | undefined {
   if (text[0] !== '/') return undefined;
-  const [, name, argument = ''] = /^\/([a-z]+)(?:\s+([^]*))?$/i.exec(text.trimEnd()) ?? [];
+  const [, name, argument = ''] = /^\/([a-z]+)(?:\s+([\s\S]*))?$/i.exec(text.trimEnd()) ?? [];
   const known = name?.toLowerCase();
   return known !== undefined && Object.hasOwn(COMMANDS, known) ? { name: known, argument: argument.trim() } : undefined;
 }

@@ -5,15 +5,15 @@ import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
+import { SessionAdmin } from './admin.ts';
 import { boundedText } from './bounds.ts';
 import { answerCommand, type SaidCommand } from './commands.ts';
-import type { CommandMessage, SessionAnswer, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
-import { deleteSession } from './deletion.ts';
+import type { CommandMessage, SessionAnswer, SessionAnswers, SessionControl } from './control.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
-import { noSuchSession, SessionRecord } from './record.ts';
+import { SessionRecord } from './record.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
 import { publishRun } from './run-events.ts';
 import { DEFAULT_AGENT } from './session-key.ts';
@@ -52,11 +52,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
   readonly #ends: TurnEnds;
+  readonly #admin: SessionAdmin;
   #run: { id: string; message: string } | undefined;
   /** Told when the run that is going on has ended. */
   #runEnded: (() => void) | undefined;
-  /** While the session is being deleted: nothing is accepted, and what was accepted before does not run. */
-  #deletion: Promise<void> | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
     this.#key = context.address.key;
@@ -67,6 +66,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
     this.#ends = new TurnEnds(this.#events, shared);
+    this.#admin = new SessionAdmin({
+      record: this.#record,
+      events: this.#events,
+      transcript: this.#transcript,
+      shared,
+      now: () => context.clock.now(),
+      cancelAll: () => this.#cancel(undefined),
+      idle: () => this.#idle(),
+    });
     this.#followUps = new FollowUps(context, shared.config.sessions);
   }
 
@@ -99,7 +107,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Runs the agent on one message. */
   async receive(turn: Turn, task: Task): Promise<void> {
     const { session } = this.#record;
-    if (this.#deletion !== undefined) return this.#ends.unrun(turn, { status: 'cancelled' });
+    if (this.#admin.deleting) return this.#ends.unrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
     const run = { id: this.#shared.newId(), message: turn.message };
     this.#run = run;
@@ -122,15 +130,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'wake':
         return undefined;
       case 'create':
-        return this.#create(message.fields);
+        return this.#admin.create(message.fields);
       case 'get':
         return { session: this.#record.existing() };
       case 'update':
-        return this.#update(message.changes);
+        return this.#admin.update(message.changes);
       case 'reset':
-        return this.#reset();
+        return this.#admin.reset();
       case 'delete':
-        return this.#delete();
+        return this.#admin.delete();
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
@@ -210,64 +218,13 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   // Control
 
-  async #create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    await this.#deletion?.catch(() => {}); // told to who asked for it
-    const { deletions } = this.#shared.store;
-    if (this.#record.session === undefined && deletions.doesExist(this.#key)) await this.#delete();
-    return this.#record.create(fields, this.#context.clock.now());
-  }
-
-  async #update(changes: SessionChanges): Promise<SessionAnswers['update']> {
-    const session = await this.#record.update(changes);
-    this.#events.publish('session.update', { state: session });
-    return { session };
-  }
-
-  /** Cancels what there is to do and begins the context anew; the transcript stays. */
-  async #reset(): Promise<SessionAnswers['reset']> {
-    const session = this.#record.existing();
-    this.#cancel(undefined);
-    session.lastActive = this.#context.clock.now();
-    const marker = this.#transcript.reset(this.#shared.newId(), session.lastActive);
-    await this.#record.write((batch) => this.#transcript.write(batch, marker));
-    this.#events.publish('session.update', { state: session });
-    return { session };
-  }
-
-  /** Cancels what there is to do, waits for its end, and removes the session. */
-  async #delete(): Promise<SessionAnswers['delete']> {
-    const { session } = this.#record;
-    if (session?.type === 'main') {
-      throw new DhaavakError('invalid_request', 'a main session is always there: reset it', { param: 'data.session' });
-    }
-    // Without a session: its deletion was cut short by the end of the process.
-    if (session === undefined && !this.#shared.store.deletions.doesExist(this.#key)) throw noSuchSession(this.#key);
-    this.#deletion ??= this.#remove(session);
-    await this.#deletion;
-    return { session: this.#key };
-  }
-
-  async #remove(session: Session | undefined): Promise<void> {
-    this.#record.session = undefined;
-    try {
-      this.#cancel(undefined);
-      if (this.#run !== undefined) {
-        await new Promise<void>((resolve) => {
-          this.#runEnded = resolve;
-        });
-        this.#runEnded = undefined;
-      }
-      await deleteSession(this.#shared.store, this.#key);
-      this.#record.kept = false;
-      this.#transcript.forget();
-      if (session !== undefined) this.#events.publish('session.update', { state: session, deleted: true });
-      this.#events.forget();
-    } catch (error) {
-      this.#record.readAgain();
-      throw error;
-    } finally {
-      this.#deletion = undefined;
-    }
+  /** Resolves when nothing runs. */
+  async #idle(): Promise<void> {
+    if (this.#run === undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#runEnded = resolve;
+    });
+    this.#runEnded = undefined;
   }
 
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
@@ -285,8 +242,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         running: this.#context.running,
         queued: this.#context.queued,
         modelOf: (reference) => models.resolve(reference ?? this.#agent.model ?? null).reference,
-        update: (changes) => this.#update(changes),
-        reset: () => this.#reset(),
+        update: (changes) => this.#admin.update(changes),
+        reset: () => this.#admin.reset(),
         stop: () => this.#cancel(undefined),
       },
       said,
