@@ -36,4 +36,9 @@ export class EventStream {
     if (epoch !== this.epoch || missed < 0) return undefined;
     return missed === 0 ? [] : this.#recent.newest(missed);
   }
+
+  /** Forgets what could be sent again. */
+  forget(): void {
+    this.#recent.forget();
+  }
 }

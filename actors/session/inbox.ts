@@ -28,6 +28,11 @@ export class Inbox {
     return message === undefined ? undefined : { message, kept: Promise.resolve() };
   }
 
+  /** Remembers the key of a message that is no turn. */
+  claim(key: string, message: string): Promise<void> {
+    return this.#store.journal.commit((batch) => batch.put(this.#store.keys, [this.#session, key], message));
+  }
+
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
   async write(turn: Turn, unkept: Session | undefined): Promise<void> {
     const { inbox, journal, keys, sessions } = this.#store;

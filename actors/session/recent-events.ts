@@ -32,6 +32,10 @@ export class RecentEvents {
     return this.#ends.slice(first).map((end, i) => Buffer.from(bytes.subarray(this.#ends[first + i - 1] ?? 0, end)));
   }
 
+  forget(): void {
+    this.#ends = [];
+  }
+
   #withRoom(used: number, needed: number): Buffer {
     if (this.#bytes === undefined || used + needed > this.#bytes.length) {
       const size = this.#bytes?.length ?? BYTES_MIN / 2;

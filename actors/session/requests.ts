@@ -8,11 +8,14 @@ import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
-import type { SessionAnswers, SessionControl, StreamPosition } from './session.ts';
+import { commandIn, unescaped } from './commands.ts';
+import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
+import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
-import { DuplicateMessage, type Turn } from './turn.ts';
+import { listSessions } from './session-list.ts';
+import { DuplicateMessage, NONE, type Turn } from './turn.ts';
 
-export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]>;
+export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswer>;
 
 /** Where the answers to one request go. */
 export interface Reply {
@@ -77,6 +80,19 @@ export class SessionRequests {
         checkRequest(type, data);
         return reply.send(answer(type, id, await this.#control<'get'>(key, { type: 'get' })));
       }
+      case 'session.list':
+        return reply.send(answer(type, id, listSessions(this.#shared.store, checkRequest(type, data))));
+      case 'session.update': {
+        const { session: _, ...changes } = checkRequest(type, data);
+        if (changes.model) checkModel(this.#shared.models, changes.model);
+        return reply.send(answer(type, id, await this.#control<'update'>(key, { type: 'update', changes })));
+      }
+      case 'session.reset':
+        checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'reset'>(key, { type: 'reset' })));
+      case 'session.delete':
+        checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
       case 'subscribe': {
@@ -93,7 +109,7 @@ export class SessionRequests {
   }
 
   async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
-    const { text, idempotencyKey } = checkRequest('message.send', data);
+    const { text, idempotencyKey, mode } = checkRequest('message.send', data);
     const ref = this.#existing(key);
     const repeat = (original: string) => {
       const ack = { session: key, message: original, queued: 0, duplicate: true } as const;
@@ -105,8 +121,23 @@ export class SessionRequests {
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));
+    const said = commandIn(text);
     try {
-      await ref.tell({ message, text, idempotencyKey, seq: 0, acceptedAt: 0, acknowledge });
+      if (said !== undefined) {
+        const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
+        await ref.control({ type: 'command', said, message: command });
+        return;
+      }
+      await ref.tell({
+        message,
+        text: unescaped(text),
+        idempotencyKey,
+        followUp: mode,
+        joined: NONE,
+        seq: 0,
+        acceptedAt: 0,
+        acknowledge,
+      });
     } catch (error) {
       if (!(error instanceof DuplicateMessage)) throw error;
       repeat(error.original);
@@ -127,7 +158,7 @@ export class SessionRequests {
 
   #history(data: unknown, key: string): Replies['session.history'] {
     const { before = Number.MAX_SAFE_INTEGER, limit = HISTORY_PAGE } = checkRequest('session.history', data);
-    this.#existing(key);
+    if (!this.#isKept(key)) throw noSuchSession(key);
     const found = this.#shared.store.entriesBefore(key, before, limit + 1);
     const entries = newestThatFit(found.slice(-limit));
     return { session: key, entries, more: entries.length < found.length };
@@ -142,9 +173,13 @@ export class SessionRequests {
 
   /** A ref to a session that is there. A key that was never created must not bring an actor into memory. */
   #existing(key: string): SessionRef {
-    const { isActive, store, config } = this.#shared;
-    if (isActive(key) || store.sessions.doesExist(key) || isMainSession(key, config)) return this.#shared.session(key);
-    throw new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
+    if (this.#shared.isActive(key) || this.#isKept(key)) return this.#shared.session(key);
+    throw noSuchSession(key);
+  }
+
+  #isKept(key: string): boolean {
+    const { store, config } = this.#shared;
+    return store.sessions.doesExist(key) || isMainSession(key, config);
   }
 }
 

@@ -1,67 +1,35 @@
-import type { Logger } from 'pino';
 import { contextOf } from '../../src/agent/context.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { Models, ResolvedModel } from '../../src/agent/models.ts';
+import type { ResolvedModel } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
-import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
-import type { Store } from '../../src/storage/store.ts';
-import type { ToolRegistry } from '../../src/tools/registry.ts';
-import { boundedInput, boundedText, pieces } from './bounds.ts';
-import { type Emit, EventStream } from './event-stream.ts';
+import { SessionAdmin } from './admin.ts';
+import { boundedText } from './bounds.ts';
+import { answerCommand, type SaidCommand } from './commands.ts';
+import type { CommandMessage, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
+import type { SessionDependencies } from './dependencies.ts';
+import { EventStream } from './event-stream.ts';
+import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
+import { SessionRecord } from './record.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
-import { DEFAULT_AGENT, parseSessionKey } from './session-key.ts';
+import { publishRun } from './run-events.ts';
+import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn, turnOf } from './turn.ts';
+import { DuplicateMessage, type Turn, turnOf, withJoined } from './turn.ts';
+import { countUsage, NO_USAGE, TurnEnds } from './turn-ends.ts';
 
-/** What every session of a shard shares. */
-export interface SessionDependencies {
-  config: Config;
-  store: Store;
-  models: Models;
-  tools: ToolRegistry;
-  log: Logger;
-  emit: Emit;
-  /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
-  room(): Promise<void> | undefined;
-  countTokens(texts: string[]): Promise<number[]>;
-  newId(): string;
-}
-
-/** What the control lane of a session answers: at once, also while a run is going on. */
-export type SessionControl =
-  | { type: 'wake' }
-  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
-  | { type: 'get' }
-  | { type: 'cancel'; run: string | undefined }
-  /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
-  | { type: 'bury'; turn: Turn; error: unknown }
-  /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
-  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined; tell(stream: StreamPosition): void };
-
-/** Where a session's stream stands, and what a subscriber missed of it. */
-export interface StreamPosition {
-  epoch: string;
-  seq: number;
-  recovered: boolean;
-  missed: readonly Uint8Array[];
-}
-
-export interface SessionAnswers {
-  wake: undefined;
-  create: { session: Session; created: boolean };
-  get: { session: Session };
-  cancel: { cancelled: string[] };
-  bury: undefined;
-  subscribe: undefined;
-}
+const OVERFLOW = new DhaavakError(
+  'cancelled',
+  'dropped: too many messages were waiting to be answered together',
+).toWire();
 
 /** Sessions as a kind of actor: a serial lane of turns. */
 export function sessionKind(
   dependencies: SessionDependencies,
-): ActorDefinition<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+): ActorDefinition<Turn, void, SessionControl, SessionAnswer> {
   const { config, store } = dependencies;
   return {
     kind: 'session',
@@ -74,18 +42,20 @@ export function sessionKind(
 }
 
 /** One conversation. */
-class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]> {
+class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #key: string;
   readonly #context: ActorContext<Turn>;
   readonly #shared: SessionDependencies;
   readonly #transcript: Transcript;
   readonly #inbox: Inbox;
   readonly #events: EventStream;
-  /** Undefined: nobody created this session. */
-  #session: Session | undefined;
-  /** Whether the session is on the disk (or on its way). */
-  #kept: boolean;
+  readonly #record: SessionRecord;
+  readonly #followUps: FollowUps;
+  readonly #ends: TurnEnds;
+  readonly #admin: SessionAdmin;
   #run: { id: string; message: string } | undefined;
+  /** Told when the run that is going on has ended. */
+  #runEnded: (() => void) | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
     this.#key = context.address.key;
@@ -94,59 +64,87 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     this.#transcript = new Transcript(shared.store, this.#key);
     this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
-    const kept = shared.store.sessions.get(this.#key);
-    this.#kept = kept !== undefined;
-    this.#session = kept ?? this.#implicitSession();
+    this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
+    this.#ends = new TurnEnds(this.#events, shared);
+    this.#admin = new SessionAdmin({
+      record: this.#record,
+      events: this.#events,
+      transcript: this.#transcript,
+      shared,
+      now: () => context.clock.now(),
+      cancelAll: () => this.#cancel(undefined),
+      idle: () => this.#idle(),
+    });
+    this.#followUps = new FollowUps(context, shared.config.sessions);
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async accept(turn: Turn): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) throw noSuchSession(this.#key);
+    const session = this.#record.existing();
     const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original.message);
     }
+    const dropped = this.#followUps.arrive(turn, session);
+    if (dropped !== undefined) void this.#ends.unrun(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = this.#context.clock.now();
     const queued = this.#context.queued + this.#context.running - 1;
-    await this.#inbox.write(turn, this.#kept ? undefined : session);
-    this.#kept = true;
+    try {
+      await this.#inbox.write(turn, this.#record.kept ? undefined : session);
+    } catch (error) {
+      this.#followUps.gone(turn);
+      throw error;
+    }
+    this.#record.kept = true;
     turn.acknowledge?.(queued);
     this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
+    if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
   }
 
   /** Runs the agent on one message. */
   async receive(turn: Turn, task: Task): Promise<void> {
-    const session = this.#session;
+    const { session } = this.#record;
+    if (this.#admin.deleting) return this.#ends.unrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
     const run = { id: this.#shared.newId(), message: turn.message };
     this.#run = run;
     try {
+      if (turn.followUp === 'collect')
+        turn.joined = [...turn.joined, ...(await this.#followUps.collected(turn, task.signal))];
+      const before = turn.joined.length;
       const end = await this.#runAgent(turn, run.id, session, task.signal);
       if (endedByShutdown(task.signal)) throw task.signal.reason;
-      await this.#finish(turn, run.id, session, withReason(end, task.signal));
+      const answered = withJoined(turn).slice(before);
+      await this.#finish(turn, answered, run.id, session, withReason(end, task.signal));
     } finally {
       this.#run = undefined;
+      this.#runEnded?.();
     }
   }
 
-  control(
-    message: SessionControl,
-  ): SessionAnswers[SessionControl['type']] | Promise<SessionAnswers['create' | 'bury']> {
+  control(message: SessionControl): SessionAnswer | Promise<SessionAnswer> {
     switch (message.type) {
       case 'wake':
         return undefined;
       case 'create':
-        return this.#create(message.fields);
+        return this.#admin.create(message.fields);
       case 'get':
-        return { session: this.#existing() };
+        return { session: this.#record.existing() };
+      case 'update':
+        return this.#admin.update(message.changes);
+      case 'reset':
+        return this.#admin.reset();
+      case 'delete':
+        return this.#admin.delete();
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
-        return this.#bury(message.turn, message.error);
+        return this.#ends.bury(message.turn, message.error);
+      case 'command':
+        return this.#command(message.said, message.message);
       case 'subscribe':
         message.tell(this.#streamAfter(message.after, message.epoch));
         return undefined;
@@ -163,103 +161,107 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     try {
       model = models.resolve(reference);
     } catch (error) {
-      this.#events.publish('run.start', { run, message: turn.message, model: reference ?? 'default' });
+      this.#tellStart(withJoined(turn), run, reference ?? 'default');
       return failedEnd(error);
     }
-    this.#events.publish('run.start', { run, message: turn.message, model: model.reference });
+    this.#tellStart(withJoined(turn), run, model.reference);
     const events = runAgent({
       provider: model.provider,
       model: model.name,
       system: this.#agent.prompt,
-      messages: contextOf(this.#transcript.before(turn), turn.text),
+      messages: contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text)),
       tools: tools.view(this.#agent.tools),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
       stallMs: config.models.stallMs,
       signal,
+      steering: () => {
+        const steered = this.#followUps.steered(turn);
+        this.#tellStart(steered, run, model.reference);
+        if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
+        return steered.map(({ text }) => text);
+      },
     });
-    return this.#publishRun(run, events);
+    return publishRun(this.#events, run, events, this.#shared.room);
   }
 
-  /** Publishes a run's events as they come and returns its end. */
-  async #publishRun(run: string, events: ReturnType<typeof runAgent>): Promise<RunEnd> {
-    for await (const event of events) {
-      switch (event.type) {
-        case 'text':
-          for (const text of pieces(event.text)) this.#events.publish('message.delta', { run, text });
-          break;
-        case 'toolStart': {
-          const { id: call, name, input } = event.call;
-          this.#events.publish('tool.start', { run, call, name, input: boundedInput(input) });
-          break;
-        }
-        case 'toolEnd': {
-          const { call, output, failed } = event;
-          this.#events.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
-          break;
-        }
-        case 'end':
-          return event;
-      }
-      const room = this.#shared.room();
-      if (room !== undefined) await room;
-    }
-    throw new Error('a run ended without saying how');
+  #tellStart(turns: readonly Turn[], run: string, model: string): void {
+    for (const { message } of turns) this.#events.publish('run.start', { run, message, model });
   }
 
   /** Writes what the run said, in one commit with the end of its turn, and then tells. */
-  async #finish(turn: Turn, run: string, session: Session, end: RunEnd): Promise<void> {
+  async #finish(turn: Turn, answered: readonly Turn[], run: string, session: Session, end: RunEnd): Promise<void> {
     const { store } = this.#shared;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     const timestamp = this.#context.clock.now();
-    const entries = entriesOf(end, { run, message: turn.message, timestamp }, () => this.#transcript.number());
+    const ids = answered.map(({ message }) => message);
+    const entries = entriesOf(end, ids, { run, timestamp }, () => this.#transcript.number());
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.lastActive = timestamp;
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
-      batch.remove(store.inbox, [this.#key, turn.seq]);
+      for (const { seq } of withJoined(turn)) batch.remove(store.inbox, [this.#key, seq]);
       batch.put(store.sessions, this.#key, session);
     });
     this.#transcript.ended(turn, entries);
     const { message } = turn;
     if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
+    for (const joined of turn.joined) {
+      this.#events.publish('run.end', { run, message: joined.message, status: end.status, usage: NO_USAGE, ...error });
+    }
     this.#events.publish('run.end', { run, message, status: end.status, usage, ...error });
     if (end.status === 'failed') {
       this.#shared.log.warn({ session: this.#key, message, run, error: end.error }, 'run failed');
     }
   }
 
-  /**
-   * Counts tokens where the model API reported none: of what was sent and written, not of what a vendor adds. A failure
-   * to count must not fail the run.
-   */
-  async #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    try {
-      const sent = contextOf(this.#transcript.before(turn), turn.text);
-      const texts = [[{ text: this.#agent.prompt }, ...sent], end.messages];
-      const joined = texts.map((messages) => messages.map(({ text }) => text).join('\n'));
-      const [inputTokens = 0, outputTokens = 0] = await this.#shared.countTokens(joined);
-      return { inputTokens, outputTokens, estimated: true };
-    } catch (error) {
-      this.#shared.log.warn({ session: this.#key, error }, 'tokens could not be counted');
-      return { inputTokens: 0, outputTokens: 0, estimated: true };
-    }
+  #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
+    const sent = contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text));
+    return countUsage(this.#shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
   }
 
   // Control
 
-  async #create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    if (this.#session !== undefined && this.#kept) return { session: this.#session, created: false };
-    const session = this.#session ?? this.#newSession();
-    if (session === undefined) throw noSuchSession(this.#key);
-    Object.assign(session, fields);
-    this.#session = session;
-    const { store } = this.#shared;
-    await store.journal.commit((batch) => batch.put(store.sessions, this.#key, session));
-    this.#kept = true;
-    return { session, created: true };
+  /** Resolves when nothing runs. */
+  async #idle(): Promise<void> {
+    if (this.#run === undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#runEnded = resolve;
+    });
+    this.#runEnded = undefined;
+  }
+
+  /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
+  async #command(
+    said: SaidCommand,
+    { message, text, idempotencyKey, acknowledge }: CommandMessage,
+  ): Promise<undefined> {
+    const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey);
+    if (original !== undefined) throw new DuplicateMessage(original.message);
+    const { config, models } = this.#shared;
+    const answer = await answerCommand(
+      {
+        session: this.#record.existing(),
+        settings: config.sessions,
+        running: this.#context.running,
+        queued: this.#context.queued,
+        modelOf: (reference) => models.resolve(reference ?? this.#agent.model ?? null).reference,
+        update: (changes) => this.#admin.update(changes),
+        reset: () => this.#admin.reset(),
+        stop: () => this.#cancel(undefined),
+      },
+      said,
+    );
+    if (idempotencyKey !== undefined) await this.#inbox.claim(idempotencyKey, message);
+    acknowledge();
+    const run = this.#shared.newId();
+    this.#events.publish('message.inbound', { message, text });
+    this.#events.publish('run.start', { run, message, model: 'command' });
+    this.#events.publish('message.outbound', { run, message, text: answer });
+    this.#events.publish('run.end', { run, message, status: 'ok', usage: NO_USAGE });
+    return undefined;
   }
 
   /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
@@ -268,36 +270,19 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
     const only = run === undefined ? undefined : this.#run?.message;
-    const { running, queued } = this.#context.cancel(
-      ({ message }) => only === undefined || message === only,
-      new DhaavakError('cancelled', 'cancelled by a client'),
-    );
-    for (const turn of queued) void this.#endUnrun(turn, { status: 'cancelled' });
-    return [...running, ...queued].map(({ message }) => message);
+    return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
   }
 
-  /** Only DhaavakErrors are for users' eyes; the log has the rest. */
-  async #bury(turn: Turn, error: unknown): Promise<undefined> {
-    this.#shared.log.error({ session: this.#key, message: turn.message, error }, 'a message failed for good');
-    await this.#endUnrun(turn, { status: 'failed', error: toWireError(error) });
-    return undefined;
-  }
-
-  /** Ends a turn that no run will answer. */
-  async #endUnrun(turn: Turn, end: Pick<Events['run.end'], 'status' | 'error'>): Promise<void> {
-    const { store, log } = this.#shared;
-    const run = this.#shared.newId();
-    try {
-      await store.journal.commit((batch) => batch.remove(store.inbox, [this.#key, turn.seq]));
-      const usage = { inputTokens: 0, outputTokens: 0 };
-      this.#events.publish('run.end', { run, message: turn.message, usage, ...end });
-    } catch (error) {
-      log.error({ session: this.#key, message: turn.message, error }, 'a message that ended may run after a restart');
-    }
+  /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
+  #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
+    const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
+    for (const turn of queued) this.#followUps.gone(turn);
+    for (const turn of queued) void this.#ends.unrun(turn, { status: 'cancelled' });
+    return [...running.flatMap(withJoined), ...queued].map(({ message }) => message);
   }
 
   #streamAfter(after: number | undefined, epoch: string | undefined): StreamPosition {
-    this.#existing();
+    this.#record.existing();
     const { seq } = this.#events;
     const missed = after === undefined ? [] : this.#events.since(after, epoch ?? '');
     return { epoch: this.#events.epoch, seq, recovered: missed !== undefined, missed: missed ?? [] };
@@ -307,36 +292,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   get #agent(): Config['agents'][string] {
     const { agents } = this.#shared.config;
-    const agent = this.#session?.agent ?? DEFAULT_AGENT;
+    const agent = this.#record.session?.agent ?? DEFAULT_AGENT;
     return (Object.hasOwn(agents, agent) ? agents[agent] : agents[DEFAULT_AGENT]) as Config['agents'][string];
   }
-
-  #existing(): Session {
-    if (this.#session === undefined) throw noSuchSession(this.#key);
-    return this.#session;
-  }
-
-  /** The main session of a configured agent is always there; it is written with its first message. */
-  #implicitSession(): Session | undefined {
-    return parseSessionKey(this.#key)?.type === 'main' ? this.#newSession() : undefined;
-  }
-
-  #newSession(): Session | undefined {
-    const parts = parseSessionKey(this.#key);
-    if (parts === undefined || !Object.hasOwn(this.#shared.config.agents, parts.agent)) return undefined;
-    const now = this.#context.clock.now();
-    return {
-      id: this.#key,
-      ...parts,
-      model: null,
-      thinkingLevel: 'off',
-      tokensUsed: 0,
-      createdAt: now,
-      lastActive: now,
-    };
-  }
-}
-
-function noSuchSession(key: string): DhaavakError {
-  return new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
 }

@@ -8,7 +8,7 @@ import {
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { type Turn, userEntry } from './turn.ts';
+import { type Turn, userEntry, withJoined } from './turn.ts';
 
 /** Entries read from the disk for the first context: turns of a question and an answer, and as many tool calls again. */
 const READ_MAX = 4 * CONTEXT_TURNS_MAX;
@@ -21,6 +21,8 @@ export class Transcript {
   /** The newest turns that have ended; undefined until a run asks. */
   #past: PastTurn[] | undefined;
   #pastLength = 0;
+  /** The newest reset in this life: turns from before it are no context. */
+  #resetSeq = 0;
 
   constructor(store: Store, session: string) {
     this.#store = store;
@@ -45,13 +47,26 @@ export class Transcript {
 
   /** Adds a turn that has ended, and whose `entries` are on the disk. */
   ended(turn: Turn, entries: readonly HistoryEntry[]): void {
+    if (turn.seq < this.#resetSeq) return;
     if (this.#past === undefined) return; // will be read from the disk, this one with it
-    for (const past of pastTurns([userEntry(turn), ...entries])) {
+    for (const past of pastTurns([...withJoined(turn).map(userEntry), ...entries])) {
       this.#past.push(past);
       this.#pastLength += past.length;
     }
     const full = this.#past.length > 2 * CONTEXT_TURNS_MAX || this.#pastLength > 2 * CONTEXT_LENGTH_MAX;
     if (full) this.#keep(newestTurns(this.#past));
+  }
+
+  /** The entry that ends the context here, to be written at once; what stands before it is kept but not looked back on. */
+  reset(message: string, timestamp: number): HistoryEntry {
+    this.#resetSeq = this.number();
+    this.#keep([]);
+    return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
+  }
+
+  /** The session was deleted: there is nothing to look back on. */
+  forget(): void {
+    this.#keep([]);
   }
 
   #keep(turns: readonly PastTurn[]): void {
@@ -67,7 +82,9 @@ export class Transcript {
     const newest = this.#store.entriesBefore(this.#session, Number.MAX_SAFE_INTEGER, READ_MAX);
     const first = newest[0]?.seq ?? 0;
     const older = first > seq ? this.#store.entriesBefore(this.#session, seq + 1, READ_MAX) : [];
-    const turns = pastTurns([...older, ...newest]);
+    const read = [...older, ...newest];
+    const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
+    const turns = pastTurns(read.filter((entry) => entry.seq > reset || entry.message === message));
     const current = turns.findIndex((turn) => turn.message === message);
     return newestTurns(current < 0 ? turns : turns.slice(0, current));
   }

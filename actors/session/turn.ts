@@ -1,4 +1,4 @@
-import type { HistoryEntry } from '../../src/protocol/messages.ts';
+import type { FollowUp, HistoryEntry } from '../../src/protocol/messages.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -6,12 +6,19 @@ export interface Turn {
   readonly message: string;
   readonly text: string;
   readonly idempotencyKey: string | undefined;
+  /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
+  followUp: FollowUp | undefined;
+  /** Later messages that its run answers too: collected with it, then steered into it. */
+  joined: readonly Turn[];
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;
   acceptedAt: number;
   /** Told once the message is on the disk, before any of its events. `queued`: turns that run before it. */
   acknowledge: ((queued: number) => void) | undefined;
 }
+
+/** No joined messages, as nearly every turn has. */
+export const NONE: readonly Turn[] = [];
 
 /** The turn's message as it stands in the transcript. */
 export function userEntry({ seq, text, acceptedAt, message }: Turn): HistoryEntry {
@@ -20,7 +27,21 @@ export function userEntry({ seq, text, acceptedAt, message }: Turn): HistoryEntr
 
 /** A message that was accepted in an earlier life, as the turn it still is. */
 export function turnOf({ seq, text, timestamp, message }: HistoryEntry): Turn {
-  return { message, text, idempotencyKey: undefined, seq, acceptedAt: timestamp, acknowledge: undefined };
+  return {
+    message,
+    text,
+    idempotencyKey: undefined,
+    followUp: undefined,
+    joined: NONE,
+    seq,
+    acceptedAt: timestamp,
+    acknowledge: undefined,
+  };
+}
+
+/** The turn and those that its run answers too. */
+export function withJoined(turn: Turn): readonly Turn[] {
+  return turn.joined.length === 0 ? [turn] : [turn, ...turn.joined];
 }
 
 /** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */

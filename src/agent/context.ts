@@ -47,11 +47,11 @@ export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
   return first === 0 ? past : past.slice(first);
 }
 
-/** The messages that put the user's `text` before a model: what was said before, within the limits, then the text. */
-export function contextOf(past: readonly PastTurn[], text: string): ModelMessage[] {
+/** The messages that put the user's `texts` before a model: what was said before, within the limits, then the texts. */
+export function contextOf(past: readonly PastTurn[], ...texts: string[]): ModelMessage[] {
   const context: ModelMessage[] = [];
   for (const { messages } of newestTurns(past)) context.push(...messages);
-  context.push({ role: 'user', text });
+  for (const text of texts) context.push({ role: 'user', text });
   return context;
 }
 

@@ -31,6 +31,8 @@ export interface RunOptions {
   stallMs: number;
   /** Cancels the run, at any point and at once. */
   signal: AbortSignal;
+  /** What the user has said since; asked when tools have run and the model is about to be called again. */
+  steering?(): readonly string[];
 }
 
 export type RunEvent =
@@ -43,7 +45,7 @@ export type RunEvent =
 export interface RunEnd {
   type: 'end';
   status: RunStatus;
-  /** Everything the run added. Each tool call is followed by its result, also when the run did not get that far. */
+  /** Everything the run added, the user's messages that came in between included. Each tool call is followed by its result, also when the run did not get that far. */
   messages: ModelMessage[];
   /** What the model wrote in its last turn: the answer, or as much of it as there is. */
   text: string;
@@ -114,6 +116,7 @@ class Run {
       this.#keep(answer);
       if (answer.toolCalls.length === 0) return;
       yield* this.#call(answer.toolCalls);
+      for (const text of this.#options.steering?.() ?? []) this.#added.push({ role: 'user', text });
     }
   }
 

@@ -43,6 +43,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'tool.end': true,
   'message.outbound': true,
   'run.end': true,
+  'session.update': true,
 };
 
 export interface ConnectOptions {

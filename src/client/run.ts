@@ -101,7 +101,7 @@ export class RunStream implements Run {
 
   #isOurs({ data }: RunEvent, { session, message }: Replies['message.send']): boolean {
     if (data.session !== session) return false;
-    return 'message' in data ? data.message === message : data.run === this.#run;
+    return 'message' in data ? data.message === message : 'run' in data && data.run === this.#run;
   }
 
   #start(run: string): void {

@@ -39,6 +39,10 @@ export const configSchema = z.strictObject({
       mailboxMax: z.int().min(1).max(10_000).default(100),
       idleMs: milliseconds.default(600_000),
       runTimeoutMs: milliseconds.default(600_000),
+      followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
+      debounceMs: z.int().min(0).max(60_000).default(500),
+      collectMax: z.int().min(2).max(100).default(20),
+      overflow: z.enum(['old', 'new']).default('old'),
     })
     .prefault({}),
   models: z

@@ -120,8 +120,14 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'message.cancel':
     case 'session.get':
+    case 'session.update':
+    case 'session.reset':
+    case 'session.delete':
     case 'session.history':
       forward(context, connection, head, frame);
+      break;
+    case 'session.list': // any shard will do: the id picks one
+      forward(context, connection, head, frame, head.id);
       break;
     case 'session.create':
       forward(context, connection, head, frame, newSessionKey(frame));

@@ -22,5 +22,9 @@ export const SUBSCRIPTIONS_MAX = 1_024;
 export const TEXT_LENGTH_MAX = 256 * 1024;
 /** Entries in one page of `session.history`. */
 export const HISTORY_PAGE_MAX = 200;
+/** Sessions in one page of `session.list`. */
+export const LIST_PAGE_MAX = 200;
+/** Title of a session, in Unicode code points. */
+export const TITLE_LENGTH_MAX = 200;
 /** Bytes that may wait in a connection's socket before it counts as too slow and is closed. */
 export const BACKPRESSURE_BYTES_MAX = 1024 * 1024;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { WireError } from './errors.ts';
-import { HISTORY_PAGE_MAX, TEXT_LENGTH_MAX } from './limits.ts';
+import { HISTORY_PAGE_MAX, LIST_PAGE_MAX, TEXT_LENGTH_MAX, TITLE_LENGTH_MAX } from './limits.ts';
 
 /** Ids and keys travel in logs and paths: printable ASCII without spaces. */
 const printable = /^[\x21-\x7e]+$/;
@@ -18,6 +18,9 @@ export const SESSION_TYPES = ['main', 'group', 'dm'] as const;
 export type SessionType = (typeof SESSION_TYPES)[number];
 export const THINKING_LEVELS = ['off', 'low', 'medium', 'high'] as const;
 export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
+/** What a message does that comes while a run is going on; `docs/protocol.md` explains each. */
+export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const;
+export type FollowUp = (typeof FOLLOW_UPS)[number];
 
 /** What can be asked, by type. Every schema is strict: an unknown field is refused by name. */
 export const REQUESTS = {
@@ -38,6 +41,7 @@ export const REQUESTS = {
     session: sessionKey.optional(),
     text: z.string().min(1).max(TEXT_LENGTH_MAX),
     idempotencyKey: id.optional(),
+    mode: z.enum(FOLLOW_UPS).optional(),
   }),
   'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
   'session.create': z.strictObject({
@@ -49,6 +53,22 @@ export const REQUESTS = {
     thinkingLevel: z.enum(THINKING_LEVELS).optional(),
   }),
   'session.get': z.strictObject({ session: sessionKey }),
+  'session.list': z.strictObject({
+    agent: word.optional(),
+    type: z.enum(SESSION_TYPES).optional(),
+    channel: word.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: sessionKey.optional(),
+  }),
+  'session.update': z.strictObject({
+    session: sessionKey,
+    model: z.string().min(1).max(128).nullable().optional(),
+    thinkingLevel: z.enum(THINKING_LEVELS).optional(),
+    title: z.string().min(1).max(TITLE_LENGTH_MAX).nullable().optional(),
+    followUp: z.enum(FOLLOW_UPS).nullable().optional(),
+  }),
+  'session.reset': z.strictObject({ session: sessionKey }),
+  'session.delete': z.strictObject({ session: sessionKey }),
   'session.history': z.strictObject({
     session: sessionKey,
     before: z.int().positive().optional(),
@@ -67,9 +87,13 @@ export interface Session {
   type: SessionType;
   channel: string;
   user: string;
+  /** Given by a client, or null. */
+  title: string | null;
   /** Model reference such as `anthropic/claude-sonnet-4-5`, or null: the agent's default. */
   model: string | null;
   thinkingLevel: ThinkingLevel;
+  /** Null: the gateway's, `sessions.followUp` in its configuration. */
+  followUp: FollowUp | null;
   /** Input and output tokens of all runs. */
   tokensUsed: number;
   /** Milliseconds since the epoch. */
@@ -89,7 +113,8 @@ export type RunStatus = 'ok' | 'cancelled' | 'failed';
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export interface HistoryEntry {
   seq: number;
-  role: 'user' | 'assistant' | 'tool';
+  /** `reset`: no model is sent what stands before this entry. It has no text. */
+  role: 'user' | 'assistant' | 'tool' | 'reset';
   text: string;
   timestamp: number;
   /** Id of the user's message this entry belongs to. */
@@ -145,6 +170,11 @@ export interface Replies {
   'message.cancel': { session: string; cancelled: string[] };
   'session.create': { session: Session; created: boolean };
   'session.get': { session: Session };
+  /** `cursor`: there may be more; it is where to go on. */
+  'session.list': { sessions: Session[]; cursor?: string };
+  'session.update': { session: Session };
+  'session.reset': { session: Session };
+  'session.delete': { session: string };
   'session.history': { session: string; entries: HistoryEntry[]; more: boolean };
 }
 
@@ -159,6 +189,10 @@ export const REPLY_TYPES = {
   'message.cancel': 'ack',
   'session.create': 'result',
   'session.get': 'result',
+  'session.list': 'result',
+  'session.update': 'result',
+  'session.reset': 'result',
+  'session.delete': 'result',
   'session.history': 'result',
 } as const satisfies Record<RequestType, string>;
 
@@ -179,6 +213,8 @@ export interface Events {
   'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };
   'message.outbound': { run: string; message: string; text: string; truncated?: true };
   'run.end': { run: string; message: string; status: RunStatus; usage: Usage; error?: WireError };
+  /** `state` is the session as it is now, or was when it was deleted. */
+  'session.update': { state: Session; deleted?: true };
 }
 
 export type EventType = keyof Events;

@@ -121,4 +121,10 @@ for (const key of store.sessionsWithUnfinished()) {
     .control({ type: 'wake' })
     .catch((error: unknown) => log.error({ error, session: key }, 'unfinished messages could not be run'));
 }
+for (const key of store.deletions.getKeys()) {
+  if (shardOf(key, shards) !== index) continue;
+  session(key)
+    .control({ type: 'delete' })
+    .catch((error: unknown) => log.error({ error, session: key }, 'a deletion could not be ended'));
+}
 await main.ready();

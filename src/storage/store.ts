@@ -28,6 +28,8 @@ export class Store {
   readonly inbox: Database<string, EntryKey>;
   /** [session, idempotency key] → the message it became. */
   readonly keys: Database<string, [session: string, key: string]>;
+  /** Sessions whose deletion has begun and not ended. */
+  readonly deletions: Database<true, string>;
   readonly journal: Journal;
 
   /**
@@ -41,6 +43,7 @@ export class Store {
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
+    this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.journal = new Journal(this.#root);
   }
 

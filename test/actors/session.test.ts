@@ -60,6 +60,8 @@ const turn = (text: string): Turn => ({
   message: newId(),
   text,
   idempotencyKey: undefined,
+  followUp: undefined,
+  joined: [],
   seq: 0,
   acceptedAt: 0,
   acknowledge: undefined,

@@ -27,9 +27,14 @@ import {
 
 const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 
+/** The part of the page between two headings of the second level: a request and an event may have one name. */
+const part = (from: string, to: string) => page.slice(page.indexOf(`\n## ${from}\n`), page.indexOf(`\n## ${to}\n`));
+const requestsPart = part('Requests', 'Events');
+const eventsPart = part('Events', 'Shapes');
+
 /** The text under a heading, up to the next heading of any level. */
-function section(heading: string): string {
-  const found = page.split(/^#+ /m).filter((text) => text.startsWith(`${heading}\n`));
+function section(heading: string, within = page): string {
+  const found = within.split(/^#+ /m).filter((text) => text.startsWith(`${heading}\n`));
   expect(found, `the heading ${heading}`).toHaveLength(1);
   return found[0]!;
 }
@@ -54,11 +59,8 @@ function tables(text: string): string[][][] {
 const bare = (cell: string | undefined) => cell?.replace(/^`(.*)`$/, '$1') ?? '';
 const firstColumn = (table: string[][] | undefined) => table?.map(([name]) => bare(name)).sort();
 const names = (fields: object) => Object.keys(fields).sort();
-/** The headings between two of the second level, in code letters. */
-const headings = (from: string, to: string) =>
-  [...page.slice(page.indexOf(`\n## ${from}\n`), page.indexOf(`\n## ${to}\n`)).matchAll(/^#### `(.+)`$/gm)].map(
-    ([, name]) => name,
-  );
+/** The headings in code letters. */
+const headings = (within: string) => [...within.matchAll(/^#### `(.+)`$/gm)].map(([, name]) => name);
 
 /** The first fenced block of a kind. */
 function block(kind: string): string {
@@ -75,9 +77,9 @@ function bytesOf(kind: string): Uint8Array<ArrayBuffer> {
 
 describe('docs/protocol.md', () => {
   it('has every request, no other, and of each every field, whether it is required, and the reply', () => {
-    expect(headings('Requests', 'Events').sort()).toEqual(names(REQUESTS));
+    expect(headings(requestsPart).sort()).toEqual(names(REQUESTS));
     for (const type of Object.keys(REQUESTS) as RequestType[]) {
-      const text = section(`\`${type}\``);
+      const text = section(`\`${type}\``, requestsPart);
       const schema = z.toJSONSchema(REQUESTS[type], { io: 'input' });
       const [request, reply] = tables(text);
       const documented = request?.map(([field, , required]) => [bare(field), required]).sort();
@@ -94,7 +96,7 @@ describe('docs/protocol.md', () => {
   it('has every limit of every field', () => {
     for (const [type, request] of Object.entries(REQUESTS)) {
       const { properties = {} } = z.toJSONSchema(request, { io: 'input' });
-      const rows = tables(section(`\`${type}\``))[0]!;
+      const rows = tables(section(`\`${type}\``, requestsPart))[0]!;
       for (const [field, schema] of Object.entries(properties)) {
         const { maxLength, maximum = 0, enum: values = [] } = schema as z.core.JSONSchema.JSONSchema;
         const row = rows.find(([name]) => bare(name) === field)!.join(' ');
@@ -107,9 +109,9 @@ describe('docs/protocol.md', () => {
   });
 
   it('has every event, no other, and of each every field', () => {
-    expect(headings('Events', 'Shapes').sort()).toEqual(names(EVENT_FIELDS));
+    expect(headings(eventsPart).sort()).toEqual(names(EVENT_FIELDS));
     for (const [type, fields] of Object.entries(EVENT_FIELDS)) {
-      expect([type, firstColumn(tables(section(`\`${type}\``))[0])]).toEqual([type, names(fields)]);
+      expect([type, firstColumn(tables(section(`\`${type}\``, eventsPart))[0])]).toEqual([type, names(fields)]);
     }
     expect(firstColumn(tables(section('Events'))[0])).toEqual(names(POSITION_FIELDS));
   });

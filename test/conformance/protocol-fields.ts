@@ -33,6 +33,10 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'message.cancel': { session: true, cancelled: true },
   'session.create': { session: true, created: true },
   'session.get': { session: true },
+  'session.list': { sessions: true, cursor: true },
+  'session.update': { session: true },
+  'session.reset': { session: true },
+  'session.delete': { session: true },
   'session.history': { session: true, entries: true, more: true },
 };
 
@@ -44,6 +48,7 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
   'tool.end': { run: true, call: true, name: true, output: true, failed: true },
   'message.outbound': { run: true, message: true, text: true, truncated: true },
   'run.end': { run: true, message: true, status: true, usage: true, error: true },
+  'session.update': { state: true, deleted: true },
 };
 
 export const FRAME_FIELDS: Fields<Frame> = { id: true, type: true, timestamp: true, data: true, error: true };
@@ -61,8 +66,10 @@ export const SESSION_FIELDS: Fields<Session> = {
   type: true,
   channel: true,
   user: true,
+  title: true,
   model: true,
   thinkingLevel: true,
+  followUp: true,
   tokensUsed: true,
   createdAt: true,
   lastActive: true,
@@ -126,6 +133,8 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   SUBSCRIPTIONS_MAX: 'subscriptionsMax',
   TEXT_LENGTH_MAX: 'textLengthMax',
   HISTORY_PAGE_MAX: 'entries of a page of history',
+  LIST_PAGE_MAX: 'entries of a page of sessions',
+  TITLE_LENGTH_MAX: 'characters of a title',
   BACKPRESSURE_BYTES_MAX: 'bytes waiting for a slow client',
   PROTOCOL_MIN: 'lowest protocol version',
   PROTOCOL_MAX: 'highest protocol version',

@@ -16,6 +16,8 @@ describe('session.create', () => {
         ...names,
         model: 'offline',
         thinkingLevel: 'high',
+        title: null,
+        followUp: null,
         tokensUsed: 0,
         createdAt: expect.any(Number),
         lastActive: expect.any(Number),

@@ -9,7 +9,7 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   status: {},
   subscribe: { session: MAIN, after: 0, epoch: 'e1' },
   unsubscribe: { session: MAIN },
-  'message.send': { session: MAIN, text: 'hello', idempotencyKey: 'k1' },
+  'message.send': { session: MAIN, text: 'hello', idempotencyKey: 'k1', mode: 'followup' },
   'message.cancel': { session: MAIN, run: 'r1' },
   'session.create': {
     agent: 'main',
@@ -20,6 +20,10 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
     thinkingLevel: 'off',
   },
   'session.get': { session: MAIN },
+  'session.list': { agent: 'main', type: 'main', channel: 'api', limit: 10, cursor: MAIN },
+  'session.update': { session: MAIN, model: 'offline', thinkingLevel: 'low', title: 'T', followUp: 'steer' },
+  'session.reset': { session: MAIN },
+  'session.delete': { session: 'agent:main:dm:api:deleted' },
   'session.history': { session: MAIN, before: 9, limit: 2 },
 };
 
@@ -34,6 +38,10 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'message.cancel': ['session'],
   'session.create': [],
   'session.get': ['session'],
+  'session.list': [],
+  'session.update': ['session'],
+  'session.reset': ['session'],
+  'session.delete': ['session'],
   'session.history': ['session'],
 };
 

@@ -1,0 +1,96 @@
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { Session } from '../../src/protocol/messages.ts';
+import type { SessionAnswers, SessionChanges } from './control.ts';
+import { deleteSession } from './deletion.ts';
+import type { SessionDependencies } from './dependencies.ts';
+import type { EventStream } from './event-stream.ts';
+import { noSuchSession, type SessionRecord } from './record.ts';
+import type { Transcript } from './transcript.ts';
+
+export interface AdminParts {
+  record: SessionRecord;
+  events: EventStream;
+  transcript: Transcript;
+  shared: SessionDependencies;
+  now(): number;
+  /** Cancels what runs and waits. */
+  cancelAll(): void;
+  /** Resolves when nothing runs. */
+  idle(): Promise<void>;
+}
+
+/** What may be done to a session besides talking in it. Everything may throw `not_found` and `storage_failed`. */
+export class SessionAdmin {
+  readonly #parts: AdminParts;
+  #deletion: Promise<void> | undefined;
+
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+  }
+
+  /** While it is so nothing is accepted, and what was accepted before does not run. */
+  get deleting(): boolean {
+    return this.#deletion !== undefined;
+  }
+
+  async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
+    const { record, shared, events, now } = this.#parts;
+    await this.#deletion?.catch(() => {}); // told to who asked for it
+    // A deletion that failed half-way comes first: its rest must not become the new session's.
+    if (record.session === undefined && shared.store.deletions.doesExist(events.session)) await this.delete();
+    return record.create(fields, now());
+  }
+
+  async update(changes: SessionChanges): Promise<SessionAnswers['update']> {
+    const session = await this.#parts.record.update(changes);
+    this.#parts.events.publish('session.update', { state: session });
+    return { session };
+  }
+
+  /** Cancels what there is to do and begins the context anew; the transcript stays. */
+  async reset(): Promise<SessionAnswers['reset']> {
+    const { cancelAll, events, now, record, shared, transcript } = this.#parts;
+    const session = record.existing();
+    cancelAll();
+    session.lastActive = now();
+    const marker = transcript.reset(shared.newId(), session.lastActive);
+    await record.write((batch) => transcript.write(batch, marker));
+    events.publish('session.update', { state: session });
+    return { session };
+  }
+
+  /** Cancels what there is to do, waits for its end, and removes the session. Throws for a main one. */
+  async delete(): Promise<SessionAnswers['delete']> {
+    const { events, record, shared } = this.#parts;
+    const { session } = record;
+    if (session?.type === 'main') {
+      throw new DhaavakError('invalid_request', 'a main session is always there: reset it', { param: 'data.session' });
+    }
+    // Without a session: its deletion was cut short.
+    if (session === undefined && !this.deleting && !shared.store.deletions.doesExist(events.session)) {
+      throw noSuchSession(events.session);
+    }
+    this.#deletion ??= this.#remove(session);
+    await this.#deletion;
+    return { session: events.session };
+  }
+
+  async #remove(session: Session | undefined): Promise<void> {
+    const { cancelAll, events, idle, record, shared, transcript } = this.#parts;
+    record.session = undefined;
+    try {
+      cancelAll();
+      await idle();
+      await deleteSession(shared.store, events.session);
+      record.kept = false;
+      transcript.forget();
+      if (session !== undefined) events.publish('session.update', { state: session, deleted: true });
+      events.forget();
+    } catch (error) {
+      record.readAgain();
+      throw error;
+    } finally {
+      this.#deletion = undefined;
+    }
+  }
+}

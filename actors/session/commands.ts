@@ -1,0 +1,142 @@
+/** The chat commands: what a person can say to the session itself instead of to its agent. */
+import type { Config } from '../../src/config/schema.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import {
+  FOLLOW_UPS,
+  type FollowUp,
+  type Session,
+  THINKING_LEVELS,
+  type ThinkingLevel,
+} from '../../src/protocol/messages.ts';
+import type { SessionChanges } from './control.ts';
+
+/** The session as a command sees it. */
+export interface CommandTarget {
+  readonly session: Session;
+  readonly settings: Config['sessions'];
+  /** Messages that run and wait. */
+  readonly running: number;
+  readonly queued: number;
+  /** The model that answers now, as a reference. Throws `invalid_request` for one that cannot be used. */
+  modelOf(reference: string | null): string;
+  update(changes: SessionChanges): Promise<unknown>;
+  reset(): Promise<unknown>;
+  /** Cancels what runs and waits; returns the messages. */
+  stop(): string[];
+}
+
+interface Command {
+  /** What may follow its name. */
+  argument?: string;
+  help: string;
+  /** The answer. May throw a DhaavakError: `invalid_request` becomes the answer. */
+  run(target: CommandTarget, argument: string): string | Promise<string>;
+}
+
+/** A word that stands for "what it was before anybody chose". */
+const DEFAULT = 'default';
+
+const COMMANDS: Record<string, Command> = {
+  new: { help: 'begin a new conversation; the transcript is kept', run: reset },
+  reset: { help: 'the same as /new', run: reset },
+  stop: { help: 'end the answer being made and all that waits', run: stop },
+  status: { help: 'what this session is and does', run: status },
+  model: { argument: `[model | ${DEFAULT}]`, help: 'show or choose the model', run: model },
+  think: { argument: `[${THINKING_LEVELS.join(' | ')}]`, help: 'show or choose how much it thinks', run: think },
+  usage: { help: 'tokens used so far', run: usage },
+  queue: {
+    argument: `[${FOLLOW_UPS.join(' | ')} | ${DEFAULT}]`,
+    help: 'show or choose what becomes of messages during an answer',
+    run: queue,
+  },
+  help: { help: 'this list', run: help },
+  whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
+};
+
+/** A command and what was said after it. */
+export interface SaidCommand {
+  name: string;
+  argument: string;
+}
+
+/** The command a text is; undefined for any other text, a slash and an unknown word included. */
+export function commandIn(text: string): SaidCommand | undefined {
+  if (text[0] !== '/') return undefined;
+  const [, name, argument = ''] = /^\/([a-z]+)(?:\s+([\s\S]*))?$/i.exec(text.trimEnd()) ?? [];
+  const known = name?.toLowerCase();
+  return known !== undefined && Object.hasOwn(COMMANDS, known) ? { name: known, argument: argument.trim() } : undefined;
+}
+
+/** What a text says to the agent: two slashes before a command stand for one. */
+export function unescaped(text: string): string {
+  return text.startsWith('//') && commandIn(text.slice(1)) !== undefined ? text.slice(1) : text;
+}
+
+/** Does what was said and returns the answer. Throws only what is no mistake of who said it. */
+export async function answerCommand(target: CommandTarget, { name, argument }: SaidCommand): Promise<string> {
+  try {
+    return await (COMMANDS[name] as Command).run(target, argument);
+  } catch (error) {
+    if (error instanceof DhaavakError && error.code === 'invalid_request') return error.message;
+    throw error;
+  }
+}
+
+async function reset(target: CommandTarget): Promise<string> {
+  await target.reset();
+  return 'A new conversation.';
+}
+
+function stop(target: CommandTarget): string {
+  const { length } = target.stop();
+  return length === 0 ? 'There is nothing to stop.' : `Stopped: ${length} ${length === 1 ? 'message' : 'messages'}.`;
+}
+
+function status({ session, settings, running, queued, modelOf }: CommandTarget): string {
+  return [
+    `session: ${session.id}`,
+    `agent: ${session.agent}`,
+    `model: ${modelOf(session.model)}`,
+    `thinking: ${session.thinkingLevel}`,
+    `messages during an answer: ${session.followUp ?? settings.followUp}`,
+    `now: ${running} running, ${queued} waiting`,
+    `tokens used: ${session.tokensUsed}`,
+  ].join('\n');
+}
+
+async function model({ session, update, modelOf }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return `The model is ${modelOf(session.model)}.`;
+  const chosen = argument === DEFAULT ? null : argument;
+  const reference = modelOf(chosen);
+  await update({ model: chosen });
+  return `The model is now ${reference}.`;
+}
+
+async function think({ session, update }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return `Thinking is ${session.thinkingLevel}.`;
+  if (!THINKING_LEVELS.includes(argument as ThinkingLevel)) return usageOf('think');
+  await update({ thinkingLevel: argument as ThinkingLevel });
+  return `Thinking is now ${argument}.`;
+}
+
+async function queue({ session, settings, update }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return `Messages during an answer: ${session.followUp ?? settings.followUp}.`;
+  const chosen = argument === DEFAULT ? null : (argument as FollowUp);
+  if (chosen !== null && !FOLLOW_UPS.includes(chosen)) return usageOf('queue');
+  await update({ followUp: chosen });
+  return `Messages during an answer are now: ${chosen ?? settings.followUp}.`;
+}
+
+function usage({ session }: CommandTarget): string {
+  return `Tokens used in this session: ${session.tokensUsed}.`;
+}
+
+function help(): string {
+  const lines = Object.keys(COMMANDS).map((name) => `${usageOf(name)}: ${COMMANDS[name]?.help}`);
+  return [...lines, 'Anything else goes to the agent; //help says "/help" to it.'].join('\n');
+}
+
+function usageOf(name: string): string {
+  const argument = COMMANDS[name]?.argument;
+  return argument === undefined ? `/${name}` : `/${name} ${argument}`;
+}

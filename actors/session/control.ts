@@ -1,0 +1,58 @@
+import type { FollowUp, Session } from '../../src/protocol/messages.ts';
+import type { SaidCommand } from './commands.ts';
+import type { Turn } from './turn.ts';
+
+/** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
+export interface SessionChanges {
+  model?: string | null | undefined;
+  thinkingLevel?: Session['thinkingLevel'] | undefined;
+  title?: string | null | undefined;
+  followUp?: FollowUp | null | undefined;
+}
+
+/** The message that a command is. */
+export interface CommandMessage {
+  message: string;
+  text: string;
+  idempotencyKey: string | undefined;
+  /** Told once it has been carried out, before any of its events. */
+  acknowledge(): void;
+}
+
+/** What the control lane of a session answers: at once, also while a run is going on. */
+export type SessionControl =
+  | { type: 'wake' }
+  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
+  | { type: 'get' }
+  | { type: 'update'; changes: SessionChanges }
+  | { type: 'reset' }
+  | { type: 'delete' }
+  | { type: 'command'; said: SaidCommand; message: CommandMessage }
+  | { type: 'cancel'; run: string | undefined }
+  /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
+  | { type: 'bury'; turn: Turn; error: unknown }
+  /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
+  | { type: 'subscribe'; after: number | undefined; epoch: string | undefined; tell(stream: StreamPosition): void };
+
+/** Where a session's stream stands, and what a subscriber missed of it. */
+export interface StreamPosition {
+  epoch: string;
+  seq: number;
+  recovered: boolean;
+  missed: readonly Uint8Array[];
+}
+
+export interface SessionAnswers {
+  wake: undefined;
+  create: { session: Session; created: boolean };
+  get: { session: Session };
+  update: { session: Session };
+  reset: { session: Session };
+  delete: { session: string };
+  command: undefined;
+  cancel: { cancelled: string[] };
+  bury: undefined;
+  subscribe: undefined;
+}
+
+export type SessionAnswer = SessionAnswers[SessionControl['type']];

@@ -1,0 +1,34 @@
+import type { Store } from '../../src/storage/store.ts';
+
+/** Records removed in one commit: others wait for the writer no longer than for a few messages. */
+const BATCH_MAX = 500;
+
+/**
+ * Removes all there is of a session from the disk. The first commit takes the session and its unfinished messages, and
+ * leaves a note in `deletions`, so that a deletion that was cut short goes on after the next start; the transcript and
+ * the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
+ */
+export async function deleteSession(store: Store, session: string): Promise<void> {
+  const { deletions, entries, inbox, journal, keys, sessions } = store;
+  const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
+  await journal.commit((batch) => {
+    batch.put(deletions, session, true);
+    batch.remove(sessions, session);
+    for (const key of waiting) batch.remove(inbox, key);
+  });
+  for (;;) {
+    const old = [...entries.getKeys({ start: [session, 0], end: [session, Infinity], limit: BATCH_MAX })];
+    if (old.length === 0) break;
+    await journal.commit((batch) => {
+      for (const key of old) batch.remove(entries, key);
+    });
+  }
+  for (;;) {
+    const old = [...keys.getKeys({ start: [session, ''], end: [session, '\x7f'], limit: BATCH_MAX })];
+    if (old.length === 0) break;
+    await journal.commit((batch) => {
+      for (const key of old) batch.remove(keys, key);
+    });
+  }
+  await journal.commit((batch) => batch.remove(deletions, session));
+}

@@ -1,0 +1,20 @@
+import type { Logger } from 'pino';
+import type { Models } from '../../src/agent/models.ts';
+import type { Config } from '../../src/config/schema.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { ToolRegistry } from '../../src/tools/registry.ts';
+import type { Emit } from './event-stream.ts';
+
+/** What every session of a shard shares. */
+export interface SessionDependencies {
+  config: Config;
+  store: Store;
+  models: Models;
+  tools: ToolRegistry;
+  log: Logger;
+  emit: Emit;
+  /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
+  room(): Promise<void> | undefined;
+  countTokens(texts: string[]): Promise<number[]>;
+  newId(): string;
+}

@@ -1,0 +1,108 @@
+import type { Config } from '../../src/config/schema.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { Session } from '../../src/protocol/messages.ts';
+import type { Write } from '../../src/storage/journal.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { SessionAnswers, SessionChanges } from './control.ts';
+import { parseSessionKey } from './session-key.ts';
+
+/** What is known of one session, in memory and on the disk. */
+export class SessionRecord {
+  /** Undefined: nobody created it. The same object for as long as there is one: a run adds its tokens to it. */
+  session: Session | undefined;
+  /** Whether it is on the disk (or on its way). */
+  kept: boolean;
+  readonly #key: string;
+  readonly #store: Store;
+  readonly #config: Config;
+
+  constructor(key: string, store: Store, config: Config, now: number) {
+    this.#key = key;
+    this.#store = store;
+    this.#config = config;
+    const kept = keptSession(store, key);
+    this.kept = kept !== undefined;
+    this.session = kept ?? implicitSession(key, config, now);
+  }
+
+  /** Throws `not_found`. */
+  existing(): Session {
+    if (this.session === undefined) throw noSuchSession(this.#key);
+    return this.session;
+  }
+
+  /** Throws `not_found` for an agent that is not configured, `storage_failed`. */
+  async create(fields: Pick<Session, 'model' | 'thinkingLevel'>, now: number): Promise<SessionAnswers['create']> {
+    if (this.session !== undefined && this.kept) return { session: this.session, created: false };
+    const session = this.session ?? newSession(this.#key, this.#config, now);
+    if (session === undefined) throw noSuchSession(this.#key);
+    this.session = Object.assign(session, fields);
+    await this.write();
+    return { session, created: true };
+  }
+
+  /** Changes what is not undefined. Throws `storage_failed`, and then nothing has changed. */
+  async update(changes: SessionChanges): Promise<Session> {
+    const session = this.existing();
+    const { model, thinkingLevel, title, followUp } = session;
+    for (const [field, value] of Object.entries(changes)) {
+      if (value !== undefined) Object.assign(session, { [field]: value });
+    }
+    try {
+      await this.write();
+    } catch (error) {
+      Object.assign(session, { model, thinkingLevel, title, followUp });
+      throw error;
+    }
+    return session;
+  }
+
+  /** Resolves when the session, and what `also` puts, is on the disk. Throws `storage_failed`. */
+  async write(also?: Write): Promise<void> {
+    const { journal, sessions } = this.#store;
+    const session = this.existing();
+    await journal.commit((batch) => {
+      batch.put(sessions, this.#key, session);
+      also?.(batch);
+    });
+    this.kept = true;
+  }
+
+  /** What is on the disk decides what there is. */
+  readAgain(): void {
+    this.session = keptSession(this.#store, this.#key);
+    this.kept = this.session !== undefined;
+  }
+}
+
+/** The session as it is on the disk, or undefined. A record of an earlier version gets the fields it lacks. */
+export function keptSession(store: Store, key: string): Session | undefined {
+  const kept = store.sessions.get(key);
+  return kept === undefined ? undefined : { ...kept, title: kept.title ?? null, followUp: kept.followUp ?? null };
+}
+
+/** The session a key stands for, as new; undefined for a key that is none, or whose agent is not configured. */
+function newSession(key: string, config: Config, now: number): Session | undefined {
+  const parts = parseSessionKey(key);
+  if (parts === undefined || !Object.hasOwn(config.agents, parts.agent)) return undefined;
+  return {
+    id: key,
+    ...parts,
+    title: null,
+    model: null,
+    thinkingLevel: 'off',
+    followUp: null,
+    tokensUsed: 0,
+    createdAt: now,
+    lastActive: now,
+  };
+}
+
+/** The main session of a configured agent is always there; it is written with its first message. */
+function implicitSession(key: string, config: Config, now: number): Session | undefined {
+  return parseSessionKey(key)?.type === 'main' ? newSession(key, config, now) : undefined;
+}
+
+export function noSuchSession(key: string): DhaavakError {
+  return new DhaavakError('not_found', `there is no session ${key}`, { param: 'data.session' });
+}
