@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { contextOf } from '../../src/agent/context.ts';
+import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { Models, ResolvedModel } from '../../src/agent/models.ts';
+import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
@@ -147,19 +148,19 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
   async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
-    const { config, models, tools } = this.#shared;
+    const { config, models, tools, log } = this.#shared;
     const reference = session.model ?? this.#agent.model ?? null;
-    let model: ResolvedModel;
+    let line: ModelLine;
     try {
-      model = models.resolve(reference);
+      line = models.line(reference, this.#agent.fallbacks);
     } catch (error) {
       this.#events.publish('run.start', { run, message: turn.message, model: reference ?? 'default' });
       return failedEnd(error);
     }
-    this.#events.publish('run.start', { run, message: turn.message, model: model.reference });
+    this.#events.publish('run.start', { run, message: turn.message, model: line.current.reference });
+    if (line.skipped.length > 0) log.info({ session: this.#key, run, skipped: line.skipped }, 'models cool down');
     const events = runAgent({
-      provider: model.provider,
-      model: model.name,
+      models: line,
       system: this.#agent.prompt,
       messages: contextOf(this.#transcript.before(turn), turn.text),
       tools: tools.view(this.#agent.tools),
@@ -179,6 +180,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
         case 'text':
           for (const text of pieces(event.text)) this.#events.publish('message.delta', { run, text });
           break;
+        case 'model': {
+          const { reference: model, error } = event;
+          this.#events.publish('run.model', { run, model, error: error.toWire() });
+          this.#shared.log.warn({ session: this.#key, run, model, error }, 'another model is asked');
+          break;
+        }
         case 'toolStart': {
           const { id: call, name, input } = event.call;
           this.#events.publish('tool.start', { run, call, name, input: boundedInput(input) });

@@ -3,6 +3,7 @@
  *
  * ```
  * runAgent
+ * ├─ model?                     the model failed before it said anything: another is asked, see failover.ts
  * ├─ text*                      pieces of the model's text, as they arrive
  * ├─ toolStart+ toolEnd+        all calls of one turn, in parallel; then the model is asked again
  * └─ end                        exactly one, last, whatever happened
@@ -11,13 +12,13 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { ModelLine } from './failover.ts';
 import { Interrupt } from './interrupt.ts';
-import type { Echo, EndReason, ModelEvent, ModelMessage, ModelProvider, ToolCall } from './provider.ts';
+import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
 
 export interface RunOptions {
-  provider: ModelProvider;
-  /** The model's name at the provider. */
-  model: string;
+  /** Who is asked, one after the other while they fail. */
+  models: ModelLine;
   system: string;
   /** What was said before, ending with the user message to answer. */
   messages: readonly ModelMessage[];
@@ -35,6 +36,8 @@ export interface RunOptions {
 
 export type RunEvent =
   | { type: 'text'; text: string }
+  /** `reference` is asked from now on: the model before it failed with `error`. */
+  | { type: 'model'; reference: string; error: DhaavakError }
   /** The call is not made before the consumer has asked for more: it can write down what is about to happen. */
   | { type: 'toolStart'; call: ToolCall }
   | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean }
@@ -85,13 +88,15 @@ export async function* runAgent(options: RunOptions): AsyncGenerator<RunEvent, v
 class Run {
   readonly interrupt: Interrupt;
   readonly #options: RunOptions;
-  readonly #added: ModelMessage[] = [];
+  #added: ModelMessage[] = [];
+  #thinkingLevel: ThinkingLevel;
   #text = '';
   /** Null once a turn's is missing. */
   #usage: Usage | null = { inputTokens: 0, outputTokens: 0 };
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#thinkingLevel = options.thinkingLevel;
     this.interrupt = new Interrupt(options.signal, options.stallMs);
   }
 
@@ -122,9 +127,42 @@ class Run {
     return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
   }
 
-  /** Sends one request and fills `answer` as it arrives. */
+  /** Fills `answer` as it arrives, from the first model in line that says anything. */
   async *#ask(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
-    const { provider, model, system, thinkingLevel, outputTokensMax } = this.#options;
+    const { models } = this.#options;
+    for (;;) {
+      try {
+        yield* this.#attempt(answer);
+        models.succeeded();
+        return;
+      } catch (error) {
+        if (this.interrupt.cancelled || !models.failed(error) || answer.text !== '' || !models.next()) throw error;
+        answer.toolCalls = [];
+        this.#forgetEchoes();
+        yield { type: 'model', reference: models.current.reference, error: error as DhaavakError };
+      }
+    }
+  }
+
+  /**
+   * Another model cannot read what the one before signed; and one that thinks wants its own thoughts before the calls
+   * it answers, so the rest of a run that has made some goes without.
+   */
+  #forgetEchoes(): void {
+    if (this.#added.length === 0) return;
+    this.#thinkingLevel = 'off';
+    this.#added = this.#added.map((message) => {
+      if (message.role !== 'assistant') return message;
+      const { echo: _, ...rest } = message;
+      return rest;
+    });
+  }
+
+  /** Sends one request to the current model. */
+  async *#attempt(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
+    const { models, system, outputTokensMax } = this.#options;
+    const { provider, name: model } = models.current;
+    const thinkingLevel = this.#thinkingLevel;
     const messages = this.#added.length === 0 ? this.#options.messages : [...this.#options.messages, ...this.#added];
     const tools = this.#options.tools.descriptions;
     this.interrupt.check();

@@ -10,6 +10,11 @@ const milliseconds = z
   .positive()
   .max(24 * 3_600_000);
 
+/** Such as `openai/gpt-5-mini`. */
+const modelReference = z.string().min(1).max(128);
+/** Asked one after the other when the model before them cannot answer. */
+const fallbacks = z.array(modelReference).max(8);
+
 const provider = z
   .strictObject({
     apiKey: z.string().min(1).optional(),
@@ -44,7 +49,8 @@ export const configSchema = z.strictObject({
   models: z
     .strictObject({
       /** Undefined: chosen from the keys that are set, see `agent/models.ts`. */
-      default: z.string().min(1).max(128).optional(),
+      default: modelReference.optional(),
+      fallbacks: fallbacks.default([]),
       stallMs: milliseconds.default(60_000),
       turnsMax: z.int().min(1).max(100).default(25),
       outputTokensMax: z.int().min(1).max(1_000_000).default(8_192),
@@ -56,7 +62,9 @@ export const configSchema = z.strictObject({
     .record(
       z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'an agent id is a lower-case word'),
       z.strictObject({
-        model: z.string().min(1).max(128).optional(),
+        model: modelReference.optional(),
+        /** Undefined: `models.fallbacks`. */
+        fallbacks: fallbacks.optional(),
         prompt: z.string().max(65_536).default('You are a helpful assistant. Answer briefly and plainly.'),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
       }),

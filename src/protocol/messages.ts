@@ -174,6 +174,7 @@ export interface EventPosition {
 export interface Events {
   'message.inbound': { message: string; text: string };
   'run.start': { run: string; message: string; model: string };
+  'run.model': { run: string; model: string; error: WireError };
   'message.delta': { run: string; text: string };
   'tool.start': { run: string; call: string; name: string; input: unknown };
   'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };

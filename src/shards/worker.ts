@@ -109,7 +109,7 @@ comlink.expose(api, nodeEndpoint(control));
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
   tools.view(agent.tools);
-  models.resolve(agent.model);
+  models.line(agent.model, agent.fallbacks);
 }
 
 const beats = new Int32Array(heartbeat);

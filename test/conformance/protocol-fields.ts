@@ -39,6 +39,7 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
 export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
   'message.inbound': { message: true, text: true },
   'run.start': { run: true, message: true, model: true },
+  'run.model': { run: true, model: true, error: true },
   'message.delta': { run: true, text: true },
   'tool.start': { run: true, call: true, name: true, input: true },
   'tool.end': { run: true, call: true, name: true, output: true, failed: true },
