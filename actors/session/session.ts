@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Budgets } from '../../src/agent/budget.ts';
 import { contextOf } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
@@ -23,6 +24,7 @@ export interface SessionDependencies {
   store: Store;
   models: Models;
   tools: ToolRegistry;
+  budgets: Budgets | undefined;
   log: Logger;
   emit: Emit;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
@@ -88,7 +90,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     const kept = shared.store.sessions.get(this.#key);
     this.#kept = kept !== undefined;
-    this.#session = kept ?? this.#implicitSession();
+    // A session of an earlier version has no cost.
+    this.#session = kept === undefined ? this.#implicitSession() : { ...kept, costUsed: kept.costUsed ?? 0 };
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
@@ -148,7 +151,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
   async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
-    const { config, models, tools, log } = this.#shared;
+    const { config, models, tools, budgets, log } = this.#shared;
     const reference = session.model ?? this.#agent.model ?? null;
     let line: ModelLine;
     try {
@@ -168,6 +171,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
       stallMs: config.models.stallMs,
+      budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
     });
     return this.#publishRun(run, events);
@@ -212,6 +216,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     const timestamp = this.#context.clock.now();
     const entries = entriesOf(end, { run, message: turn.message, timestamp }, () => this.#transcript.number());
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
+    session.costUsed += usage.cost ?? 0;
     session.lastActive = timestamp;
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
@@ -322,6 +327,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
       model: null,
       thinkingLevel: 'off',
       tokensUsed: 0,
+      costUsed: 0,
       createdAt: now,
       lastActive: now,
     };

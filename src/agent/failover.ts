@@ -13,6 +13,14 @@ export interface ResolvedModel {
   name: string;
   /** The reference in full, as sessions and events show it. */
   reference: string;
+  /** Undefined: not known. */
+  price?: Price | undefined;
+}
+
+/** US dollars for a million tokens, which is as many micro-dollars for one. */
+export interface Price {
+  input: number;
+  output: number;
 }
 
 /** How long a model cools down after its first failure in a row, its second, and every later one, in milliseconds. */

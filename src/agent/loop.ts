@@ -12,7 +12,9 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
-import type { ModelLine } from './failover.ts';
+import type { RunBudget } from './budget.ts';
+import { contextLength } from './context.ts';
+import type { ModelLine, ResolvedModel } from './failover.ts';
 import { Interrupt } from './interrupt.ts';
 import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
 
@@ -30,6 +32,8 @@ export interface RunOptions {
   turnsMax: number;
   /** Longest silence of the model, in milliseconds. */
   stallMs: number;
+  /** Undefined: none, every request may be made. */
+  budget?: RunBudget | undefined;
   /** Cancels the run, at any point and at once. */
   signal: AbortSignal;
 }
@@ -93,6 +97,8 @@ class Run {
   #text = '';
   /** Null once a turn's is missing. */
   #usage: Usage | null = { inputTokens: 0, outputTokens: 0 };
+  /** Of each answer, in micro-dollars; undefined where its price is not known. */
+  readonly #costs: (number | undefined)[] = [];
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -123,7 +129,8 @@ class Run {
   }
 
   end(status: RunStatus, thrown?: unknown): RunEnd {
-    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage: this.#usage };
+    const usage = withCost(this.#usage, this.#costs);
+    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage };
     return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
   }
 
@@ -160,12 +167,13 @@ class Run {
 
   /** Sends one request to the current model. */
   async *#attempt(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
-    const { models, system, outputTokensMax } = this.#options;
+    const { models, system, outputTokensMax, budget } = this.#options;
     const { provider, name: model } = models.current;
     const thinkingLevel = this.#thinkingLevel;
     const messages = this.#added.length === 0 ? this.#options.messages : [...this.#options.messages, ...this.#added];
     const tools = this.#options.tools.descriptions;
     this.interrupt.check();
+    if (budget) await budget.admit(models.current, this.interrupt.signal);
     const events = provider
       .stream({ model, system, messages, tools, thinkingLevel, outputTokensMax }, this.interrupt.signal)
       [Symbol.asyncIterator]();
@@ -183,17 +191,22 @@ class Run {
     } finally {
       // Not awaited: a provider that ignores its signal would hold up the end of the run.
       events.return?.().catch(() => undefined);
+      if (budget) {
+        const usage = tokensOf(answer, system.length + contextLength(messages));
+        budget.settle(usage.inputTokens + usage.outputTokens, costOf(models.current, usage) ?? 0);
+      }
     }
   }
 
   #keep(answer: Answer): void {
-    const { text, toolCalls, reason, usage, echo } = answer;
+    const { text, toolCalls, usage, echo } = answer;
     this.#text = text;
     if (text !== '' || toolCalls.length > 0) {
       this.#added.push({ role: 'assistant', text, toolCalls, ...(echo ? { echo } : {}) });
     }
-    // A request that failed before it brought anything was not charged.
-    if (usage || text !== '' || reason !== null) this.#usage = sum(this.#usage, usage);
+    if (!brought(answer)) return;
+    this.#usage = sum(this.#usage, usage);
+    this.#costs.push(usage ? costOf(this.#options.models.current, usage) : undefined);
   }
 
   /** Makes the calls of one answer, all at once, and adds their results in the order of the calls. */
@@ -238,6 +251,34 @@ function take(answer: Answer, event: Exclude<ModelEvent, { type: 'text' }>): voi
   answer.reason = event.reason;
   answer.usage = event.usage;
   answer.echo = event.echo;
+}
+
+/** A request that failed before it brought anything was not charged. */
+function brought({ usage, text, reason }: Answer): boolean {
+  return usage !== null || text !== '' || reason !== null;
+}
+
+/** For the budget: what the API said, or where it said nothing a token for every four characters. */
+function tokensOf(answer: Answer, inputLength: number): Usage {
+  if (answer.usage) return answer.usage;
+  if (!brought(answer)) return { inputTokens: 0, outputTokens: 0 };
+  return { inputTokens: Math.ceil(inputLength / 4), outputTokens: Math.ceil(answer.text.length / 4) };
+}
+
+/** Micro-dollars. */
+function costOf({ price }: ResolvedModel, { inputTokens, outputTokens }: Usage): number | undefined {
+  return price && inputTokens * price.input + outputTokens * price.output;
+}
+
+/** The usage with its cost, if that of every answer is known. */
+function withCost(usage: Usage | null, costs: readonly (number | undefined)[]): Usage | null {
+  if (!usage || costs.length === 0) return usage;
+  let cost = 0;
+  for (const one of costs) {
+    if (one === undefined) return usage;
+    cost += one;
+  }
+  return { ...usage, cost: Math.round(cost) };
 }
 
 function resultMessage(call: ToolCall, { output, failed }: ToolResult): ModelMessage {

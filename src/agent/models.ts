@@ -51,7 +51,8 @@ export function createModels({ models: config }: Config): Models {
     if (prefix === undefined || name === undefined) {
       throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
     }
-    return { provider: providerNamed(prefix as ProviderName), name, reference: full };
+    const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
+    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price };
   };
 
   return {

@@ -15,6 +15,16 @@ const modelReference = z.string().min(1).max(128);
 /** Asked one after the other when the model before them cannot answer. */
 const fallbacks = z.array(modelReference).max(8);
 
+/** Limits of one UTC day. Undefined: none. */
+const budget = z
+  .strictObject({
+    runs: z.int().nonnegative().optional(),
+    tokens: z.int().nonnegative().optional(),
+    /** US dollars. */
+    cost: z.number().nonnegative().max(1e9).optional(),
+  })
+  .prefault({});
+
 const provider = z
   .strictObject({
     apiKey: z.string().min(1).optional(),
@@ -51,6 +61,10 @@ export const configSchema = z.strictObject({
       /** Undefined: chosen from the keys that are set, see `agent/models.ts`. */
       default: modelReference.optional(),
       fallbacks: fallbacks.default([]),
+      /** US dollars for a million tokens. */
+      prices: z
+        .record(modelReference, z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }))
+        .default({}),
       stallMs: milliseconds.default(60_000),
       turnsMax: z.int().min(1).max(100).default(25),
       outputTokensMax: z.int().min(1).max(1_000_000).default(8_192),
@@ -58,6 +72,7 @@ export const configSchema = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
       z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'an agent id is a lower-case word'),

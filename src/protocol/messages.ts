@@ -72,6 +72,8 @@ export interface Session {
   thinkingLevel: ThinkingLevel;
   /** Input and output tokens of all runs. */
   tokensUsed: number;
+  /** Micro-dollars, of the runs whose cost is known. */
+  costUsed: number;
   /** Milliseconds since the epoch. */
   createdAt: number;
   lastActive: number;
@@ -81,6 +83,8 @@ export interface Session {
 export interface Usage {
   inputTokens: number;
   outputTokens: number;
+  /** Micro-dollars; only where the price of every model that answered is configured. */
+  cost?: number;
   estimated?: boolean;
 }
 

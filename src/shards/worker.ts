@@ -9,6 +9,7 @@ import { monotonicFactory } from 'ulid';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -25,6 +26,13 @@ const main = comlink.wrap<MainServices>(nodeEndpoint(control));
 const store = new Store(config.home);
 const models = createModels(config);
 const tools = createToolRegistry();
+const budgets = createBudgets(config.budgets, {
+  table: store.spending,
+  shard: index,
+  shards,
+  now: Date.now,
+  onFault: (error) => log.error({ error }, 'a budget could not be kept'),
+});
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
 const newId = monotonicFactory(Math.random);
 
@@ -47,6 +55,7 @@ const session = system.register(
     store,
     models,
     tools,
+    budgets,
     log,
     newId,
     emit: (key, frame) => {

@@ -10,6 +10,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
+import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
 export type EntryKey = [session: string, seq: number];
@@ -28,6 +29,7 @@ export class Store {
   readonly inbox: Database<string, EntryKey>;
   /** [session, idempotency key] → the message it became. */
   readonly keys: Database<string, [session: string, key: string]>;
+  readonly spending: SpendingTable;
   readonly journal: Journal;
 
   /**
@@ -41,6 +43,7 @@ export class Store {
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
+    this.spending = new SpendingTable(this.#root, plain);
     this.journal = new Journal(this.#root);
   }
 

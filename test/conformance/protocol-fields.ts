@@ -65,6 +65,7 @@ export const SESSION_FIELDS: Fields<Session> = {
   model: true,
   thinkingLevel: true,
   tokensUsed: true,
+  costUsed: true,
   createdAt: true,
   lastActive: true,
 };
@@ -110,7 +111,11 @@ export const NESTED: [string, string, object][] = [
       restarts: true,
     } satisfies Fields<GatewayStatus['shards'][number]>,
   ],
-  ['`run.end`', 'usage', { inputTokens: true, outputTokens: true, estimated: true } satisfies Fields<Usage>],
+  [
+    '`run.end`',
+    'usage',
+    { inputTokens: true, outputTokens: true, cost: true, estimated: true } satisfies Fields<Usage>,
+  ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],
