@@ -4,6 +4,7 @@ import { contextOf } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { Models } from '../../src/agent/models.ts';
+import type { Workspaces } from '../../src/agent/workspace.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Events, Session, Usage } from '../../src/protocol/messages.ts';
@@ -25,6 +26,7 @@ export interface SessionDependencies {
   models: Models;
   tools: ToolRegistry;
   budgets: Budgets | undefined;
+  workspaces: Workspaces;
   log: Logger;
   emit: Emit;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
@@ -151,7 +153,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
   async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
-    const { config, models, tools, budgets, log } = this.#shared;
+    const { config, models, tools, budgets, workspaces, log } = this.#shared;
     const reference = session.model ?? this.#agent.model ?? null;
     let line: ModelLine;
     try {
@@ -162,9 +164,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
     }
     this.#events.publish('run.start', { run, message: turn.message, model: line.current.reference });
     if (line.skipped.length > 0) log.info({ session: this.#key, run, skipped: line.skipped }, 'models cool down');
+    const system = workspaces.systemPrompt(this.#agentId);
     const events = runAgent({
       models: line,
-      system: this.#agent.prompt,
+      system: typeof system === 'string' ? system : await system,
       messages: contextOf(this.#transcript.before(turn), turn.text),
       tools: tools.view(this.#agent.tools),
       thinkingLevel: session.thinkingLevel,
@@ -301,10 +304,14 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswers[S
 
   // The session itself
 
-  get #agent(): Config['agents'][string] {
-    const { agents } = this.#shared.config;
+  /** Of an agent that is configured: one that is no more is stood in for. */
+  get #agentId(): string {
     const agent = this.#session?.agent ?? DEFAULT_AGENT;
-    return (Object.hasOwn(agents, agent) ? agents[agent] : agents[DEFAULT_AGENT]) as Config['agents'][string];
+    return Object.hasOwn(this.#shared.config.agents, agent) ? agent : DEFAULT_AGENT;
+  }
+
+  get #agent(): Config['agents'][string] {
+    return this.#shared.config.agents[this.#agentId] as Config['agents'][string];
   }
 
   #existing(): Session {

@@ -81,6 +81,8 @@ export const configSchema = z.strictObject({
         /** Undefined: `models.fallbacks`. */
         fallbacks: fallbacks.optional(),
         prompt: z.string().max(65_536).default('You are a helpful assistant. Answer briefly and plainly.'),
+        /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
+        workspace: z.string().min(1).optional(),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
       }),
     )

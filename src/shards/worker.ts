@@ -11,6 +11,7 @@ import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
+import { Workspaces } from '../agent/workspace.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
@@ -32,6 +33,10 @@ const budgets = createBudgets(config.budgets, {
   shards,
   now: Date.now,
   onFault: (error) => log.error({ error }, 'a budget could not be kept'),
+});
+const workspaces = new Workspaces(config, {
+  now: Date.now,
+  onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
 });
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
 const newId = monotonicFactory(Math.random);
@@ -56,6 +61,7 @@ const session = system.register(
     models,
     tools,
     budgets,
+    workspaces,
     log,
     newId,
     emit: (key, frame) => {
