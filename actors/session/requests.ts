@@ -9,7 +9,7 @@ import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { SessionAnswers, SessionControl } from './session.ts';
-import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
+import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { DuplicateMessage, type Turn } from './turn.ts';
 
 export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswers[SessionControl['type']]>;
@@ -108,7 +108,8 @@ export class SessionRequests {
 
   async #create(data: unknown, key: string): Promise<Replies['session.create']> {
     const { config, models } = this.#shared;
-    const { agent = DEFAULT_AGENT, model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
+    const { model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
+    const agent = parseSessionKey(key)?.agent ?? DEFAULT_AGENT;
     if (!Object.hasOwn(config.agents, agent)) {
       throw new DhaavakError('not_found', `no agent is named ${agent}`, { param: 'data.agent' });
     }

@@ -104,7 +104,7 @@ class Workspace {
       this.#shared.onFault(error, path);
       return { version, text: '' };
     } finally {
-      await file?.close();
+      await file?.close().catch(() => undefined);
     }
   }
 }

@@ -15,6 +15,20 @@ const modelReference = z.string().min(1).max(128);
 /** Asked one after the other when the model before them cannot answer. */
 const fallbacks = z.array(modelReference).max(8);
 
+/** A place a conversation has, in its channel's ids. */
+const place = z.string().min(1).max(128).optional();
+const binding = z.strictObject({
+  match: z.strictObject({
+    channel: place,
+    account: place,
+    peer: place,
+    parentPeer: place,
+    guild: place,
+    team: place,
+  }),
+  agent: z.string().min(1),
+});
+
 /** Limits of one UTC day. Undefined: none. */
 const budget = z
   .strictObject({
@@ -32,7 +46,7 @@ const provider = z
   })
   .prefault({});
 
-export const configSchema = z.strictObject({
+const shape = z.strictObject({
   gateway: z
     .strictObject({
       host: z.string().min(1).default('127.0.0.1'),
@@ -88,11 +102,20 @@ export const configSchema = z.strictObject({
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')
     .prefault({ main: {} }),
+  /** Which agent answers where none is named, see `inbound/route.ts`. */
+  bindings: z.array(binding).max(1_000).default([]),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     })
     .prefault({}),
+});
+
+export const configSchema = shape.superRefine(({ agents, bindings }, context) => {
+  for (const [index, { agent }] of bindings.entries()) {
+    if (Object.hasOwn(agents, agent)) continue;
+    context.addIssue({ code: 'custom', path: ['bindings', index, 'agent'], message: `no agent is named "${agent}"` });
+  }
 });
 
 export type Config = z.output<typeof configSchema>;
