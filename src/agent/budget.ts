@@ -66,23 +66,42 @@ export class Budgets {
   readonly #shared: BudgetDependencies;
   readonly #perSender: Limits;
   readonly #all: Limits;
+  /** Days since the epoch when old records were taken out last. */
+  #tidiedOn = 0;
 
   constructor({ perSenderPerDay, perDay }: Config['budgets'], dependencies: BudgetDependencies) {
     this.#shared = dependencies;
     this.#perSender = inMicroDollars(perSenderPerDay);
     this.#all = inMicroDollars(perDay);
-    const { table, shard, shards, now, onFault } = dependencies;
+    const { shard, shards } = dependencies;
     // Before the first request: the store keeps the order. What an earlier life of this shard left open has ended.
-    table.tidy(dayOf(now() - DAY_MS), (other) => other === shard || other >= shards).catch(onFault);
+    this.#tidy((other) => other === shard || other >= shards);
+  }
+
+  /** Throws `budget_exceeded` for a model whose cost is limited and not known. */
+  checkPrice(model: ResolvedModel): void {
+    checkPrice(model, [this.#perSender, this.#all]);
   }
 
   /** For one run of a message by `sender`, `<channel>:<user>`. */
   ofRun(sender: string): RunBudget {
+    if (this.#tidiedOn !== this.#today()) this.#tidy(() => false);
     const scopes = [
       { name: sender, limits: this.#perSender },
       { name: ALL, limits: this.#all },
     ].filter(({ limits }) => Object.values(limits).some((limit) => limit !== undefined));
     return new AdmittedRun(scopes, this.#shared);
+  }
+
+  /** Takes out what is older than yesterday, whose last requests may still be going on. */
+  #tidy(isGone: (shard: number) => boolean): void {
+    const { table, now, onFault } = this.#shared;
+    this.#tidiedOn = this.#today();
+    table.tidy(dayOf(now() - DAY_MS), isGone).catch(onFault);
+  }
+
+  #today(): number {
+    return Math.floor(this.#shared.now() / DAY_MS);
   }
 }
 
@@ -101,13 +120,10 @@ class AdmittedRun implements RunBudget {
   }
 
   async admit(model: ResolvedModel, signal: AbortSignal): Promise<void> {
-    const costs = this.#scopes.some(({ limits }) => limits.cost !== undefined);
-    if (costs && model.price === undefined && model.reference !== 'offline') {
-      throw new DhaavakError(
-        'budget_exceeded',
-        `spending is limited, and models.prices has none for ${model.reference}`,
-      );
-    }
+    checkPrice(
+      model,
+      this.#scopes.map(({ limits }) => limits),
+    );
     // Asking, because the end of a request on another shard tells nobody here.
     for (let waitMs = WAIT_MIN_MS; !(await this.#tryAdmit()); waitMs = Math.min(2 * waitMs, WAIT_MAX_MS)) {
       await pause(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -165,6 +181,11 @@ class AdmittedRun implements RunBudget {
       throw new DhaavakError('storage_failed', 'the budget could not be read and written', { cause: error });
     }
   }
+}
+
+function checkPrice({ price, reference }: ResolvedModel, limits: readonly Limits[]): void {
+  if (price !== undefined || reference === 'offline' || limits.every(({ cost }) => cost === undefined)) return;
+  throw new DhaavakError('budget_exceeded', `spending is limited, and models.prices has none for ${reference}`);
 }
 
 /** What is used up, in words; `counted`: the run is among the runs already. */

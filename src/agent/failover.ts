@@ -72,23 +72,24 @@ export class Cooldowns {
 
 /** The models of one run, in the order they are asked. A run never goes back to one that failed it. */
 export class ModelLine {
+  /** At least one. */
+  readonly models: readonly ResolvedModel[];
   /** References passed over because they cool down. */
   readonly skipped: readonly string[];
   readonly #cooldowns: Cooldowns;
-  readonly #models: readonly ResolvedModel[];
   #index = 0;
 
   /** `models`: at least one. When all of them cool down, all are asked. */
   constructor(models: readonly [ResolvedModel, ...ResolvedModel[]], cooldowns: Cooldowns) {
     this.#cooldowns = cooldowns;
     const warm = models.length === 1 ? models : models.filter(({ reference }) => !cooldowns.cooling(reference));
-    this.#models = warm.length > 0 ? warm : models;
-    this.skipped = models.filter((model) => !this.#models.includes(model)).map(({ reference }) => reference);
+    this.models = warm.length > 0 ? warm : models;
+    this.skipped = models.filter((model) => !this.models.includes(model)).map(({ reference }) => reference);
   }
 
   /** The model to ask now. */
   get current(): ResolvedModel {
-    return this.#models[this.#index]!;
+    return this.models[this.#index]!;
   }
 
   /** To be told of every answer that came whole. */
@@ -106,7 +107,7 @@ export class ModelLine {
 
   /** Moves on; false when there is no other model. */
   next(): boolean {
-    if (this.#index + 1 >= this.#models.length) return false;
+    if (this.#index + 1 >= this.models.length) return false;
     this.#index += 1;
     return true;
   }

@@ -96,6 +96,22 @@ describe('a budget of a day', () => {
     await budget.admit({ ...unpriced, reference: 'offline' }, never);
   });
 
+  it('is forgotten after another day', async () => {
+    const { store } = await openStore();
+    const at = { now: NOON };
+    const budgets = budgetsOf({ perDay: { tokens: 100 } }, store, at);
+    const runsOn = (day: string) => store.spending.change(day, ['all'], ([spent]) => spent?.runs);
+    for (const day of ['2026-05-05', '2026-05-06', '2026-05-07']) {
+      const budget = budgets.ofRun('api:alice');
+      await budget.admit(model, never);
+      budget.settle(1, 0);
+      expect(await runsOn(day)).toBe(1);
+      at.now += 86_400_000;
+    }
+    expect(await runsOn('2026-05-06')).toBe(1);
+    expect(await runsOn('2026-05-05')).toBe(0);
+  });
+
   it('is as spent after a restart; requests that were going on then hold nothing any more', async () => {
     const { store, folder } = await openStore();
     const before = budgetsOf({ perDay: { tokens: 100 } }, store);

@@ -222,6 +222,16 @@ describe('through the vendors’ SDKs', () => {
       expect(end.status).toBe('ok');
     });
 
+    it('a failure between two turns hands the calls and their results over in the form the other demands', async () => {
+      const refusal = { status: 529, retryAfterMs: 1 };
+      const asks = { thinking: 'Hm.', toolCalls: [{ name: 'calc', input: { expression: '6*7' } }] };
+      servers()[0].script(asks, refusal, refusal, refusal);
+      const line = models(first, second).line(undefined, undefined);
+      const [events, end] = await play(run(scripted(), { models: line, thinkingLevel: 'low', stallMs: 5_000 }));
+      expect(typesOf(events)).toEqual(['toolStart', 'toolEnd', 'model', 'text', 'text', 'end']);
+      expect(end).toMatchObject({ status: 'ok', text: 'Hello there', usage: { inputTokens: 22, outputTokens: 14 } });
+    });
+
     it('a stream cut after its first word is not: the error stands', async () => {
       servers()[0].script({ text: ['Hello', ' there', ' and', ' more'], fault: 'cut' });
       const [events, end] = await answer();

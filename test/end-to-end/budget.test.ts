@@ -53,6 +53,12 @@ it('of one sender by any of their sessions, while others go on', async () => {
   expect(server.requests).toHaveLength(3);
 });
 
+it('in money that cannot be kept, for want of a price, keeps the gateway from starting', async () => {
+  const { models } = await scriptedModel();
+  const start = localGateway({ models, budgets: { perDay: { cost: 1 } } });
+  await expect(start).rejects.toThrow(`models.prices has none for ${models?.default}`);
+});
+
 it('and a run says what it cost, and the session what all have cost, where the price is known', async () => {
   const { models } = await scriptedModel({ toolCalls: [{ name: 'time_now' }] }, { text: ['Noon.'] });
   const prices = { [models?.default as string]: { input: 3, output: 15 } };
