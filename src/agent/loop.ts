@@ -14,9 +14,10 @@ import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
 import type { RunBudget } from './budget.ts';
 import { contextLength } from './context.ts';
-import type { ModelLine, ResolvedModel } from './failover.ts';
+import type { ModelLine } from './failover.ts';
 import { Interrupt } from './interrupt.ts';
 import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
+import { costOf, guessUsage, RunUsage } from './usage.ts';
 
 export interface RunOptions {
   /** Who is asked, one after the other while they fail. */
@@ -70,6 +71,7 @@ interface Answer {
   echo: Echo | undefined;
 }
 
+const NOTHING_USED: Usage = { inputTokens: 0, outputTokens: 0 };
 const NOT_CALLED: ToolResult = { output: 'The run ended before this call was made.', failed: true };
 const UNKNOWN: ToolResult = { output: 'The run ended before this call did: its outcome is unknown.', failed: true };
 
@@ -95,10 +97,7 @@ class Run {
   #added: ModelMessage[] = [];
   #thinkingLevel: ThinkingLevel;
   #text = '';
-  /** Null once a turn's is missing. */
-  #usage: Usage | null = { inputTokens: 0, outputTokens: 0 };
-  /** Of each answer, in micro-dollars; undefined where its price is not known. */
-  readonly #costs: (number | undefined)[] = [];
+  readonly #usage = new RunUsage();
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -129,7 +128,7 @@ class Run {
   }
 
   end(status: RunStatus, thrown?: unknown): RunEnd {
-    const usage = withCost(this.#usage, this.#costs);
+    const usage = this.#usage.total;
     const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage };
     return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
   }
@@ -192,8 +191,9 @@ class Run {
       // Not awaited: a provider that ignores its signal would hold up the end of the run.
       events.return?.().catch(() => undefined);
       if (budget) {
-        const usage = tokensOf(answer, system.length + contextLength(messages));
-        budget.settle(usage.inputTokens + usage.outputTokens, costOf(models.current, usage) ?? 0);
+        const usage = brought(answer) ? answer.usage : NOTHING_USED;
+        const used = usage ?? guessUsage(system.length + contextLength(messages), answer.text.length);
+        budget.settle(used.inputTokens + used.outputTokens, costOf(used, models.current.price) ?? 0);
       }
     }
   }
@@ -205,8 +205,7 @@ class Run {
       this.#added.push({ role: 'assistant', text, toolCalls, ...(echo ? { echo } : {}) });
     }
     if (!brought(answer)) return;
-    this.#usage = sum(this.#usage, usage);
-    this.#costs.push(usage ? costOf(this.#options.models.current, usage) : undefined);
+    this.#usage.add(usage, this.#options.models.current.price);
   }
 
   /** Makes the calls of one answer, all at once, and adds their results in the order of the calls. */
@@ -258,40 +257,8 @@ function brought({ usage, text, reason }: Answer): boolean {
   return usage !== null || text !== '' || reason !== null;
 }
 
-/** For the budget: what the API said, or where it said nothing a token for every four characters. */
-function tokensOf(answer: Answer, inputLength: number): Usage {
-  if (answer.usage) return answer.usage;
-  if (!brought(answer)) return { inputTokens: 0, outputTokens: 0 };
-  return { inputTokens: Math.ceil(inputLength / 4), outputTokens: Math.ceil(answer.text.length / 4) };
-}
-
-/** Micro-dollars. */
-function costOf({ price }: ResolvedModel, { inputTokens, outputTokens }: Usage): number | undefined {
-  return price && inputTokens * price.input + outputTokens * price.output;
-}
-
-/** The usage with its cost, if that of every answer is known. */
-function withCost(usage: Usage | null, costs: readonly (number | undefined)[]): Usage | null {
-  if (!usage || costs.length === 0) return usage;
-  let cost = 0;
-  for (const one of costs) {
-    if (one === undefined) return usage;
-    cost += one;
-  }
-  return { ...usage, cost: Math.round(cost) };
-}
-
 function resultMessage(call: ToolCall, { output, failed }: ToolResult): ModelMessage {
   return { role: 'tool', call: call.id, name: call.name, text: output, failed };
-}
-
-function sum(a: Usage | null, b: Usage | null): Usage | null {
-  if (!a || !b) return null;
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-    ...(a.estimated || b.estimated ? { estimated: true } : {}),
-  };
 }
 
 function runError(status: RunStatus, thrown: unknown): DhaavakError {
