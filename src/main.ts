@@ -9,6 +9,7 @@ import type { Config } from './config/schema.ts';
 import { TokenCheck } from './gateway/auth.ts';
 import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
+import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import { ComputePool } from './shards/compute.ts';
 import { ShardPool } from './shards/pool.ts';
@@ -48,6 +49,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const server = new Server({
     version: VERSION,
     token: new TokenCheck(token),
+    route: createRoute(config.bindings),
     topics,
     log,
     trouble: () => shards.trouble,

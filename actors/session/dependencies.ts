@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { Budgets } from '../../src/agent/budget.ts';
 import type { Models } from '../../src/agent/models.ts';
+import type { Workspaces } from '../../src/agent/workspace.ts';
 import type { Config } from '../../src/config/schema.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
@@ -11,6 +13,9 @@ export interface SessionDependencies {
   store: Store;
   models: Models;
   tools: ToolRegistry;
+  /** Undefined: nothing is limited. */
+  budgets: Budgets | undefined;
+  workspaces: Workspaces;
   log: Logger;
   emit: Emit;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */

@@ -78,7 +78,8 @@ export class SessionRecord {
 /** The session as it is on the disk, or undefined. A record of an earlier version gets the fields it lacks. */
 export function keptSession(store: Store, key: string): Session | undefined {
   const kept = store.sessions.get(key);
-  return kept === undefined ? undefined : { ...kept, title: kept.title ?? null, followUp: kept.followUp ?? null };
+  if (kept === undefined) return undefined;
+  return { ...kept, title: kept.title ?? null, followUp: kept.followUp ?? null, costUsed: kept.costUsed ?? 0 };
 }
 
 /** The session a key stands for, as new; undefined for a key that is none, or whose agent is not configured. */
@@ -93,6 +94,7 @@ function newSession(key: string, config: Config, now: number): Session | undefin
     thinkingLevel: 'off',
     followUp: null,
     tokensUsed: 0,
+    costUsed: 0,
     createdAt: now,
     lastActive: now,
   };

@@ -11,7 +11,7 @@ import type { Store } from '../../src/storage/store.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
 import { noSuchSession } from './record.ts';
-import { DEFAULT_AGENT, MAIN_SESSION } from './session-key.ts';
+import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
 import { DuplicateMessage, NONE, type Turn } from './turn.ts';
 
@@ -146,7 +146,8 @@ export class SessionRequests {
 
   async #create(data: unknown, key: string): Promise<Replies['session.create']> {
     const { config, models } = this.#shared;
-    const { agent = DEFAULT_AGENT, model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
+    const { model = null, thinkingLevel = 'off' } = checkRequest('session.create', data);
+    const agent = parseSessionKey(key)?.agent ?? DEFAULT_AGENT;
     if (!Object.hasOwn(config.agents, agent)) {
       throw new DhaavakError('not_found', `no agent is named ${agent}`, { param: 'data.agent' });
     }

@@ -1,6 +1,6 @@
 import { contextOf } from '../../src/agent/context.ts';
+import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { ResolvedModel } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
@@ -155,35 +155,37 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
   async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
-    const { config, models, tools } = this.#shared;
+    const { config, models, tools, budgets, workspaces, log } = this.#shared;
     const reference = session.model ?? this.#agent.model ?? null;
-    let model: ResolvedModel;
+    let line: ModelLine;
     try {
-      model = models.resolve(reference);
+      line = models.line(reference, this.#agent.fallbacks);
     } catch (error) {
       this.#tellStart(withJoined(turn), run, reference ?? 'default');
       return failedEnd(error);
     }
-    this.#tellStart(withJoined(turn), run, model.reference);
+    this.#tellStart(withJoined(turn), run, line.current.reference);
+    if (line.skipped.length > 0) log.info({ session: this.#key, run, skipped: line.skipped }, 'models cool down');
+    const system = workspaces.systemPrompt(this.#agentId);
     const events = runAgent({
-      provider: model.provider,
-      model: model.name,
-      system: this.#agent.prompt,
+      models: line,
+      system: typeof system === 'string' ? system : await system,
       messages: contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text)),
       tools: tools.view(this.#agent.tools),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
       stallMs: config.models.stallMs,
+      budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       steering: () => {
         const steered = this.#followUps.steered(turn);
-        this.#tellStart(steered, run, model.reference);
+        this.#tellStart(steered, run, line.current.reference);
         if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
         return steered.map(({ text }) => text);
       },
     });
-    return publishRun(this.#events, run, events, this.#shared.room);
+    return publishRun(this.#events, run, events, this.#shared);
   }
 
   #tellStart(turns: readonly Turn[], run: string, model: string): void {
@@ -198,6 +200,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const ids = answered.map(({ message }) => message);
     const entries = entriesOf(end, ids, { run, timestamp }, () => this.#transcript.number());
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
+    session.costUsed += usage.cost ?? 0;
     session.lastActive = timestamp;
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
@@ -290,9 +293,13 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   // The session itself
 
-  get #agent(): Config['agents'][string] {
-    const { agents } = this.#shared.config;
+  /** Of an agent that is configured: one that is no more is stood in for. */
+  get #agentId(): string {
     const agent = this.#record.session?.agent ?? DEFAULT_AGENT;
-    return (Object.hasOwn(agents, agent) ? agents[agent] : agents[DEFAULT_AGENT]) as Config['agents'][string];
+    return Object.hasOwn(this.#shared.config.agents, agent) ? agent : DEFAULT_AGENT;
+  }
+
+  get #agent(): Config['agents'][string] {
+    return this.#shared.config.agents[this.#agentId] as Config['agents'][string];
   }
 }

@@ -23,6 +23,7 @@ const server = new Server({
   log,
   trouble: () => shards.trouble,
   shards,
+  route: () => 'main',
   status: () => Promise.reject(new Error('an echo has no status')),
 });
 await shards.start();

@@ -2,7 +2,8 @@ import { DhaavakError } from '../protocol/errors.ts';
 
 /**
  * Everything that may end a run from outside: its signal, and the silence of its model. Waiting through it ends at once
- * when that happens, whether or not what is waited for takes notice; {@link signal} tells it to.
+ * when that happens, whether or not what is waited for takes notice; {@link signal} tells it to. Silence ends only the
+ * wait and the request to that model: the run may ask another.
  *
  * One timer and one listener a run, and one promise a wait: a `Promise.race` against a lasting promise would keep a
  * reaction on it for every event of the model.
@@ -10,7 +11,7 @@ import { DhaavakError } from '../protocol/errors.ts';
 export class Interrupt {
   readonly #cause: AbortSignal;
   readonly #stallMs: number;
-  readonly #controller = new AbortController();
+  #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   /** Whether the model is being waited for: a tool or a slow consumer is no stall. */
   #stallable = false;
@@ -25,7 +26,7 @@ export class Interrupt {
     if (cause.aborted) this.#onCause();
   }
 
-  /** For the model's request and the tools: aborts with the run and when the model stalls. */
+  /** For the next request to a model, or the tools: aborts with the run, and when that model stalls. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -81,6 +82,10 @@ export class Interrupt {
 
   readonly #onTimer = (): void => {
     if (!this.#stallable) return;
-    this.abort(new DhaavakError('model_stalled', `the model sent nothing for ${this.#stallMs / 1000} s`));
+    const stalled = new DhaavakError('model_stalled', `the model sent nothing for ${this.#stallMs / 1000} s`);
+    const silent = this.#controller;
+    this.#controller = new AbortController();
+    silent.abort(stalled);
+    this.#reject?.(stalled);
   };
 }

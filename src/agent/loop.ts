@@ -3,6 +3,7 @@
  *
  * ```
  * runAgent
+ * ├─ model?                     the model failed before it said anything: another is asked, see failover.ts
  * ├─ text*                      pieces of the model's text, as they arrive
  * ├─ toolStart+ toolEnd+        all calls of one turn, in parallel; then the model is asked again
  * └─ end                        exactly one, last, whatever happened
@@ -11,13 +12,16 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { RunBudget } from './budget.ts';
+import { contextLength } from './context.ts';
+import type { ModelLine } from './failover.ts';
 import { Interrupt } from './interrupt.ts';
-import type { Echo, EndReason, ModelEvent, ModelMessage, ModelProvider, ToolCall } from './provider.ts';
+import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
+import { costOf, guessUsage, RunUsage } from './usage.ts';
 
 export interface RunOptions {
-  provider: ModelProvider;
-  /** The model's name at the provider. */
-  model: string;
+  /** Who is asked, one after the other while they fail. */
+  models: ModelLine;
   system: string;
   /** What was said before, ending with the user message to answer. */
   messages: readonly ModelMessage[];
@@ -29,6 +33,8 @@ export interface RunOptions {
   turnsMax: number;
   /** Longest silence of the model, in milliseconds. */
   stallMs: number;
+  /** Undefined: none, every request may be made. */
+  budget?: RunBudget | undefined;
   /** Cancels the run, at any point and at once. */
   signal: AbortSignal;
   /** What the user has said since; asked when tools have run and the model is about to be called again. */
@@ -37,6 +43,8 @@ export interface RunOptions {
 
 export type RunEvent =
   | { type: 'text'; text: string }
+  /** `reference` is asked from now on: the model before it failed with `error`. */
+  | { type: 'model'; reference: string; error: DhaavakError }
   /** The call is not made before the consumer has asked for more: it can write down what is about to happen. */
   | { type: 'toolStart'; call: ToolCall }
   | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean }
@@ -65,6 +73,7 @@ interface Answer {
   echo: Echo | undefined;
 }
 
+const NOTHING_USED: Usage = { inputTokens: 0, outputTokens: 0 };
 const NOT_CALLED: ToolResult = { output: 'The run ended before this call was made.', failed: true };
 const UNKNOWN: ToolResult = { output: 'The run ended before this call did: its outcome is unknown.', failed: true };
 
@@ -87,13 +96,14 @@ export async function* runAgent(options: RunOptions): AsyncGenerator<RunEvent, v
 class Run {
   readonly interrupt: Interrupt;
   readonly #options: RunOptions;
-  readonly #added: ModelMessage[] = [];
+  #added: ModelMessage[] = [];
+  #thinkingLevel: ThinkingLevel;
   #text = '';
-  /** Null once a turn's is missing. */
-  #usage: Usage | null = { inputTokens: 0, outputTokens: 0 };
+  readonly #usage = new RunUsage();
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#thinkingLevel = options.thinkingLevel;
     this.interrupt = new Interrupt(options.signal, options.stallMs);
   }
 
@@ -121,16 +131,51 @@ class Run {
   }
 
   end(status: RunStatus, thrown?: unknown): RunEnd {
-    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage: this.#usage };
+    const usage = this.#usage.total;
+    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage };
     return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
   }
 
-  /** Sends one request and fills `answer` as it arrives. */
+  /** Fills `answer` as it arrives, from the first model in line that says anything. */
   async *#ask(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
-    const { provider, model, system, thinkingLevel, outputTokensMax } = this.#options;
+    const { models } = this.#options;
+    for (;;) {
+      try {
+        yield* this.#attempt(answer);
+        models.succeeded();
+        return;
+      } catch (error) {
+        if (this.interrupt.cancelled || !models.failed(error) || answer.text !== '' || !models.next()) throw error;
+        answer.toolCalls = [];
+        this.#forgetEchoes();
+        yield { type: 'model', reference: models.current.reference, error: error as DhaavakError };
+      }
+    }
+  }
+
+  /**
+   * Another model cannot read what the one before signed; and one that thinks wants its own thoughts before the calls
+   * it answers, so the rest of a run that has made some goes without.
+   */
+  #forgetEchoes(): void {
+    if (this.#added.length === 0) return;
+    this.#thinkingLevel = 'off';
+    this.#added = this.#added.map((message) => {
+      if (message.role !== 'assistant') return message;
+      const { echo: _, ...rest } = message;
+      return rest;
+    });
+  }
+
+  /** Sends one request to the current model. */
+  async *#attempt(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
+    const { models, system, outputTokensMax, budget } = this.#options;
+    const { provider, name: model } = models.current;
+    const thinkingLevel = this.#thinkingLevel;
     const messages = this.#added.length === 0 ? this.#options.messages : [...this.#options.messages, ...this.#added];
     const tools = this.#options.tools.descriptions;
     this.interrupt.check();
+    if (budget) await budget.admit(models.current, this.interrupt.signal);
     const events = provider
       .stream({ model, system, messages, tools, thinkingLevel, outputTokensMax }, this.interrupt.signal)
       [Symbol.asyncIterator]();
@@ -148,17 +193,22 @@ class Run {
     } finally {
       // Not awaited: a provider that ignores its signal would hold up the end of the run.
       events.return?.().catch(() => undefined);
+      if (budget) {
+        const usage = brought(answer) ? answer.usage : NOTHING_USED;
+        const used = usage ?? guessUsage(system.length + contextLength(messages), answer.text.length);
+        budget.settle(used.inputTokens + used.outputTokens, costOf(used, models.current.price) ?? 0);
+      }
     }
   }
 
   #keep(answer: Answer): void {
-    const { text, toolCalls, reason, usage, echo } = answer;
+    const { text, toolCalls, usage, echo } = answer;
     this.#text = text;
     if (text !== '' || toolCalls.length > 0) {
       this.#added.push({ role: 'assistant', text, toolCalls, ...(echo ? { echo } : {}) });
     }
-    // A request that failed before it brought anything was not charged.
-    if (usage || text !== '' || reason !== null) this.#usage = sum(this.#usage, usage);
+    if (!brought(answer)) return;
+    this.#usage.add(usage, this.#options.models.current.price);
   }
 
   /** Makes the calls of one answer, all at once, and adds their results in the order of the calls. */
@@ -205,17 +255,13 @@ function take(answer: Answer, event: Exclude<ModelEvent, { type: 'text' }>): voi
   answer.echo = event.echo;
 }
 
-function resultMessage(call: ToolCall, { output, failed }: ToolResult): ModelMessage {
-  return { role: 'tool', call: call.id, name: call.name, text: output, failed };
+/** A request that failed before it brought anything was not charged. */
+function brought({ usage, text, reason }: Answer): boolean {
+  return usage !== null || text !== '' || reason !== null;
 }
 
-function sum(a: Usage | null, b: Usage | null): Usage | null {
-  if (!a || !b) return null;
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-    ...(a.estimated || b.estimated ? { estimated: true } : {}),
-  };
+function resultMessage(call: ToolCall, { output, failed }: ToolResult): ModelMessage {
+  return { role: 'tool', call: call.id, name: call.name, text: output, failed };
 }
 
 function runError(status: RunStatus, thrown: unknown): DhaavakError {

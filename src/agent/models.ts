@@ -1,6 +1,7 @@
 /** Which provider and model a reference such as `anthropic/claude-sonnet-5-5` means. */
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
+import { Cooldowns, ModelLine, type ResolvedModel } from './failover.ts';
 import type { ModelProvider } from './provider.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
 import { OfflineProvider } from './providers/offline.ts';
@@ -15,14 +16,6 @@ const DEFAULT_MODELS = { anthropic: 'claude-sonnet-5-5', openai: 'gpt-6.1-terra'
 /** For a compatible server of one's own that wants no key; the SDKs do want one. */
 const NO_KEY = 'no-key';
 
-export interface ResolvedModel {
-  provider: ModelProvider;
-  /** The model's name at this provider. */
-  name: string;
-  /** The reference in full, as sessions and events show it. */
-  reference: string;
-}
-
 /** The models of one configuration. */
 export interface Models {
   /**
@@ -30,10 +23,16 @@ export interface Models {
    * nothing here or whose provider has no key.
    */
   resolve(reference?: string | null): ResolvedModel;
+  /**
+   * The models of one run: `reference`, then `fallbacks` in their order, or where none are given those of the
+   * configuration. Throws as {@link resolve} does.
+   */
+  line(reference: string | null | undefined, fallbacks: readonly string[] | undefined): ModelLine;
 }
 
 /** Providers are made on first use and kept: each has its connections and caches. */
 export function createModels({ models: config }: Config): Models {
+  const cooldowns = new Cooldowns(Date.now);
   const providers = new Map<string, ModelProvider>();
 
   const providerNamed = (name: ProviderName): ModelProvider => {
@@ -45,15 +44,23 @@ export function createModels({ models: config }: Config): Models {
     return provider;
   };
 
+  const resolve: Models['resolve'] = (reference) => {
+    const full = reference ?? config.default ?? bestReference(config);
+    if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
+    const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
+    if (prefix === undefined || name === undefined) {
+      throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
+    }
+    const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
+    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price };
+  };
+
   return {
-    resolve(reference) {
-      const full = reference ?? config.default ?? bestReference(config);
-      if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
-      const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
-      if (prefix === undefined || name === undefined) {
-        throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
-      }
-      return { provider: providerNamed(prefix as ProviderName), name, reference: full };
+    resolve,
+    line(reference, fallbacks = config.fallbacks) {
+      const first = resolve(reference);
+      const others = fallbacks.filter((other) => other !== first.reference).map((other) => resolve(other));
+      return new ModelLine([first, ...others], cooldowns);
     },
   };
 }

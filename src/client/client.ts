@@ -38,6 +38,7 @@ export const DEFAULT_CLIENT = { name: 'dhaavak-client', version: '0.1.0' };
 const EVENT_TYPES: Record<EventType, true> = {
   'message.inbound': true,
   'run.start': true,
+  'run.model': true,
   'message.delta': true,
   'tool.start': true,
   'tool.end': true,

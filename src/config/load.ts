@@ -19,7 +19,7 @@ const DEFAULT_HOME = '~/.dhaavak';
 const FILE_NAME = 'dhaavak.yaml';
 
 export interface Loaded {
-  /** `home` is absolute in it. */
+  /** Paths are absolute in it. */
   config: Config;
   /** The file that was read, if there was one. */
   file: string | undefined;
@@ -41,7 +41,14 @@ export async function loadConfig({ flags, env }: { flags: Flags; env: Environmen
     const { describeIssues } = await import('./problems.ts');
     throw new ConfigError(describeIssues(parsed.error.issues, where));
   }
-  return { config: { ...parsed.data, home: absolute(parsed.data.home) }, file: path };
+  return { config: withAbsolutePaths(parsed.data), file: path };
+}
+
+function withAbsolutePaths(config: Config): Config {
+  const agents = Object.entries(config.agents).map(([id, agent]) => {
+    return [id, agent.workspace === undefined ? agent : { ...agent, workspace: absolute(agent.workspace) }];
+  });
+  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents) };
 }
 
 /** `path` with a leading `~` expanded, made absolute. */

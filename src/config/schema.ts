@@ -10,6 +10,35 @@ const milliseconds = z
   .positive()
   .max(24 * 3_600_000);
 
+/** Such as `openai/gpt-5-mini`. */
+const modelReference = z.string().min(1).max(128);
+/** Asked one after the other when the model before them cannot answer. */
+const fallbacks = z.array(modelReference).max(8);
+
+/** A place a conversation has, in its channel's ids. */
+const place = z.string().min(1).max(128).optional();
+const binding = z.strictObject({
+  match: z.strictObject({
+    channel: place,
+    account: place,
+    peer: place,
+    parentPeer: place,
+    guild: place,
+    team: place,
+  }),
+  agent: z.string().min(1),
+});
+
+/** Limits of one UTC day. Undefined: none. */
+const budget = z
+  .strictObject({
+    runs: z.int().nonnegative().optional(),
+    tokens: z.int().nonnegative().optional(),
+    /** US dollars. */
+    cost: z.number().nonnegative().max(1e9).optional(),
+  })
+  .prefault({});
+
 const provider = z
   .strictObject({
     apiKey: z.string().min(1).optional(),
@@ -17,7 +46,7 @@ const provider = z
   })
   .prefault({});
 
-export const configSchema = z.strictObject({
+const shape = z.strictObject({
   gateway: z
     .strictObject({
       host: z.string().min(1).default('127.0.0.1'),
@@ -48,7 +77,12 @@ export const configSchema = z.strictObject({
   models: z
     .strictObject({
       /** Undefined: chosen from the keys that are set, see `agent/models.ts`. */
-      default: z.string().min(1).max(128).optional(),
+      default: modelReference.optional(),
+      fallbacks: fallbacks.default([]),
+      /** US dollars for a million tokens. */
+      prices: z
+        .record(modelReference, z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }))
+        .default({}),
       stallMs: milliseconds.default(60_000),
       turnsMax: z.int().min(1).max(100).default(25),
       outputTokensMax: z.int().min(1).max(1_000_000).default(8_192),
@@ -56,22 +90,36 @@ export const configSchema = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
       z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'an agent id is a lower-case word'),
       z.strictObject({
-        model: z.string().min(1).max(128).optional(),
+        model: modelReference.optional(),
+        /** Undefined: `models.fallbacks`. */
+        fallbacks: fallbacks.optional(),
         prompt: z.string().max(65_536).default('You are a helpful assistant. Answer briefly and plainly.'),
+        /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
+        workspace: z.string().min(1).optional(),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')
     .prefault({ main: {} }),
+  /** Which agent answers where none is named, see `inbound/route.ts`. */
+  bindings: z.array(binding).max(1_000).default([]),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     })
     .prefault({}),
+});
+
+export const configSchema = shape.superRefine(({ agents, bindings }, context) => {
+  for (const [index, { agent }] of bindings.entries()) {
+    if (Object.hasOwn(agents, agent)) continue;
+    context.addIssue({ code: 'custom', path: ['bindings', index, 'agent'], message: `no agent is named "${agent}"` });
+  }
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -5,6 +5,7 @@
 import { ulid } from 'ulid';
 import type { z } from 'zod';
 import { DEFAULT_AGENT, MAIN_SESSION, sessionKey } from '../../actors/session/session-key.ts';
+import type { Route } from '../inbound/route.ts';
 import { checkRequest } from '../protocol/check.ts';
 import { CLOSE_CODES, DhaavakError } from '../protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
@@ -30,6 +31,8 @@ export interface RequestContext {
   version: string;
   token: TokenCheck;
   status(): Promise<GatewayStatus>;
+  /** The agent of a new session that names none. */
+  route: Route;
   shards: {
     readonly size: number;
     request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
@@ -130,7 +133,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       forward(context, connection, head, frame, head.id);
       break;
     case 'session.create':
-      forward(context, connection, head, frame, newSessionKey(frame));
+      forward(context, connection, head, frame, newSessionKey(context.route, frame));
       break;
     case 'ping':
       decode('ping', frame);
@@ -170,10 +173,11 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
   connection.inFlight++;
 }
 
-/** The key that decides where a session is made. One without a user gets a user of its own. */
-function newSessionKey(frame: Buffer): string {
-  const { agent = DEFAULT_AGENT, type = 'dm', channel = 'api', user = ulid() } = decode('session.create', frame);
-  return sessionKey({ agent, type, channel, user });
+/** The key that decides where a session is made, and which agent answers. One without a user gets a user of its own. */
+function newSessionKey(route: Route, frame: Buffer): string {
+  const { agent, type = 'dm', channel = 'api', user = ulid() } = decode('session.create', frame);
+  const routed = () => (type === 'main' ? DEFAULT_AGENT : route({ channel, peer: user }));
+  return sessionKey({ agent: agent ?? routed(), type, channel, user });
 }
 
 function decode<T extends RequestType>(type: T, frame: Buffer): z.output<(typeof REQUESTS)[T]> {

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   model_unavailable: { meaning: 'The model API could not answer (overload, rate limit, network).', retryable: true },
   model_stalled: { meaning: 'The model API stopped sending within the stall limit.', retryable: true },
   model_limit: { meaning: 'The run reached its limit of model turns.', retryable: false },
+  budget_exceeded: { meaning: 'What may be spent in a day is spent; the model was not asked.', retryable: false },
   storage_failed: { meaning: 'The journal could not be written; nothing was accepted.', retryable: true },
   unavailable: {
     meaning: 'The gateway is draining or a worker was replaced; the outcome is unknown.',

@@ -96,6 +96,8 @@ export interface Session {
   followUp: FollowUp | null;
   /** Input and output tokens of all runs. */
   tokensUsed: number;
+  /** Micro-dollars, of the runs whose cost is known. */
+  costUsed: number;
   /** Milliseconds since the epoch. */
   createdAt: number;
   lastActive: number;
@@ -105,6 +107,8 @@ export interface Session {
 export interface Usage {
   inputTokens: number;
   outputTokens: number;
+  /** Micro-dollars; only where the price of every model that answered is configured. */
+  cost?: number;
   estimated?: boolean;
 }
 
@@ -208,6 +212,7 @@ export interface EventPosition {
 export interface Events {
   'message.inbound': { message: string; text: string };
   'run.start': { run: string; message: string; model: string };
+  'run.model': { run: string; model: string; error: WireError };
   'message.delta': { run: string; text: string };
   'tool.start': { run: string; call: string; name: string; input: unknown };
   'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };

@@ -9,7 +9,9 @@ import { monotonicFactory } from 'ulid';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
+import { Workspaces } from '../agent/workspace.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
@@ -25,6 +27,17 @@ const main = comlink.wrap<MainServices>(nodeEndpoint(control));
 const store = new Store(config.home);
 const models = createModels(config);
 const tools = createToolRegistry();
+const budgets = createBudgets(config.budgets, {
+  table: store.spending,
+  shard: index,
+  shards,
+  now: Date.now,
+  onFault: (error) => log.error({ error }, 'a budget could not be kept'),
+});
+const workspaces = new Workspaces(config, {
+  now: Date.now,
+  onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
+});
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
 const newId = monotonicFactory(Math.random);
 
@@ -47,6 +60,8 @@ const session = system.register(
     store,
     models,
     tools,
+    budgets,
+    workspaces,
     log,
     newId,
     emit: (key, frame) => {
@@ -109,7 +124,7 @@ comlink.expose(api, nodeEndpoint(control));
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
   tools.view(agent.tools);
-  models.resolve(agent.model);
+  for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
 const beats = new Int32Array(heartbeat);

@@ -10,6 +10,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
+import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
 export type EntryKey = [session: string, seq: number];
@@ -30,6 +31,7 @@ export class Store {
   readonly keys: Database<string, [session: string, key: string]>;
   /** Sessions whose deletion has begun and not ended. */
   readonly deletions: Database<true, string>;
+  readonly spending: SpendingTable;
   readonly journal: Journal;
 
   /**
@@ -44,6 +46,7 @@ export class Store {
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
+    this.spending = new SpendingTable(this.#root, plain);
     this.journal = new Journal(this.#root);
   }
 

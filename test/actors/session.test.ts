@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
+import { Workspaces } from '../../src/agent/workspace.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { decodeFrame } from '../../src/protocol/frame.ts';
@@ -46,6 +47,8 @@ function start(models: Models) {
       store,
       models,
       tools: createToolRegistry(),
+      budgets: undefined,
+      workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
       log: pino({ level: 'silent' }),
       newId,
       emit: (_key, frame) => events.push(decodeFrame(frame) as (typeof events)[number]),
@@ -73,9 +76,10 @@ describe('a message whose handling always throws', () => {
     const good = createModels(config);
     let tries = 0;
     const session = start({
-      resolve() {
+      ...good,
+      line() {
         if (++tries <= 3) throw new TypeError('secret detail');
-        return good.resolve('offline');
+        return good.line('offline', []);
       },
     });
     const [poison, next] = [turn('poison'), turn('next')];
@@ -97,7 +101,8 @@ describe('a message whose handling always throws', () => {
 describe('a model that cannot be used any more', () => {
   it('fails the run with the reason, without a crash', async () => {
     const session = start({
-      resolve() {
+      ...createModels(config),
+      line() {
         throw new DhaavakError('invalid_request', 'there is no key for openai', { param: 'model' });
       },
     });

@@ -11,7 +11,19 @@ import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { ANTHROPIC_KEY, ANTHROPIC_MODEL, startAnthropicServer } from '../support/anthropic-server.ts';
 import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
-import { builtin, call, play, run, type Step, scripted, stop, text, toolCalls, waitingTool } from './scripted-run.ts';
+import {
+  builtin,
+  call,
+  lineOf,
+  play,
+  run,
+  type Step,
+  scripted,
+  stop,
+  text,
+  toolCalls,
+  waitingTool,
+} from './scripted-run.ts';
 
 describe('a run is cancelled at once', () => {
   const cases: [string, Step[][]][] = [
@@ -141,9 +153,10 @@ describe('a stall of a real API', () => {
       const stall = async ({ server, model, Provider, apiKey }: (typeof vendors)[number]): Promise<void> => {
         const provider = new Provider({ apiKey, baseUrl: server.url });
         // The first run loads the SDK, which would count as silence.
-        await play(run(provider, { model }));
+        const models = lineOf([provider], undefined, model);
+        await play(run(provider, { models }));
         server.script({ text: ['Hel', 'lo'], fault });
-        const [, end] = await play(run(provider, { model, stallMs: 500 }));
+        const [, end] = await play(run(provider, { models, stallMs: 500 }));
         const text = fault === 'stall' ? 'Hel' : '';
         expect(end).toMatchObject({ status: 'failed', text, error: { code: 'model_stalled' } });
         await (await server.request(1)).abandoned;

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { type RunEvent, runAgent } from '../../src/agent/loop.ts';
 import { OfflineProvider } from '../../src/agent/providers/offline.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { lineOf } from './scripted-run.ts';
 
 async function ask(text: string, tools = ['time.now', 'calc']): Promise<{ text: string; events: RunEvent[] }> {
   const events: RunEvent[] = [];
   const run = runAgent({
-    provider: new OfflineProvider(),
-    model: 'offline',
+    models: lineOf([new OfflineProvider()]),
     system: '',
     messages: [{ role: 'user', text }],
     tools: createToolRegistry().view(tools),

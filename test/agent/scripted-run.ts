@@ -1,6 +1,7 @@
 /** Actors for the tests of the loop: a provider that plays a script, a tool that is told when to finish, the checks every run must pass. */
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { Cooldowns, ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, type RunEvent, type RunOptions, runAgent } from '../../src/agent/loop.ts';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
@@ -44,10 +45,19 @@ export const call = (id: string, name: string, input: unknown = {}): ModelEvent 
 export const stop: ModelEnd = { type: 'end', reason: 'stop', usage: { inputTokens: 10, outputTokens: 5 } };
 export const toolCalls: ModelEnd = { type: 'end', reason: 'toolCalls', usage: { inputTokens: 20, outputTokens: 1 } };
 
+/** Models `test/0`, `test/1`, … of the providers. */
+export function lineOf(
+  [first, ...others]: readonly [ModelProvider, ...ModelProvider[]],
+  cooldowns = new Cooldowns(() => 0),
+  name = 'm',
+): ModelLine {
+  const resolved = (provider: ModelProvider, index: number) => ({ provider, name, reference: `test/${index}` });
+  return new ModelLine([resolved(first, 0), ...others.map((other, i) => resolved(other, i + 1))], cooldowns);
+}
+
 export function run(provider: ModelProvider, changes: Partial<RunOptions> = {}): AsyncGenerator<RunEvent> {
   return runAgent({
-    provider,
-    model: 'm',
+    models: lineOf([provider]),
     system: 'Be brief.',
     messages: [{ role: 'user', text: 'hello' }],
     tools: builtin,

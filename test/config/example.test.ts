@@ -18,6 +18,8 @@ function keysOf(schema: z.core.$ZodType, path = ''): string[] {
   if (schema instanceof z.ZodObject) {
     return Object.entries(schema.shape).flatMap(([key, inner]) => keysOf(inner, path ? `${path}.${key}` : key));
   }
+  // A list or table that is empty by default is shown as that.
+  if (schema instanceof z.ZodDefault && Object.keys(schema.def.defaultValue as object).length === 0) return [path];
   if (schema instanceof z.ZodRecord) return keysOf(schema.valueType, `${path}.main`);
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) {
     return keysOf(schema.unwrap(), path);
@@ -27,6 +29,7 @@ function keysOf(schema: z.core.$ZodType, path = ''): string[] {
 
 function keysIn(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  if (path !== '' && Object.keys(value).length === 0) return [path];
   return Object.entries(value).flatMap(([key, inner]) => keysIn(inner, path ? `${path}.${key}` : key));
 }
 
@@ -34,6 +37,7 @@ test('the values shown are the defaults', () => {
   expect(parse(text)).toEqual({
     ...configSchema.parse({}),
     models: { ...configSchema.parse({}).models, anthropic: null, openai: null },
+    budgets: { perSenderPerDay: null, perDay: null },
   });
 });
 

@@ -31,6 +31,16 @@ async function problems(yaml: string | Buffer, env: Environment = {}, flags: Fla
 }
 
 describe('sources', () => {
+  test('the workspace of an agent becomes absolute', async () => {
+    const { config } = await load('agents:\n  main:\n    workspace: ~/asha\n');
+    expect(config.agents.main?.workspace).toBe(join(homedir(), 'asha'));
+  });
+
+  test('a binding to an agent that is not there is a mistake, with its place', async () => {
+    const [problem] = await problems('bindings:\n  - match: {}\n    agent: nobody\n');
+    expect(problem).toMatch(/^dhaavak\.yaml:3:.*bindings.*no agent is named "nobody"/);
+  });
+
   test('without any source the defaults of the schema hold, and home is absolute', async () => {
     const home = await tempFolder();
     const { config, file } = await loadConfig({ flags: { home }, env: {} });

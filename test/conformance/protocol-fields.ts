@@ -43,6 +43,7 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
 export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
   'message.inbound': { message: true, text: true },
   'run.start': { run: true, message: true, model: true },
+  'run.model': { run: true, model: true, error: true },
   'message.delta': { run: true, text: true },
   'tool.start': { run: true, call: true, name: true, input: true },
   'tool.end': { run: true, call: true, name: true, output: true, failed: true },
@@ -71,6 +72,7 @@ export const SESSION_FIELDS: Fields<Session> = {
   thinkingLevel: true,
   followUp: true,
   tokensUsed: true,
+  costUsed: true,
   createdAt: true,
   lastActive: true,
 };
@@ -116,7 +118,11 @@ export const NESTED: [string, string, object][] = [
       restarts: true,
     } satisfies Fields<GatewayStatus['shards'][number]>,
   ],
-  ['`run.end`', 'usage', { inputTokens: true, outputTokens: true, estimated: true } satisfies Fields<Usage>],
+  [
+    '`run.end`',
+    'usage',
+    { inputTokens: true, outputTokens: true, cost: true, estimated: true } satisfies Fields<Usage>,
+  ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],

@@ -19,6 +19,7 @@ describe('session.create', () => {
         title: null,
         followUp: null,
         tokensUsed: 0,
+        costUsed: 0,
         createdAt: expect.any(Number),
         lastActive: expect.any(Number),
       },
@@ -36,6 +37,23 @@ describe('session.create', () => {
     expect(one).toMatchObject({ agent: 'main', type: 'dm', channel: 'api', model: null, thinkingLevel: 'off' });
     expect(one?.id).toBe(`agent:main:dm:api:${one?.user}`);
     expect(one?.id).not.toBe(two?.id);
+  });
+
+  it('goes to the agent that the bindings name where it names none', async () => {
+    const gateway = await localGateway({
+      agents: { main: {}, sales: {}, asha: {} },
+      bindings: [
+        { match: { channel: 'slack' }, agent: 'sales' },
+        { match: { channel: 'slack', peer: 'C42' }, agent: 'asha' },
+      ],
+    });
+    const client = await gateway.connect();
+    const agentOf = async (data: object) => (await client.ask('session.create', data)).session.agent;
+    expect(await agentOf({ channel: 'slack', user: 'C42' })).toBe('asha');
+    expect(await agentOf({ channel: 'slack', user: 'C43' })).toBe('sales');
+    expect(await agentOf({ channel: 'slack', user: 'C42', agent: 'main' })).toBe('main');
+    expect(await agentOf({ user: 'C42' })).toBe('main');
+    expect(await agentOf({ type: 'main', channel: 'slack' })).toBe('main');
   });
 
   it('of type main is the one session that is always there', async () => {

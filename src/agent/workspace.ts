@@ -1,0 +1,137 @@
+/**
+ * An agent's workspace: a folder whose `AGENTS.md`, `SOUL.md` and `TOOLS.md` belong to what the model is told first, in this
+ * order, after the agent's `prompt`. (The names are OpenClaw's.) They may change while the gateway runs.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/schema.ts';
+
+const FILES = ['AGENTS.md', 'SOUL.md', 'TOOLS.md'] as const;
+/** Longest part of a file that is used, in bytes: with the prompt still less than half of the context. */
+export const FILE_BYTES_MAX = 65_536;
+/** How old what is known of the files may be, in milliseconds: busy agents look no more often than this. */
+const FRESH_MS = 1_000;
+
+export interface WorkspaceDependencies {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** A file that is there and cannot be read; told once, until it changes. The agent does without it. */
+  onFault(error: unknown, file: string): void;
+}
+
+interface KnownFile {
+  /** Changes when the file does; '' for a file that is not there. */
+  version: string;
+  text: string;
+}
+
+const MISSING: KnownFile = { version: '', text: '' };
+
+/** The workspaces of all agents. */
+export class Workspaces {
+  readonly #byAgent: ReadonlyMap<string, Workspace>;
+
+  constructor({ home, agents }: Pick<Config, 'home' | 'agents'>, dependencies: WorkspaceDependencies) {
+    const entries = Object.entries(agents).map(([id, { prompt, workspace }]) => {
+      const folder = workspace ?? join(home, 'agents', id);
+      return [id, new Workspace(folder, prompt, dependencies)] as const;
+    });
+    this.#byAgent = new Map(entries);
+  }
+
+  /**
+   * What the model of `agent` is told first: at once where the files were looked at within the last second, else when
+   * they have been. Never rejects. Throws for an agent that is not configured.
+   */
+  systemPrompt(agent: string): string | Promise<string> {
+    const workspace = this.#byAgent.get(agent);
+    if (workspace === undefined) throw new Error(`no agent is named ${agent}`);
+    return workspace.systemPrompt();
+  }
+}
+
+class Workspace {
+  readonly #folder: string;
+  readonly #prompt: string;
+  readonly #shared: WorkspaceDependencies;
+  #files: readonly KnownFile[] = FILES.map(() => MISSING);
+  #system: string;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #looking: Promise<string> | undefined;
+
+  constructor(folder: string, prompt: string, dependencies: WorkspaceDependencies) {
+    this.#folder = folder;
+    this.#prompt = prompt;
+    this.#shared = dependencies;
+    this.#system = prompt;
+  }
+
+  systemPrompt(): string | Promise<string> {
+    if (this.#looking !== undefined) return this.#looking;
+    if (Math.abs(this.#shared.now() - this.#lookedAt) < FRESH_MS) return this.#system;
+    this.#looking = this.#look();
+    return this.#looking;
+  }
+
+  async #look(): Promise<string> {
+    this.#lookedAt = this.#shared.now();
+    const files = await Promise.all(FILES.map((name, index) => this.#read(name, this.#files[index] ?? MISSING)));
+    if (files.some((file, index) => file !== this.#files[index])) {
+      this.#files = files;
+      const sections = files.map(({ text }, index) => (text === '' ? '' : `The file ${FILES[index]}:\n\n${text}`));
+      this.#system = [this.#prompt, ...sections].filter((part) => part !== '').join('\n\n');
+    }
+    this.#looking = undefined;
+    return this.#system;
+  }
+
+  /** The file as it is now: `known` itself where nothing has changed. */
+  async #read(name: string, known: KnownFile): Promise<KnownFile> {
+    const path = join(this.#folder, name);
+    let file: FileHandle | undefined;
+    try {
+      file = await openFile(path);
+      if (file === undefined) return known.version === '' ? known : MISSING;
+      const stats = await file.stat();
+      if (!stats.isFile()) throw new Error('it is not a file');
+      const { mtimeMs, size, ino } = stats;
+      const version = `${mtimeMs}-${size}-${ino}`;
+      return version === known.version ? known : { version, text: await beginningOf(file) };
+    } catch (error) {
+      const version = `unreadable: ${error}`;
+      if (version === known.version) return known;
+      this.#shared.onFault(error, path);
+      return { version, text: '' };
+    } finally {
+      await file?.close().catch(() => undefined);
+    }
+  }
+}
+
+/** Undefined for a file that is not there. */
+async function openFile(path: string): Promise<FileHandle | undefined> {
+  try {
+    // Not blocking: a named pipe would wait for a writer, in one of the few threads files are read on.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** At most {@link FILE_BYTES_MAX} bytes, as text without white space around it. */
+async function beginningOf(file: FileHandle): Promise<string> {
+  const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+    length += bytesRead;
+    if (bytesRead === 0 || length === buffer.length) break;
+  }
+  const cut = length > FILE_BYTES_MAX;
+  // As a stream: half a character at the cut is left out.
+  const text = new TextDecoder().decode(buffer.subarray(0, cut ? FILE_BYTES_MAX : length), { stream: cut }).trim();
+  return cut ? `${text}\n(The rest of this file is left out: it is longer than ${FILE_BYTES_MAX} bytes.)` : text;
+}
