@@ -13,9 +13,9 @@ const BINARY = 0x82;
 const CLOSE = 8;
 
 /** Opens a connection, upgrades it and, where a token is given, says hello. It is closed with the test. */
-export async function openRaw(url: string, token?: string): Promise<RawSocket> {
+export async function openRaw(url: string, token?: string, localAddress = '127.0.0.1'): Promise<RawSocket> {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({ port: Number(port), host: hostname, localAddress });
   onTestFinished(() => void socket.destroy());
   const raw = new RawSocket(socket);
   socket.write(
