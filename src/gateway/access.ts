@@ -11,7 +11,7 @@ import { type Grant, grantOf } from './scopes.ts';
 /** Passwords that are checked at the same time: each takes 16 MB and a thread of libuv's pool, which has 4. */
 const CHECKS_MAX = 2;
 /** Passwords that may wait for that, 0.2 s each: one more is refused. */
-const CHECKS_WAITING_MAX = 32;
+const CHECKS_WAITING_MAX = 16;
 
 type Auth = RequestData<'hello'>['auth'];
 
