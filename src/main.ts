@@ -61,6 +61,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     counters,
     pace: new Pace(limits.requestsPerSecond),
     hosts: new HostCheck({ host, hosts, origins, tls: tls !== undefined }),
+    idleSeconds: limits.idleSeconds,
     tls,
     topics,
     log,

@@ -34,6 +34,7 @@ const server = new Server({
   }),
   clients: new Clients({ connections: 100_000, connectionsPerAddress: 100_000, unauthenticated: 100_000 }, counters),
   counters,
+  idleSeconds: 120,
   pace: new Pace(100_000_000),
   hosts: new HostCheck({ host: '127.0.0.1', hosts: [], origins: [], tls: false }),
   topics,

@@ -35,6 +35,7 @@ export const configSchema = z.strictObject({
           connections: z.int().min(1).max(1_000_000).default(50_000),
           connectionsPerAddress: z.int().min(1).max(1_000_000).default(1_000),
           unauthenticated: z.int().min(1).max(1_000_000).default(4_096),
+          idleSeconds: z.int().min(8).max(960).default(120),
           requestsPerSecond: z.int().min(1).max(1_000_000).default(10_000),
         })
         .prefault({}),

@@ -18,8 +18,6 @@ import { handleMessage, type RequestContext } from './requests.ts';
 import type { Route } from './scopes.ts';
 import type { Topics } from './topics.ts';
 
-/** Seconds without any frame after which a connection is closed; uWebSockets.js pings before that. */
-const IDLE_SECONDS = 120;
 /**
  * LIBUS_LISTEN_EXCLUSIVE_PORT, which the types of uWebSockets.js do not offer as a value. Without it the kernel (SO_REUSEPORT) lets a second
  * gateway listen on the same port, and gives each of them some of the connections.
@@ -31,6 +29,8 @@ const GOING_AWAY = 1001;
 export interface ServerOptions extends RequestContext, HttpContext {
   topics: Topics;
   hosts: HostCheck;
+  /** Seconds without any frame after which a connection is cut; uWebSockets.js pings before that. */
+  idleSeconds: number;
   /** PEM files; undefined: no TLS. */
   tls?: { cert: string; key: string } | undefined;
   log: Logger;
@@ -64,7 +64,7 @@ export class Server {
     ).ws<SocketData>('/ws', {
       maxPayloadLength: FRAME_BYTES_MAX,
       maxBackpressure: BACKPRESSURE_BYTES_MAX,
-      idleTimeout: IDLE_SECONDS,
+      idleTimeout: options.idleSeconds,
       sendPingsAutomatically: true,
       upgrade: (response, request, socketContext) => this.#upgrade(context, response, request, socketContext),
       open: (socket) => {

@@ -103,6 +103,24 @@ describe('connections', () => {
   });
 });
 
+describe('a silent connection', () => {
+  it('is pinged: it stays while it answers, and is cut in the idle time when it does not', async () => {
+    const gateway = await localGateway({ gateway: { limits: { idleSeconds: 8 } } });
+    const alive = await openRaw(gateway.url, gateway.token);
+    alive.answersPings = true;
+    const start = performance.now();
+    const halfOpen = await openRaw(gateway.url, gateway.token);
+    expect(await halfOpen.closed).toBeUndefined();
+    expect(performance.now() - start).toBeLessThan(14_000);
+    expect(halfOpen.pings).toBeGreaterThan(0);
+    expect(alive.pings).toBeGreaterThan(0);
+    alive.write([{ id: 'p', type: 'ping' }]);
+    await alive.when((frames) => frames.some(({ id }) => id === 'p'));
+    const client = await gateway.connect();
+    expect((await client.ask('status')).connections).toBe(2);
+  });
+});
+
 describe('TLS', () => {
   it('is spoken with the configured certificate, on the same routes, and nothing else is', async () => {
     const file = (name: string) => fileURLToPath(new URL(`../support/${name}`, import.meta.url));

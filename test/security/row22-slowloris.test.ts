@@ -2,7 +2,6 @@
  * Goal: those that never finish cost little and are gone soon (scorecard 17 and 22). Method: 2,000 connections that never say
  * hello, 500 heads that never end, bodies without end, and somebody who asks for /health meanwhile.
  */
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gatewayProcess } from '../support/gateway.ts';
@@ -20,7 +19,7 @@ async function lifetime(httpUrl: string, text: string, drip = ''): Promise<numbe
     socket.destroy();
   });
   socket.write(text);
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve)); // a reset is a close, too
   clearInterval(timer);
   return performance.now() - start;
 }
@@ -54,8 +53,7 @@ describe('a gateway', () => {
     ]);
     const health = await healthTimes(httpUrl, closed);
     for (const time of await closed) expect(time).toBeLessThan(15_000);
-    // The opening of 2,500 sockets by this same process is in the slowest ones.
-    expect(health[Math.floor(health.length * 0.9)]).toBeLessThan(50);
+    expect(health[Math.floor(health.length * 0.99)]).toBeLessThan(50);
   }, 40_000);
 
   it('cuts bodies that nobody asked for, large or slow, within 5 s, without keeping them', async () => {
