@@ -5,8 +5,15 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { describeModel } from './agent/models.ts';
+import { ConfigError } from './config/config-error.ts';
+import { readPasswordHash } from './config/password.ts';
 import type { Config } from './config/schema.ts';
-import { TokenCheck } from './gateway/auth.ts';
+import { Access } from './gateway/access.ts';
+import { Clients } from './gateway/clients.ts';
+import { newCounters } from './gateway/counters.ts';
+import { HostCheck } from './gateway/host-check.ts';
+import { NamedTokens } from './gateway/named-tokens.ts';
+import { Pace } from './gateway/pace.ts';
 import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
@@ -31,14 +38,16 @@ export interface RunningGateway {
 
 /** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken. */
 export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
-  const { host, token } = config.gateway;
-  if (token === undefined) throw new DhaavakError('internal', 'a gateway needs a token');
+  const { host, hosts, origins, limits, tls } = config.gateway;
+  const access = await openAccess(config);
   const model = describeModel(config);
   const startedAt = performance.now();
 
   const unlockFolder = lockFolder(config.home);
   const compute = new ComputePool();
   const topics = new Topics();
+  const counters = newCounters();
+  const clients = new Clients(limits, counters);
   const shards = new ShardPool({
     config,
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
@@ -48,8 +57,14 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
   const server = new Server({
     version: VERSION,
-    token: new TokenCheck(token),
     route: createRoute(config.bindings),
+    access,
+    clients,
+    counters,
+    pace: new Pace(limits.requestsPerSecond),
+    hosts: new HostCheck({ host, hosts, origins, tls: tls !== undefined }),
+    idleSeconds: limits.idleSeconds,
+    tls,
     topics,
     log,
     trouble: () => shards.trouble,
@@ -57,10 +72,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
-      connections: server.connections,
+      connections: clients.size,
       rssBytes: process.memoryUsage.rss(),
       shards: await shards.stats(),
       model,
+      counters,
     }),
   });
 
@@ -76,9 +92,19 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await shards.start();
     const port = await server.listen(host, config.gateway.port);
     log.info({ host, port, model }, 'listening');
-    return { url: `ws://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+    return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
   } catch (error) {
     await stop(0);
     throw error;
   }
+}
+
+/** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */
+async function openAccess({ home, gateway: { auth, token } }: Config): Promise<Access> {
+  const password = auth.mode === 'password' ? await readPasswordHash(home) : undefined;
+  if (auth.mode === 'password' && password === undefined) {
+    throw new ConfigError(['gateway.auth.mode is password and none is set: set one with `dhaavak tokens password`']);
+  }
+  if (auth.mode === 'token' && token === undefined) throw new DhaavakError('internal', 'a gateway needs a token');
+  return new Access({ mode: auth.mode, token, password, named: await NamedTokens.open(home) });
 }

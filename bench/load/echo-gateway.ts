@@ -1,13 +1,22 @@
 /** The real front end and link before echoing actors. Prints its port; argument 1 is the number of shards. */
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { configSchema } from '../../src/config/schema.ts';
-import { TokenCheck } from '../../src/gateway/auth.ts';
+import { Access } from '../../src/gateway/access.ts';
+import { Clients } from '../../src/gateway/clients.ts';
+import { newCounters } from '../../src/gateway/counters.ts';
+import { HostCheck } from '../../src/gateway/host-check.ts';
+import { NamedTokens } from '../../src/gateway/named-tokens.ts';
+import { Pace } from '../../src/gateway/pace.ts';
 import { Server } from '../../src/gateway/server.ts';
 import { Topics } from '../../src/gateway/topics.ts';
 import { ShardPool } from '../../src/shards/pool.ts';
 
 const log = pino({ level: 'silent' });
 const topics = new Topics();
+const counters = newCounters();
 const shards = new ShardPool({
   config: configSchema.parse({}),
   count: Number(process.argv[2] ?? 1),
@@ -18,7 +27,16 @@ const shards = new ShardPool({
 });
 const server = new Server({
   version: 'bench',
-  token: new TokenCheck('bench-token-0123456789'),
+  access: new Access({
+    mode: 'token',
+    token: 'bench-token-0123456789',
+    named: await NamedTokens.open(join(tmpdir(), 'no-such-folder')),
+  }),
+  clients: new Clients({ connections: 100_000, connectionsPerAddress: 100_000, unauthenticated: 100_000 }, counters),
+  counters,
+  idleSeconds: 120,
+  pace: new Pace(100_000_000),
+  hosts: new HostCheck({ host: '127.0.0.1', hosts: [], origins: [], tls: false }),
   topics,
   log,
   trouble: () => shards.trouble,

@@ -37,9 +37,9 @@ interface Target {
 
 async function target({ url, ...flags }: ClientFlags): Promise<Target> {
   const { config } = await loadConfig({ flags, env: process.env });
-  const { host, port, token } = config.gateway;
+  const { host, port, token, tls } = config.gateway;
   return {
-    url: url ?? `ws://${reachable(host)}:${port}/ws`,
+    url: url ?? `${tls === undefined ? 'ws' : 'wss'}://${reachable(host)}:${port}/ws`,
     token: token ?? (await readToken(config.home)),
     home: config.home,
   };

@@ -34,6 +34,7 @@ function createProgram(): Command {
   addChat(program);
   addSend(program);
   addStatus(program);
+  addTokens(program);
   return program;
 }
 
@@ -80,6 +81,43 @@ function addStatus(program: Command): void {
     .action(async (flags) => {
       const { status } = await import('./commands/status.ts');
       process.exitCode = await status(flags);
+    });
+}
+
+function addTokens(program: Command): void {
+  const tokens = program.command('tokens').description('let clients in, each with a token of its own');
+  const command = (usage: string): Command => withClientFlags(tokens.command(usage));
+  command('list')
+    .description('show the tokens, without their secrets')
+    .option('--json', 'print one JSON array')
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/tokens.ts')).listTokens(flags);
+    });
+  command('create <name>')
+    .description('make a token and print it, this once')
+    .requiredOption('--scopes <scopes>', 'read, write (with read) or admin (everything)')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('dhaavak tokens create phone --scopes write'))
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/tokens.ts')).createToken(name, flags);
+    });
+  command('revoke <name>')
+    .description('end a token and its connections')
+    .option('--json', 'print one JSON object')
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/tokens.ts')).revokeToken(name, flags);
+    });
+  command('rotate <name>')
+    .description('put a new token in place of the old one and print it, this once')
+    .option('--json', 'print one JSON object')
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/tokens.ts')).rotateToken(name, flags);
+    });
+  command('password')
+    .description('set the password of the mode password, read from standard input; works without a gateway')
+    .addHelpText('after', examples('read -rs P && echo "$P" | dhaavak tokens password'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/tokens.ts')).setPassword(flags);
     });
 }
 

@@ -3,6 +3,7 @@
  * with this. Every object is strict, so that a mistyped key is refused instead of ignored.
  */
 import { z } from 'zod';
+import { isLoopback } from './loopback.ts';
 
 const port = z.int().min(0).max(65_535);
 const milliseconds = z
@@ -53,6 +54,25 @@ const shape = z.strictObject({
       port: port.default(18_789),
       /** Undefined: the one generated in the data folder. */
       token: z.string().min(16, 'a token has at least 16 characters').max(1024).optional(),
+      auth: z.strictObject({ mode: z.enum(['token', 'password', 'none']).default('token') }).prefault({}),
+      origins: z
+        .array(z.string().regex(/^https?:\/\/[a-z0-9.:[\]-]+$/, 'must be an origin such as https://host'))
+        .default([]),
+      hosts: z.array(z.string().regex(/^[a-z0-9.:-]+$/, 'must be a lower-case name without a port')).default([]),
+      limits: z
+        .strictObject({
+          connections: z.int().min(1).max(1_000_000).default(50_000),
+          connectionsPerAddress: z.int().min(1).max(1_000_000).default(1_000),
+          unauthenticated: z.int().min(1).max(1_000_000).default(4_096),
+          idleSeconds: z.int().min(8).max(960).default(120),
+          requestsPerSecond: z.int().min(1).max(1_000_000).default(10_000),
+        })
+        .prefault({}),
+      tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
+    })
+    .refine(({ auth, host }) => auth.mode !== 'none' || isLoopback(host), {
+      path: ['auth', 'mode'],
+      message: 'none lets everybody in and is taken only where gateway.host is a loopback address such as 127.0.0.1',
     })
     .prefault({}),
   home: z.string().min(1).default('~/.dhaavak'),

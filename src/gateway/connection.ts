@@ -1,12 +1,24 @@
 import type { WebSocket } from 'uWebSockets.js';
 import { CLOSE_CODES, DhaavakError, toWireError } from '../protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
-import { HELLO_TIMEOUT_MS, SUBSCRIPTIONS_MAX } from '../protocol/limits.ts';
+import {
+  BACKPRESSURE_BYTES_MAX,
+  BACKPRESSURE_BYTES_MERGE,
+  HELLO_TIMEOUT_MS,
+  SLOW_CLOSE_MS,
+  SUBSCRIPTIONS_MAX,
+} from '../protocol/limits.ts';
+import type { GatewayCounters, Presence } from '../protocol/messages.ts';
 import type { Receiver } from '../shards/receiver.ts';
+import { Backlog } from './backlog.ts';
+import type { Pace } from './pace.ts';
+import type { Grant } from './scopes.ts';
 import type { Topics } from './topics.ts';
 
 /** What uWebSockets.js keeps for each socket. */
 export interface SocketData {
+  /** Where it comes from, as `addressOf` in server.ts names it. */
+  address: string;
   connection: Connection | undefined;
 }
 
@@ -17,26 +29,59 @@ const DROPPED = 2;
 export class Connection implements Receiver {
   readonly #socket: WebSocket<SocketData>;
   readonly #topics: Topics;
+  readonly #counters: GatewayCounters;
   readonly #queued: Uint8Array[] = [];
   readonly #subscriptions = new Set<string>();
   #helloTimer: NodeJS.Timeout | undefined;
+  #slowTimer: NodeJS.Timeout | undefined;
+  /** There while over BACKPRESSURE_BYTES_MERGE wait in the socket. */
+  #backlog: Backlog | undefined;
   #open = true;
+  #allowance = 0;
+  #allowedAt = Number.NEGATIVE_INFINITY;
+  readonly address: string;
   /** Requests that were passed on and not answered yet. */
   inFlight = 0;
   authenticated = false;
+  /** A `hello` is being looked at: nothing may come before its answer. */
+  checking = false;
   /** Whether the client's last frame was JSON text: it gets the same back. */
   speaksJson = false;
+  /** Scopes as bits; see `scopes.ts`. */
+  scopeBits = 0;
+  grant: Grant | undefined;
+  presence: Presence | undefined;
 
-  constructor(socket: WebSocket<SocketData>, topics: Topics) {
+  constructor(socket: WebSocket<SocketData>, topics: Topics, counters: GatewayCounters, address = '') {
     this.#socket = socket;
     this.#topics = topics;
+    this.#counters = counters;
+    this.address = address;
     this.#helloTimer = setTimeout(() => this.close(CLOSE_CODES.helloTimeout, 'no hello in time'), HELLO_TIMEOUT_MS);
   }
 
-  /** `hello` was good: the connection may stay and ask. */
-  accept(): void {
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** `hello` was good: the connection may stay and ask for what its credential is good for. */
+  accept(grant: Grant, presence: Presence): void {
     this.authenticated = true;
+    this.grant = grant;
+    this.presence = presence;
+    this.scopeBits = grant.bits;
     clearTimeout(this.#helloTimer);
+  }
+
+  /** Takes one request off the connection's allowance (a token bucket). False: there is none left in this tick. */
+  spend(pace: Pace): boolean {
+    if (this.#allowedAt !== pace.tick) {
+      this.#allowance = Math.min(pace.burst, this.#allowance + (pace.tick - this.#allowedAt) * pace.perTick);
+      this.#allowedAt = pace.tick;
+    }
+    if (this.#allowance < 1) return false;
+    this.#allowance -= 1;
+    return true;
   }
 
   queue(frame: Uint8Array): boolean {
@@ -47,6 +92,9 @@ export class Connection implements Receiver {
   flush(): void {
     if (this.#open) this.#socket.cork(this.#sendQueued);
     this.#queued.length = 0;
+    if (this.#open && this.#backlog === undefined && this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) {
+      this.#backlog = new Backlog();
+    }
   }
 
   #sendQueued = (): void => {
@@ -55,12 +103,45 @@ export class Connection implements Receiver {
 
   /** Sends one msgpack frame; its bytes are used before this returns. Sending to a closed connection does nothing. */
   send(frame: Uint8Array): void {
-    if (!this.#open) return;
+    const backlog = this.#backlog;
+    if (backlog === undefined) this.#write(frame);
+    else if (this.#open && this.#slowTimer === undefined) {
+      const before = backlog.merged;
+      backlog.add(frame, this.#write);
+      this.#counters.deltasMerged += backlog.merged - before;
+      if (this.#open && this.#socket.getBufferedAmount() + backlog.bytes > BACKPRESSURE_BYTES_MAX) this.#tooSlow();
+    }
+  }
+
+  #write = (frame: Uint8Array): void => {
+    if (!this.#open || this.#slowTimer !== undefined) return;
     const result = this.speaksJson
       ? this.#socket.send(JSON.stringify(decodeFrame(frame)), false)
       : this.#socket.send(frame, true);
-    // The socket is closed by its backpressure limit (see server.ts), so that nothing goes missing unnoticed.
-    if (result === DROPPED) this.close(CLOSE_CODES.tooSlow, 'too slow');
+    // What uWebSockets.js drops at `maxBackpressure` is not lost unnoticed: nothing more is sent, and the code says why.
+    if (result === DROPPED) this.#tooSlow();
+  };
+
+  /**
+   * Too much waits: the client is sent nothing more. Once it has read what was on its way it is told the code (a close
+   * frame stands in line like any other); one that does not read is cut off.
+   */
+  #tooSlow(): void {
+    if (!this.#open || this.#slowTimer !== undefined) return;
+    this.#counters.slowClosed += 1;
+    this.#slowTimer = setTimeout(() => {
+      if (this.#open) this.#socket.close();
+    }, SLOW_CLOSE_MS);
+    this.#leaveTopics();
+  }
+
+  /** The socket has sent some of what waited. */
+  drained(): void {
+    if (!this.#open || this.#socket.getBufferedAmount() > 0) return;
+    if (this.#slowTimer !== undefined) this.close(CLOSE_CODES.tooSlow, 'too slow');
+    const backlog = this.#backlog;
+    this.#backlog = undefined;
+    backlog?.releaseAll(this.#write);
   }
 
   reply(id: string | null, type: string, data: unknown): void {
@@ -88,7 +169,7 @@ export class Connection implements Receiver {
   }
 
   subscribe(session: string): void {
-    if (!this.#open) return;
+    if (!this.#open || this.#slowTimer !== undefined) return;
     this.#subscriptions.add(session);
     this.#topics.add(session, this);
   }
@@ -97,7 +178,7 @@ export class Connection implements Receiver {
     if (this.#subscriptions.delete(session)) this.#topics.remove(session, this);
   }
 
-  /** Closes with a code of `CLOSE_CODES` or RFC 6455. */
+  /** Closes with a code of `CLOSE_CODES` or RFC 6455, after what waits for the client. */
   close(code: number, reason: string): void {
     if (this.#open) this.#socket.end(code, reason);
   }
@@ -106,6 +187,12 @@ export class Connection implements Receiver {
   closed(): void {
     this.#open = false;
     clearTimeout(this.#helloTimer);
+    clearTimeout(this.#slowTimer);
+    this.#backlog = undefined;
+    this.#leaveTopics();
+  }
+
+  #leaveTopics(): void {
     for (const session of this.#subscriptions) this.#topics.remove(session, this);
     this.#subscriptions.clear();
   }

@@ -9,27 +9,19 @@ import type { Route } from '../inbound/route.ts';
 import { checkRequest } from '../protocol/check.ts';
 import { CLOSE_CODES, DhaavakError } from '../protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
-import {
-  DEPTH_MAX,
-  FRAME_BYTES_MAX,
-  FRAME_BYTES_MAX_UNAUTHENTICATED,
-  IN_FLIGHT_MAX,
-  PROTOCOL_MAX,
-  PROTOCOL_MIN,
-  SUBSCRIPTIONS_MAX,
-  TEXT_LENGTH_MAX,
-  VALUES_MAX,
-} from '../protocol/limits.ts';
-import type { GatewayStatus, Limits, REQUESTS, Replies, RequestType } from '../protocol/messages.ts';
+import { FRAME_BYTES_MAX_UNAUTHENTICATED, IN_FLIGHT_MAX } from '../protocol/limits.ts';
+import type { GatewayStatus, REQUESTS, Replies, RequestType } from '../protocol/messages.ts';
 import { FrameError, type Head, sessionOf, skim } from '../protocol/skim.ts';
 import { shardOf, shardOfBytes } from '../shards/placement.ts';
 import type { Receiver } from '../shards/receiver.ts';
-import type { TokenCheck } from './auth.ts';
 import type { Connection } from './connection.ts';
+import { type LoginContext, login, refuse } from './login.ts';
+import type { Pace } from './pace.ts';
+import { checkScope } from './scopes.ts';
+import { createToken, revokeToken, rotateToken } from './token-requests.ts';
 
-export interface RequestContext {
-  version: string;
-  token: TokenCheck;
+export interface RequestContext extends LoginContext {
+  pace: Pace;
   status(): Promise<GatewayStatus>;
   /** The agent of a new session that names none. */
   route: Route;
@@ -38,15 +30,6 @@ export interface RequestContext {
     request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
   };
 }
-
-const LIMITS: Limits = {
-  frameBytesMax: FRAME_BYTES_MAX,
-  depthMax: DEPTH_MAX,
-  valuesMax: VALUES_MAX,
-  inFlightMax: IN_FLIGHT_MAX,
-  subscriptionsMax: SUBSCRIPTIONS_MAX,
-  textLengthMax: TEXT_LENGTH_MAX,
-};
 
 /** Handles one WebSocket message. Never throws: whatever is wrong is told to the client. */
 export function handleMessage(context: RequestContext, connection: Connection, message: ArrayBuffer, binary: boolean) {
@@ -57,14 +40,17 @@ export function handleMessage(context: RequestContext, connection: Connection, m
   }
   let id: string | null = null;
   try {
+    const paid = !connection.authenticated || connection.spend(context.pace);
     const frame = binary ? Buffer.from(message) : frameOfJson(message);
     const head = skim(frame);
     id = head.id;
+    if (!paid) throw tooFast(context);
     if (connection.authenticated) handleRequest(context, connection, head, frame);
     else handleHello(context, connection, head, frame);
   } catch (error) {
-    connection.fail(error instanceof FrameError ? error.id : id, error);
-    if (!connection.authenticated) connection.close(closeCodeOf(error), 'no good hello');
+    const failed = error instanceof FrameError ? error.id : id;
+    if (connection.authenticated) connection.fail(failed, error);
+    else refuse(connection, failed, error);
   }
 }
 
@@ -80,37 +66,22 @@ function frameOfJson(message: ArrayBuffer): Buffer {
   }
 }
 
-function closeCodeOf(error: unknown): number {
-  if (!(error instanceof DhaavakError)) return CLOSE_CODES.invalidFrame;
-  if (error.code === 'unauthorized' || error.code === 'hello_required') return CLOSE_CODES.unauthorized;
-  if (error.code === 'protocol_unsupported') return CLOSE_CODES.protocolUnsupported;
-  return CLOSE_CODES.invalidFrame;
-}
-
 function handleHello(context: RequestContext, connection: Connection, head: Head, frame: Buffer): void {
+  if (connection.checking) {
+    throw new DhaavakError('hello_required', 'wait for the answer to hello before the next request', { param: 'type' });
+  }
   if (head.type !== 'hello')
     throw new DhaavakError('hello_required', 'the first request must be hello', { param: 'type' });
-  const { protocol, auth } = decode('hello', frame);
-  const [lowest, highest] = protocol;
-  if (lowest > PROTOCOL_MAX || highest < PROTOCOL_MIN) {
-    throw new DhaavakError('protocol_unsupported', `this gateway speaks protocol ${PROTOCOL_MIN} to ${PROTOCOL_MAX}`, {
-      param: 'data.protocol',
-    });
-  }
-  if (!context.token.matches(auth.token)) {
-    throw new DhaavakError('unauthorized', 'the token is wrong', { param: 'data.auth.token' });
-  }
-  connection.accept();
-  const welcome: Replies['hello'] = {
-    protocol: Math.min(highest, PROTOCOL_MAX),
-    server: { name: 'dhaavak', version: context.version },
-    limits: LIMITS,
-    features: ['json'],
-  };
-  connection.reply(head.id, 'welcome', welcome);
+  login(context, connection, head.id, decode('hello', frame));
+}
+
+function tooFast({ counters, pace }: RequestContext): DhaavakError {
+  counters.rateLimited += 1;
+  return new DhaavakError('rate_limited', 'too many requests in a second', { retryAfterMs: pace.tickMs });
 }
 
 function handleRequest(context: RequestContext, connection: Connection, head: Head, frame: Buffer): void {
+  checkScope(connection.scopeBits, head.type);
   switch (head.type as RequestType) {
     case 'message.send':
       if (connection.subscriptionsFull) connection.checkSubscription(sessionOf(frame, head) ?? MAIN_SESSION);
@@ -147,13 +118,40 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     }
     case 'status':
       decode('status', frame);
-      void context.status().then((status) => connection.reply(head.id, 'result', status));
+      answer(connection, head.id, context.status());
+      break;
+    case 'presence.list': {
+      const { watch } = decode('presence.list', frame);
+      if (watch !== undefined) context.clients.watch(connection, watch);
+      connection.reply(head.id, 'result', context.clients.list());
+      break;
+    }
+    case 'token.list':
+      decode('token.list', frame);
+      connection.reply(head.id, 'result', { tokens: context.access.named.list() });
+      break;
+    case 'token.create':
+      answer(connection, head.id, createToken(context, decode('token.create', frame)));
+      break;
+    case 'token.revoke':
+      answer(connection, head.id, revokeToken(context, decode('token.revoke', frame)));
+      break;
+    case 'token.rotate':
+      answer(connection, head.id, rotateToken(context, decode('token.rotate', frame)));
       break;
     case 'hello':
       throw new DhaavakError('invalid_request', 'hello was said already', { param: 'type' });
     default:
       throw new DhaavakError('unknown_type', `no request has the type ${head.type}`, { param: 'type' });
   }
+}
+
+/** Replies when `result` is there. */
+function answer(connection: Connection, id: string, result: Promise<Replies[RequestType]>): void {
+  result.then(
+    (data) => connection.reply(id, 'result', data),
+    (error: unknown) => connection.fail(id, error),
+  );
 }
 
 /** Passes the frame to the shard of its session: `key`, or where that is undefined the one the frame names. */

@@ -17,6 +17,9 @@ export const ERROR_CODES = {
   hello_required: { meaning: 'The first request of a connection must be `hello`.', retryable: false },
   protocol_unsupported: { meaning: 'Client and server share no protocol version.', retryable: false },
   unauthorized: { meaning: 'The credential is missing or wrong.', retryable: false },
+  forbidden: { meaning: 'The credential does not have the scope this request needs.', retryable: false },
+  rate_limited: { meaning: 'Too many requests in a second, or too many failed logins.', retryable: true },
+  conflict: { meaning: 'The name is taken, or there are as many as there may be.', retryable: false },
   not_found: { meaning: 'The session, run or agent does not exist; `param` names which.', retryable: false },
   busy: { meaning: 'The mailbox of this session is full; nothing was accepted.', retryable: true },
   too_many_requests: { meaning: 'A limit in `welcome.limits` is reached.', retryable: true },
@@ -106,4 +109,5 @@ export const CLOSE_CODES = {
   helloTimeout: 4408,
   tooLarge: 4413,
   tooSlow: 4429,
+  rateLimited: 4430,
 } as const;

@@ -26,5 +26,13 @@ export const HISTORY_PAGE_MAX = 200;
 export const LIST_PAGE_MAX = 200;
 /** Title of a session, in Unicode code points. */
 export const TITLE_LENGTH_MAX = 200;
-/** Bytes that may wait in a connection's socket before it counts as too slow and is closed. */
+/** Bytes that may wait in a connection's socket before deltas are merged for it. */
+export const BACKPRESSURE_BYTES_MERGE = 64 * 1024;
+/** Time a connection over BACKPRESSURE_BYTES_MAX has to read what it was sent and why it is closed, in milliseconds. */
+export const SLOW_CLOSE_MS = 4_000;
+/** Connections in one answer to `presence.list`. */
+export const PRESENCE_MAX = 500;
+/** When a connection that was sent `goaway` should try again, in milliseconds. */
+export const RECONNECT_AFTER_MS = 2_000;
+/** Bytes that may wait for a connection before it counts as too slow and is closed. */
 export const BACKPRESSURE_BYTES_MAX = 1024 * 1024;

@@ -22,12 +22,20 @@ export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
 export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const;
 export type FollowUp = (typeof FOLLOW_UPS)[number];
 
+/** What a credential may be good for: `write` includes `read`, `admin` everything. */
+export const SCOPES = ['read', 'write', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
 /** What can be asked, by type. Every schema is strict: an unknown field is refused by name. */
 export const REQUESTS = {
   hello: z.strictObject({
     protocol: z.tuple([z.int().min(1), z.int().min(1)]),
     client: z.strictObject({ name, version: z.string().max(64) }),
-    auth: z.strictObject({ token: z.string().min(1).max(1024) }),
+    auth: z.strictObject({
+      token: z.string().min(1).max(1024).optional(),
+      password: z.string().min(1).max(1024).optional(),
+    }),
   }),
   ping: z.strictObject({}),
   status: z.strictObject({}),
@@ -74,6 +82,11 @@ export const REQUESTS = {
     before: z.int().positive().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
+  'presence.list': z.strictObject({ watch: z.boolean().optional() }),
+  'token.list': z.strictObject({}),
+  'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
+  'token.revoke': z.strictObject({ name: word }),
+  'token.rotate': z.strictObject({ name: word }),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -161,11 +174,56 @@ export interface GatewayStatus {
     restarts: number;
   }[];
   model: string;
+  /** Since the start; see docs/protocol.md. */
+  counters: GatewayCounters;
+}
+
+/** What was done to clients, counted. */
+export interface GatewayCounters {
+  /** Deltas that were merged with others, or left out before the whole text. */
+  deltasMerged: number;
+  /** Connections closed because they read too slowly. */
+  slowClosed: number;
+  rateLimited: number;
+  loginsFailed: number;
+  lockouts: number;
+  /** Refused for their Origin or Host header. */
+  refusedOrigins: number;
+  /** Refused because there were too many connections. */
+  refusedFull: number;
+  /** Connections closed because their token was revoked or rotated. */
+  tokensClosed: number;
+}
+
+/** A named token without the secret. Times in milliseconds since the epoch. */
+export interface TokenInfo {
+  name: string;
+  scopes: Scope[];
+  createdAt: number;
+  rotatedAt: number | null;
+}
+
+/** An authenticated connection as others see it. */
+export interface Presence {
+  /** Unique until the gateway stops. */
+  id: number;
+  client: { name: string; version: string };
+  /** Milliseconds since the epoch. */
+  connectedAt: number;
+  /** The name of its credential. */
+  token: string;
+  scopes: Scope[];
 }
 
 /** Data of the reply to each request: `welcome`, `pong`, `ack` or `result`. */
 export interface Replies {
-  hello: { protocol: number; server: { name: string; version: string }; limits: Limits; features: string[] };
+  hello: {
+    protocol: number;
+    server: { name: string; version: string };
+    limits: Limits;
+    features: string[];
+    scopes: Scope[];
+  };
   ping: Record<string, never>;
   status: GatewayStatus;
   subscribe: { session: string; epoch: string; seq: number; recovered: boolean };
@@ -180,6 +238,11 @@ export interface Replies {
   'session.reset': { session: Session };
   'session.delete': { session: string };
   'session.history': { session: string; entries: HistoryEntry[]; more: boolean };
+  'presence.list': { connections: Presence[]; total: number };
+  'token.list': { tokens: TokenInfo[] };
+  'token.create': { name: string; scopes: Scope[]; token: string };
+  'token.revoke': { name: string; closed: number };
+  'token.rotate': { name: string; token: string; closed: number };
 }
 
 /** The frame type that answers each request. */
@@ -198,6 +261,11 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'presence.list': 'result',
+  'token.list': 'result',
+  'token.create': 'result',
+  'token.revoke': 'result',
+  'token.rotate': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */
@@ -206,6 +274,17 @@ export interface EventPosition {
   /** Counts the events of this session's stream; a gap is a missed event. */
   seq: number;
   epoch: string;
+  /**
+   * Deltas right before this event that a slow connection was not sent on their own: their text is part of this event's.
+   * `seq` jumps by as many.
+   */
+  skipped?: number;
+}
+
+/** Data of the events that belong to no session. */
+export interface GatewayEvents {
+  goaway: { reconnectAfterMs: number };
+  presence: { change: 'joined' | 'left'; connection: Presence };
 }
 
 /** Data of the events of a session, by type, in the order they occur in a run. */

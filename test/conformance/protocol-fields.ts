@@ -9,14 +9,18 @@ import type {
   EventPosition,
   Events,
   EventType,
+  GatewayCounters,
+  GatewayEvents,
   GatewayStatus,
   HistoryEntry,
   Limits,
+  Presence,
   Replies,
   RequestData,
   RequestType,
   RunStatus,
   Session,
+  TokenInfo,
   Usage,
 } from '../../src/protocol/messages.ts';
 
@@ -24,9 +28,17 @@ import type {
 type Fields<Shape> = Record<keyof Required<Shape>, true>;
 
 export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
-  hello: { protocol: true, server: true, limits: true, features: true },
+  hello: { protocol: true, server: true, limits: true, features: true, scopes: true },
   ping: {},
-  status: { version: true, uptimeMs: true, connections: true, rssBytes: true, shards: true, model: true },
+  status: {
+    version: true,
+    uptimeMs: true,
+    connections: true,
+    rssBytes: true,
+    shards: true,
+    model: true,
+    counters: true,
+  },
   subscribe: { session: true, epoch: true, seq: true, recovered: true },
   unsubscribe: { session: true },
   'message.send': { session: true, message: true, queued: true, duplicate: true },
@@ -38,9 +50,18 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'session.reset': { session: true },
   'session.delete': { session: true },
   'session.history': { session: true, entries: true, more: true },
+  'presence.list': { connections: true, total: true },
+  'token.list': { tokens: true },
+  'token.create': { name: true, scopes: true, token: true },
+  'token.revoke': { name: true, closed: true },
+  'token.rotate': { name: true, token: true, closed: true },
 };
 
-export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
+export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
+  [T in keyof GatewayEvents]: Fields<GatewayEvents[T]>;
+} = {
+  goaway: { reconnectAfterMs: true },
+  presence: { change: true, connection: true },
   'message.inbound': { message: true, text: true },
   'run.start': { run: true, message: true, model: true },
   'run.model': { run: true, model: true, error: true },
@@ -53,7 +74,7 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } = {
 };
 
 export const FRAME_FIELDS: Fields<Frame> = { id: true, type: true, timestamp: true, data: true, error: true };
-export const POSITION_FIELDS: Fields<EventPosition> = { session: true, seq: true, epoch: true };
+export const POSITION_FIELDS: Fields<EventPosition> = { session: true, seq: true, epoch: true, skipped: true };
 export const ERROR_FIELDS: Fields<WireError> = {
   code: true,
   message: true,
@@ -92,7 +113,7 @@ export const ENTRY_FIELDS: Fields<HistoryEntry> = {
 /** Shapes that stand in one row, in code letters: section, field, and what must be in it. */
 export const NESTED: [string, string, object][] = [
   ['`hello`', 'client', { name: true, version: true } satisfies Fields<RequestData<'hello'>['client']>],
-  ['`hello`', 'auth', { token: true } satisfies Fields<RequestData<'hello'>['auth']>],
+  ['`hello`', 'auth', { token: true, password: true } satisfies Fields<RequestData<'hello'>['auth']>],
   [
     '`hello`',
     'limits',
@@ -123,6 +144,30 @@ export const NESTED: [string, string, object][] = [
     'usage',
     { inputTokens: true, outputTokens: true, cost: true, estimated: true } satisfies Fields<Usage>,
   ],
+  [
+    '`status`',
+    'counters',
+    {
+      deltasMerged: true,
+      slowClosed: true,
+      rateLimited: true,
+      loginsFailed: true,
+      lockouts: true,
+      refusedOrigins: true,
+      refusedFull: true,
+      tokensClosed: true,
+    } satisfies Fields<GatewayCounters>,
+  ],
+  [
+    '`presence.list`',
+    'connections',
+    { id: true, client: true, connectedAt: true, token: true, scopes: true } satisfies Fields<Presence>,
+  ],
+  [
+    '`token.list`',
+    'tokens',
+    { name: true, scopes: true, createdAt: true, rotatedAt: true } satisfies Fields<TokenInfo>,
+  ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],
@@ -141,6 +186,10 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   HISTORY_PAGE_MAX: 'entries of a page of history',
   LIST_PAGE_MAX: 'entries of a page of sessions',
   TITLE_LENGTH_MAX: 'characters of a title',
+  BACKPRESSURE_BYTES_MERGE: 'bytes waiting before deltas are merged',
+  SLOW_CLOSE_MS: 'milliseconds a slow client has to read why it is closed',
+  PRESENCE_MAX: 'connections in an answer to `presence.list`',
+  RECONNECT_AFTER_MS: 'milliseconds in `goaway`',
   BACKPRESSURE_BYTES_MAX: 'bytes waiting for a slow client',
   PROTOCOL_MIN: 'lowest protocol version',
   PROTOCOL_MAX: 'highest protocol version',

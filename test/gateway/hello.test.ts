@@ -1,9 +1,12 @@
 /** Goal: nothing happens before a good hello. Method: every bad one, each on a connection of its own, told apart by code. */
 import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../src/gateway/connection.ts';
+import { newCounters } from '../../src/gateway/counters.ts';
+import { grantOf } from '../../src/gateway/scopes.ts';
 import { Topics } from '../../src/gateway/topics.ts';
 import { CLOSE_CODES } from '../../src/protocol/errors.ts';
 import { HELLO_TIMEOUT_MS } from '../../src/protocol/limits.ts';
+import type { Presence } from '../../src/protocol/messages.ts';
 import { localGateway, type TestGateway } from '../support/gateway.ts';
 import { openRaw } from '../support/raw-socket.ts';
 import { VALID_REQUESTS } from '../support/valid-requests.ts';
@@ -36,6 +39,7 @@ describe('hello', () => {
         textLengthMax: 262_144,
       },
       features: ['json'],
+      scopes: ['admin'],
     });
   });
 
@@ -65,7 +69,7 @@ describe('hello', () => {
       [{ ...withoutAuth, auth: true }, 'data.auth'],
       [{ ...withoutAuth, auth: token }, 'data.auth'],
       [{ ...withoutAuth, auth: {} }, 'data.auth.token'],
-      [{ ...withoutAuth, auth: { password: token } }, 'data.auth.token'],
+      [{ ...withoutAuth, auth: { token, password: token } }, 'data.auth.token'],
       [{ ...withoutAuth, auth: { token: '' } }, 'data.auth.token'],
       [{ ...withoutAuth, auth: { token: null } }, 'data.auth.token'],
       [{ ...withoutAuth, auth: { token: true } }, 'data.auth.token'],
@@ -179,10 +183,10 @@ describe('hello', () => {
     try {
       const end = vi.fn();
       const open = () =>
-        new Connection({ end } as unknown as ConstructorParameters<typeof Connection>[0], new Topics());
+        new Connection({ end } as unknown as ConstructorParameters<typeof Connection>[0], new Topics(), newCounters());
       open();
       const welcomed = open();
-      welcomed.accept();
+      welcomed.accept(grantOf('admin', ['admin']), {} as Presence);
       const gone = open();
       gone.closed();
       vi.advanceTimersByTime(HELLO_TIMEOUT_MS - 1);

@@ -152,18 +152,25 @@ describe('JSON mode', () => {
 });
 
 describe('HTTP', () => {
-  it('has /health and /ready, and a 404 that says what there is', async () => {
-    const { httpUrl } = await localGateway();
+  it('has /health, /ready and /status, takes no body, and a 404 says what there is', async () => {
+    const { httpUrl, token } = await localGateway();
     const get = async (path: string, init?: RequestInit) => {
       const response = await fetch(`${httpUrl}${path}`, init);
       return [response.status, response.headers.get('content-type'), await response.json()];
     };
     expect(await get('/health')).toEqual([200, 'application/json', { status: 'ok' }]);
     expect(await get('/ready')).toEqual([200, 'application/json', { status: 'ready' }]);
-    const missing = [404, 'application/json', { status: 'not found', try: ['/health', '/ready', '/ws'] }];
+    const headers = { authorization: `Bearer ${token}` };
+    const paths = ['/health', '/ready', '/status', '/ws'];
+    const missing = [404, 'application/json', { status: 'not found', try: paths }];
     for (const path of ['/', '/healthy', '/ws', '/../etc/passwd', '/%00', '/constructor']) {
-      expect(await get(path)).toEqual(missing);
+      expect(await get(path, { headers })).toEqual(missing);
     }
-    expect(await get('/health', { method: 'POST', body: 'x'.repeat(100_000) })).toEqual(missing);
+    expect(await get('/health', { method: 'POST', headers })).toEqual(missing);
+    expect(await get('/status', { headers })).toEqual([
+      200,
+      'application/json',
+      expect.objectContaining({ connections: 0, model: 'offline' }),
+    ]);
   });
 });

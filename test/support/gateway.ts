@@ -60,7 +60,7 @@ export async function localGateway(config: ConfigInput = {}): Promise<LocalGatew
   const parsed = configSchema.parse({
     ...config,
     home,
-    gateway: { port: 0, token: TEST_TOKEN },
+    gateway: { ...config.gateway, port: 0, token: TEST_TOKEN },
     log: { level: 'silent' },
   });
   const gateway = await startGateway(parsed, pino({ level: 'silent' }));

@@ -11,11 +11,14 @@ import { helloData, pack } from './wire-client.ts';
 
 const BINARY = 0x82;
 const CLOSE = 8;
+const PING = 9;
+/** An empty pong, masked. */
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 
 /** Opens a connection, upgrades it and, where a token is given, says hello. It is closed with the test. */
-export async function openRaw(url: string, token?: string): Promise<RawSocket> {
+export async function openRaw(url: string, token?: string, localAddress = '127.0.0.1'): Promise<RawSocket> {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({ port: Number(port), host: hostname, localAddress });
   onTestFinished(() => void socket.destroy());
   const raw = new RawSocket(socket);
   socket.write(
@@ -32,6 +35,9 @@ export async function openRaw(url: string, token?: string): Promise<RawSocket> {
 
 export class RawSocket {
   readonly frames: Frame[] = [];
+  pings = 0;
+  /** Whether pings are answered, as by any WebSocket library. */
+  answersPings = false;
   /** Resolves when the TCP connection is gone, with the WebSocket close code if one was sent. */
   readonly closed: Promise<number | undefined>;
   readonly upgraded: Promise<void>;
@@ -108,7 +114,10 @@ export class RawSocket {
       const payload = bytes.subarray(start, start + length);
       this.#bytes = bytes.subarray(start + length);
       if (((bytes[0] as number) & 0x0f) === CLOSE) this.#closeCode = length >= 2 ? payload.readUInt16BE(0) : undefined;
-      else this.frames.push(decodeFrame(payload));
+      else if (((bytes[0] as number) & 0x0f) === PING) {
+        this.pings += 1;
+        if (this.answersPings) this.#socket.write(PONG);
+      } else this.frames.push(decodeFrame(payload));
       this.#look();
     }
   }

@@ -25,6 +25,11 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'session.reset': { session: MAIN },
   'session.delete': { session: 'agent:main:dm:api:deleted' },
   'session.history': { session: MAIN, before: 9, limit: 2 },
+  'presence.list': { watch: false },
+  'token.list': {},
+  'token.create': { name: 'somebody', scopes: ['read'] },
+  'token.revoke': { name: 'nobody' },
+  'token.rotate': { name: 'nobody' },
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -43,6 +48,11 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'session.reset': ['session'],
   'session.delete': ['session'],
   'session.history': ['session'],
+  'presence.list': [],
+  'token.list': [],
+  'token.create': ['name', 'scopes'],
+  'token.revoke': ['name'],
+  'token.rotate': ['name'],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];

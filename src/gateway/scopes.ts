@@ -1,0 +1,74 @@
+/**
+ * What a credential may do. The server grants scopes to credentials; nothing a client says about them is read anywhere.
+ * A request type or route without an entry here does not compile.
+ */
+import { DhaavakError } from '../protocol/errors.ts';
+import type { RequestType, Scope } from '../protocol/messages.ts';
+
+/** `write` includes `read`, since the sender of a message hears its session; `admin` includes both. */
+const GRANTED_BITS = { read: 0b001, write: 0b011, admin: 0b111 } as const satisfies Record<Scope, number>;
+const REQUIRED_BIT = { read: 0b001, write: 0b010, admin: 0b100 } as const satisfies Record<Scope, number>;
+
+/** The scope each request needs. */
+export const REQUEST_SCOPES = {
+  hello: 'read',
+  ping: 'read',
+  status: 'read',
+  subscribe: 'read',
+  unsubscribe: 'read',
+  'message.send': 'write',
+  'message.cancel': 'write',
+  'session.create': 'write',
+  'session.get': 'read',
+  'session.history': 'read',
+  'session.list': 'read',
+  'session.update': 'write',
+  'session.reset': 'write',
+  'session.delete': 'write',
+  'presence.list': 'read',
+  'token.list': 'admin',
+  'token.create': 'admin',
+  'token.revoke': 'admin',
+  'token.rotate': 'admin',
+} as const satisfies Record<RequestType, Scope>;
+
+/** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */
+export const ROUTE_SCOPES = {
+  '/health': 'open',
+  /** Without a credential it says 200 or 503 and no more. */
+  '/ready': 'open',
+  '/status': 'read',
+} as const satisfies Record<string, Scope | 'open'>;
+
+export type Route = keyof typeof ROUTE_SCOPES;
+
+/** By type, for the one look-up a request costs. A Map: what a client sends as a type is no key of a prototype here. */
+const REQUIRED_BITS: ReadonlyMap<string, number> = new Map(
+  Object.entries(REQUEST_SCOPES).map(([type, scope]) => [type, REQUIRED_BIT[scope]]),
+);
+
+/** A credential that was recognised. */
+export interface Grant {
+  /** `admin`, `password`, `none`, or the name of a token. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** The scopes as bits. */
+  readonly bits: number;
+}
+
+export function grantOf(name: string, scopes: readonly Scope[]): Grant {
+  return { name, scopes, bits: scopes.reduce((bits, scope) => bits | GRANTED_BITS[scope], 0) };
+}
+
+/** Throws `forbidden` when `bits` do not cover the request. A type that does not exist passes: it is refused as such. */
+export function checkScope(bits: number, type: string): void {
+  const required = REQUIRED_BITS.get(type);
+  if (required === undefined || (bits & required) !== 0) return;
+  throw new DhaavakError('forbidden', `${type} needs the scope ${REQUEST_SCOPES[type as RequestType]}`, {
+    param: 'type',
+  });
+}
+
+export function mayRead({ bits }: Grant): boolean {
+  return (bits & REQUIRED_BIT.read) !== 0;
+}
