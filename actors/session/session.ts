@@ -34,6 +34,7 @@ export function sessionKind(
   return {
     kind: 'session',
     mailboxMax: config.sessions.mailboxMax,
+    activeMax: dependencies.activeMax,
     idleMs: config.sessions.idleMs,
     deadlineMs: config.sessions.runTimeoutMs,
     create: (context) => new SessionActor(context, dependencies),

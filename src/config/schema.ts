@@ -38,6 +38,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       mailboxMax: z.int().min(1).max(10_000).default(100),
       idleMs: milliseconds.default(600_000),
+      activeMax: z.int().min(1).max(10_000_000).default(50_000),
       runTimeoutMs: milliseconds.default(600_000),
       followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
       debounceMs: z.int().min(0).max(60_000).default(500),

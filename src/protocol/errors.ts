@@ -18,7 +18,10 @@ export const ERROR_CODES = {
   protocol_unsupported: { meaning: 'Client and server share no protocol version.', retryable: false },
   unauthorized: { meaning: 'The credential is missing or wrong.', retryable: false },
   not_found: { meaning: 'The session, run or agent does not exist; `param` names which.', retryable: false },
-  busy: { meaning: 'The mailbox of this session is full; nothing was accepted.', retryable: true },
+  busy: {
+    meaning: 'The mailbox of this session is full, or too many sessions are at work; nothing was accepted.',
+    retryable: true,
+  },
   too_many_requests: { meaning: 'A limit in `welcome.limits` is reached.', retryable: true },
   stopped: { meaning: 'The session crashed too often and is paused; accepted messages are kept.', retryable: true },
   cancelled: { meaning: 'The run was cancelled.', retryable: false },
