@@ -44,6 +44,17 @@ export const configSchema = z.strictObject({
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
       overflow: z.enum(['old', 'new']).default('old'),
+      cleanUp: z
+        .strictObject({
+          afterMs: z
+            .int()
+            .positive()
+            .max(10 * 366 * 24 * 3_600_000)
+            .default(24 * 3_600_000),
+          action: z.enum(['passivate', 'delete']).default('passivate'),
+          types: z.array(z.enum(['dm', 'group'])).default(['dm', 'group']),
+        })
+        .prefault({}),
     })
     .prefault({}),
   models: z

@@ -6,6 +6,7 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
@@ -105,6 +106,7 @@ const api: ShardControl = {
     return { sessions: actors, running, queued, deadLetters };
   },
   async drain(timeoutMs) {
+    cleanUp.stop();
     const outcome = await system.drain(timeoutMs);
     await store.close();
     return outcome;
@@ -117,6 +119,14 @@ for (const agent of Object.values(config.agents)) {
   tools.view(agent.tools);
   models.resolve(agent.model);
 }
+
+const cleanUp = new CleanUp({
+  store,
+  rule: config.sessions.cleanUp,
+  log,
+  isOurs: (key) => shardOf(key, shards) === index,
+  expire: (key, before) => session(key).control({ type: 'expire', before }),
+});
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);

@@ -168,3 +168,29 @@ describe('sessions.activeMax', () => {
     await client.ask('message.cancel', { session: keys[1] });
   });
 });
+
+describe('sessions.cleanUp', () => {
+  it('deletes sessions of the types named when nobody has used them for long, and no other', async () => {
+    const { models, server } = await scriptedModel({ text: ['a'] }, { text: ['b'] }, { text: ['c'] }, STALLS);
+    const cleanUp = { action: 'delete' as const, afterMs: 500, types: ['dm' as const] };
+    const client = await (await localGateway({ models, shards: { count: 2 }, sessions: { cleanUp } })).connect();
+    const created = async (type: 'dm' | 'group', user: string) =>
+      (await client.ask('session.create', { type, user })).session.id;
+    const [group, idle] = [await created('group', 'team'), await created('dm', 'idle')];
+    for (const session of [MAIN, group, idle]) {
+      await client.runEnd((await client.ask('message.send', { session, text: 'hello' })).message);
+    }
+    const works = await created('dm', 'works');
+    await client.ask('message.send', { session: works, text: 'long' });
+    await server.request(3);
+    const gone = await client.event('session.update', ({ data }) => data.session === idle);
+    expect(gone.data.deleted).toBe(true);
+    // A second round has come by when a session that came later is gone.
+    const later = await created('dm', 'later');
+    await client.ask('subscribe', { session: later });
+    await client.event('session.update', ({ data }) => data.session === later);
+    const left = await client.ask('session.list');
+    expect(left.sessions.map(({ id }) => id).sort()).toEqual([works, group, MAIN].sort());
+    await client.ask('message.cancel', { session: works });
+  });
+});
