@@ -13,6 +13,8 @@ export interface AdminParts {
   transcript: Transcript;
   shared: SessionDependencies;
   now(): number;
+  /** Whether anything runs or waits. */
+  working(): boolean;
   /** Cancels what runs and waits. */
   cancelAll(): void;
   /** Resolves when nothing runs. */
@@ -73,6 +75,13 @@ export class SessionAdmin {
     this.#deletion ??= this.#remove(session);
     await this.#deletion;
     return { session: events.session };
+  }
+
+  /** Deletes a session that was not active since `before`, in milliseconds since the epoch, and has no work. */
+  async expire(before: number): Promise<undefined> {
+    const { session } = this.#parts.record;
+    if (session !== undefined && session.lastActive < before && !this.#parts.working()) await this.delete();
+    return undefined;
   }
 
   async #remove(session: Session | undefined): Promise<void> {

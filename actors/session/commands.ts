@@ -8,7 +8,7 @@ import {
   THINKING_LEVELS,
   type ThinkingLevel,
 } from '../../src/protocol/messages.ts';
-import type { SessionChanges } from './control.ts';
+import type { SaidCommand, SessionChanges } from './control.ts';
 
 /** The session as a command sees it. */
 export interface CommandTarget {
@@ -52,12 +52,6 @@ const COMMANDS: Record<string, Command> = {
   help: { help: 'this list', run: help },
   whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
 };
-
-/** A command and what was said after it. */
-export interface SaidCommand {
-  name: string;
-  argument: string;
-}
 
 /** The command a text is; undefined for any other text, a slash and an unknown word included. */
 export function commandIn(text: string): SaidCommand | undefined {

@@ -1,5 +1,4 @@
 import type { FollowUp, Session } from '../../src/protocol/messages.ts';
-import type { SaidCommand } from './commands.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -8,6 +7,12 @@ export interface SessionChanges {
   thinkingLevel?: Session['thinkingLevel'] | undefined;
   title?: string | null | undefined;
   followUp?: FollowUp | null | undefined;
+}
+
+/** A command and what was said after it. */
+export interface SaidCommand {
+  name: string;
+  argument: string;
 }
 
 /** The message that a command is. */
@@ -27,6 +32,8 @@ export type SessionControl =
   | { type: 'update'; changes: SessionChanges }
   | { type: 'reset' }
   | { type: 'delete' }
+  /** Deletes the session unless it was active since `before`, in milliseconds since the epoch, or has work. */
+  | { type: 'expire'; before: number }
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
@@ -49,6 +56,7 @@ export interface SessionAnswers {
   update: { session: Session };
   reset: { session: Session };
   delete: { session: string };
+  expire: undefined;
   command: undefined;
   cancel: { cancelled: string[] };
   bury: undefined;

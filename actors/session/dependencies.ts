@@ -10,6 +10,8 @@ import type { Emit } from './event-stream.ts';
 /** What every session of a shard shares. */
 export interface SessionDependencies {
   config: Config;
+  /** Sessions of this shard in memory. */
+  activeMax: number;
   store: Store;
   models: Models;
   tools: ToolRegistry;

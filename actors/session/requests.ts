@@ -231,6 +231,8 @@ function asUserError(error: unknown): DhaavakError | undefined {
   switch (error.code) {
     case 'busy':
       return new DhaavakError('busy', 'the mailbox of this session is full', { retryAfterMs: 500 });
+    case 'full':
+      return new DhaavakError('busy', 'too many sessions are at work', { retryAfterMs: 1_000 });
     case 'stopped':
       return new DhaavakError('stopped', 'this session crashed too often and is paused', retry);
     default:

@@ -7,8 +7,8 @@ import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { SessionAdmin } from './admin.ts';
 import { boundedText } from './bounds.ts';
-import { answerCommand, type SaidCommand } from './commands.ts';
-import type { CommandMessage, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
+import { answerCommand } from './commands.ts';
+import type { CommandMessage, SaidCommand, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
@@ -34,6 +34,7 @@ export function sessionKind(
   return {
     kind: 'session',
     mailboxMax: config.sessions.mailboxMax,
+    activeMax: dependencies.activeMax,
     idleMs: config.sessions.idleMs,
     deadlineMs: config.sessions.runTimeoutMs,
     create: (context) => new SessionActor(context, dependencies),
@@ -72,6 +73,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       transcript: this.#transcript,
       shared,
       now: () => context.clock.now(),
+      working: () => context.running + context.queued > 0,
       cancelAll: () => this.#cancel(undefined),
       idle: () => this.#idle(),
     });
@@ -139,6 +141,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         return this.#admin.reset();
       case 'delete':
         return this.#admin.delete();
+      case 'expire':
+        return this.#admin.expire(message.before);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':

@@ -87,11 +87,23 @@ const shape = z.strictObject({
     .strictObject({
       mailboxMax: z.int().min(1).max(10_000).default(100),
       idleMs: milliseconds.default(600_000),
+      activeMax: z.int().min(1).max(10_000_000).default(50_000),
       runTimeoutMs: milliseconds.default(600_000),
       followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
       overflow: z.enum(['old', 'new']).default('old'),
+      cleanUp: z
+        .strictObject({
+          afterMs: z
+            .int()
+            .positive()
+            .max(10 * 366 * 24 * 3_600_000)
+            .default(24 * 3_600_000),
+          action: z.enum(['passivate', 'delete']).default('passivate'),
+          types: z.array(z.enum(['dm', 'group'])).default(['dm', 'group']),
+        })
+        .prefault({}),
     })
     .prefault({}),
   models: z

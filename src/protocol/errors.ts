@@ -21,7 +21,10 @@ export const ERROR_CODES = {
   rate_limited: { meaning: 'Too many requests in a second, or too many failed logins.', retryable: true },
   conflict: { meaning: 'The name is taken, or there are as many as there may be.', retryable: false },
   not_found: { meaning: 'The session, run or agent does not exist; `param` names which.', retryable: false },
-  busy: { meaning: 'The mailbox of this session is full; nothing was accepted.', retryable: true },
+  busy: {
+    meaning: 'The mailbox of this session is full, or too many sessions are at work; nothing was accepted.',
+    retryable: true,
+  },
   too_many_requests: { meaning: 'A limit in `welcome.limits` is reached.', retryable: true },
   stopped: { meaning: 'The session crashed too often and is paused; accepted messages are kept.', retryable: true },
   cancelled: { meaning: 'The run was cancelled.', retryable: false },

@@ -56,6 +56,11 @@ export interface ActorDefinition<Message, Result, Control = never, Answer = unkn
   readonly parallel?: number;
   /** Messages of one actor waiting, those still being accepted included. Default 100. */
   readonly mailboxMax?: number;
+  /**
+   * Actors of this kind in memory. One more makes one that has been idle for long leave early; when none is idle the
+   * caller gets `full`. Default: no limit.
+   */
+  readonly activeMax?: number;
   /** Time without a message or control, after which an actor leaves memory. Default 600,000 (10 min). */
   readonly idleMs?: number;
   /** Time a message has from its start (each attempt anew) until its signal is aborted. Default: none. */
@@ -150,12 +155,12 @@ export type AskOutcome<Result> =
 export interface ActorRef<Message, Result, Control = never, Answer = unknown> {
   readonly address: Address;
   /**
-   * Resolves when the message is accepted. Rejects, with nothing accepted, with a `RuntimeError` (`busy`, `stopped`,
-   * `closed`) or with what accept() threw. Never throws.
+   * Resolves when the message is accepted. Rejects, with nothing accepted, with a `RuntimeError` (`busy`, `full`,
+   * `stopped`, `closed`) or with what accept() threw. Never throws.
    */
   tell(message: Message, options?: TellOptions): Promise<Accepted>;
   /** Resolves when the message has been handled for good, after retries, or `timeoutMs` has passed. Never rejects. */
   ask(message: Message, options: AskOptions): Promise<AskOutcome<Result>>;
-  /** Rejects with what control() threw, or with a `RuntimeError` (`busy`, `stopped`, `closed`). */
+  /** Rejects with what control() threw, or with a `RuntimeError` (`busy`, `full`, `stopped`, `closed`). */
   control(message: Control): Promise<Answer>;
 }

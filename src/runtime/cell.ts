@@ -256,6 +256,22 @@ export class Cell implements LaneOwner {
     } else if (now - this.idleSince >= this.kind.idleMs && this.recovery === null) this.passivate(this.life!);
   }
 
+  /** Whether it could leave at once. */
+  get isIdle(): boolean {
+    return this.callers === null && this.recovery === null && this.lane?.isIdle !== false && this.life!.controls === 0;
+  }
+
+  /** When the sweep first found it idle; one that has worked since then comes last. */
+  get idleFrom(): number {
+    return this.idleSince === 0 ? Infinity : this.idleSince;
+  }
+
+  /** Leaves memory before its time. It must be idle. */
+  leave(): void {
+    this.lane = null;
+    this.passivate(this.life!);
+  }
+
   private passivate(life: Life): void {
     this.life = null;
     this.callers = [];

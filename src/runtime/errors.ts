@@ -3,11 +3,12 @@ import { type Address, formatAddress } from './actor.ts';
 /**
  * Why the runtime itself refused or aborted something:
  * - `busy`: a limit is reached (mailbox, timers); nothing was accepted.
+ * - `full`: as many actors of the kind are in memory as may be, and all of them are at work; nothing was accepted.
  * - `stopped`: the actor crashed too often; it starts again by itself after `retryAfterMs`.
  * - `closed`: the system is draining, or the actor has left memory.
  * - `deadline`: the reason of a task's signal when its time is up.
  */
-export type RuntimeErrorCode = 'busy' | 'stopped' | 'closed' | 'deadline';
+export type RuntimeErrorCode = 'busy' | 'full' | 'stopped' | 'closed' | 'deadline';
 
 /** The one error class of the runtime. Whatever an actor throws reaches its caller as it was thrown. */
 export class RuntimeError extends Error {
@@ -25,6 +26,10 @@ export class RuntimeError extends Error {
 
 export function busy(address: Address, waiting: number): RuntimeError {
   return new RuntimeError('busy', `${formatAddress(address)} has ${waiting} waiting, its limit; nothing was accepted`);
+}
+
+export function full({ kind }: Address, activeMax: number): RuntimeError {
+  return new RuntimeError('full', `${activeMax} actors of kind ${kind} are at work, the limit; nothing was accepted`);
 }
 
 export function stopped(address: Address, retryAfterMs: number): RuntimeError {

@@ -1,5 +1,5 @@
 import type { Accepted, ActorRef, Address, AskOptions, AskOutcome, TellOptions } from './actor.ts';
-import { closed } from './errors.ts';
+import { closed, full } from './errors.ts';
 import type { Kind } from './kind.ts';
 import { Letter, Reply } from './letter.ts';
 
@@ -32,11 +32,12 @@ export class LocalRef implements ActorRef<unknown, unknown, unknown, unknown> {
   control(message: unknown): Promise<unknown> {
     const { kind, key } = this;
     if (kind.host.draining && !kind.cells.has(key)) return Promise.reject(closed(this.address));
-    return kind.reach(key).control(message);
+    return kind.reach(key)?.control(message) ?? Promise.reject(full(this.address, kind.activeMax));
   }
 
   private send(letter: Letter): Promise<Accepted> {
     if (this.kind.host.draining) return Promise.reject(closed(this.address));
-    return this.kind.reach(this.key).arrive(letter);
+    const cell = this.kind.reach(this.key);
+    return cell === null ? Promise.reject(full(this.address, this.kind.activeMax)) : cell.arrive(letter);
   }
 }

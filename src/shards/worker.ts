@@ -6,12 +6,15 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { CleanUp } from '../../actors/session/clean-up.ts';
+import type { SessionControl } from '../../actors/session/control.ts';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
+import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
@@ -19,6 +22,9 @@ import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
+
+/** How often it is tried again where all sessions in memory are at work. */
+const ROOM_RETRY_MS = 250;
 
 const { index, shards, config, link: linkEnd, control, heartbeat } = workerData as ShardData;
 
@@ -57,6 +63,7 @@ const system = new ActorSystem({
 const session = system.register(
   sessionKind({
     config,
+    activeMax: Math.ceil(config.sessions.activeMax / shards),
     store,
     models,
     tools,
@@ -114,6 +121,7 @@ const api: ShardControl = {
     return { sessions: actors, running, queued, deadLetters };
   },
   async drain(timeoutMs) {
+    cleanUp.stop();
     const outcome = await system.drain(timeoutMs);
     await store.close();
     return outcome;
@@ -127,19 +135,37 @@ for (const agent of Object.values(config.agents)) {
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
+const cleanUp = new CleanUp({
+  store,
+  rule: config.sessions.cleanUp,
+  log,
+  isOurs: (key) => shardOf(key, shards) === index,
+  expire: (key, before) => session(key).control({ type: 'expire', before }),
+});
+
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);
 
 for (const key of store.sessionsWithUnfinished()) {
-  if (shardOf(key, shards) !== index) continue;
-  session(key)
-    .control({ type: 'wake' })
-    .catch((error: unknown) => log.error({ error, session: key }, 'unfinished messages could not be run'));
+  if (shardOf(key, shards) === index) void insist(key, { type: 'wake' });
 }
 for (const key of store.deletions.getKeys()) {
-  if (shardOf(key, shards) !== index) continue;
-  session(key)
-    .control({ type: 'delete' })
-    .catch((error: unknown) => log.error({ error, session: key }, 'a deletion could not be ended'));
+  if (shardOf(key, shards) === index) void insist(key, { type: 'delete' });
 }
 await main.ready();
+
+/** Has a session do what is left from an earlier life, as soon as there is room for it in memory. */
+async function insist(key: string, message: SessionControl): Promise<void> {
+  for (;;) {
+    try {
+      await session(key).control(message);
+      return;
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.code !== 'full') {
+        log.error({ error, session: key }, `what is left to ${message.type} was not done`);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, ROOM_RETRY_MS));
+    }
+  }
+}

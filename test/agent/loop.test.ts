@@ -34,6 +34,21 @@ describe('a run', () => {
     expect(end).toMatchObject({ status: 'ok', text: '5', usage: { inputTokens: 30, outputTokens: 6 } });
   });
 
+  it('takes in what the user has said since, after the tools have run and before the model is called again', async () => {
+    const provider = scripted(
+      [call('1', 'calc', { expression: '2+3' }), toolCalls],
+      [call('2', 'calc', { expression: '1+1' }), toolCalls],
+      [text('5'), stop],
+    );
+    const said = [['and quickly', 'please'], []];
+    const [, end] = await play(run(provider, { steering: () => said.shift() ?? ['too late'] }));
+    const roles = ['user', 'assistant', 'tool', 'user', 'user', 'assistant', 'tool'];
+    expect(provider.requests[1]?.messages.map(({ role }) => role)).toEqual(roles.slice(0, 5));
+    expect(provider.requests[2]?.messages.map(({ role }) => role)).toEqual(roles);
+    expect(end.messages.map(({ role }) => role)).toEqual([...roles.slice(1), 'assistant']);
+    expect(end.messages[2]).toEqual({ role: 'user', text: 'and quickly' });
+  });
+
   it('makes the calls of one turn in parallel and gives their results in the order of the calls', async () => {
     const waiting = waitingTool();
     const both: ToolView = {

@@ -5,6 +5,7 @@ import { gatewayProcess, localGateway } from '../support/gateway.ts';
 import { STALLS, scriptedModel } from '../support/model.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { MAIN } from '../support/valid-requests.ts';
+import { until } from '../support/wait.ts';
 
 /** The texts of a request to the model, without the system prompt. */
 function said({ messages }: { messages?: unknown }): unknown[] {
@@ -136,5 +137,60 @@ describe('session.delete', () => {
     const again = await (await gatewayProcess({ home })).connect();
     await again.ask('session.create', { user: 'ada' });
     expect((await again.ask('session.history', { session })).entries).toEqual([]);
+  });
+});
+
+describe('sessions.activeMax', () => {
+  it('bounds the sessions in memory: idle ones make room, and only where all are at work is another refused', async () => {
+    const { models, server } = await scriptedModel();
+    const gateway = await localGateway({ models, shards: { count: 1 }, sessions: { activeMax: 2 } });
+    const client = await gateway.connect();
+    const keys: string[] = [];
+    for (const user of ['a', 'b', 'c', 'd']) {
+      const { id: session } = (await client.ask('session.create', { user })).session;
+      keys.push(session);
+      await client.runEnd((await client.ask('message.send', { session, text: 'hello' })).message);
+    }
+    expect((await client.ask('status')).shards[0]?.sessions).toBe(2);
+    server.script(STALLS, STALLS);
+    for (const session of keys.slice(0, 2)) await client.ask('message.send', { session, text: 'long' });
+    await server.request(5);
+    const refusal = await client.refusal('message.send', { session: keys[2], text: 'now?' });
+    expect(refusal).toMatchObject({ code: 'busy', retryable: true, retryAfterMs: expect.any(Number) });
+    expect((await client.ask('session.history', { session: keys[2] })).entries).toHaveLength(2);
+    await client.ask('message.cancel', { session: keys[0] });
+    const sent = await until(
+      5_000,
+      async () => (await client.reply(client.send('message.send', { session: keys[2], text: 'now?' }))).data,
+      'room',
+    );
+    expect((await client.runEnd(sent.message as string)).data.status).toBe('ok');
+    await client.ask('message.cancel', { session: keys[1] });
+  });
+});
+
+describe('sessions.cleanUp', () => {
+  it('deletes sessions of the types named when nobody has used them for long, and no other', async () => {
+    const { models, server } = await scriptedModel({ text: ['a'] }, { text: ['b'] }, { text: ['c'] }, STALLS);
+    const cleanUp = { action: 'delete' as const, afterMs: 500, types: ['dm' as const] };
+    const client = await (await localGateway({ models, shards: { count: 2 }, sessions: { cleanUp } })).connect();
+    const created = async (type: 'dm' | 'group', user: string) =>
+      (await client.ask('session.create', { type, user })).session.id;
+    const [group, idle] = [await created('group', 'team'), await created('dm', 'idle')];
+    for (const session of [MAIN, group, idle]) {
+      await client.runEnd((await client.ask('message.send', { session, text: 'hello' })).message);
+    }
+    const works = await created('dm', 'works');
+    await client.ask('message.send', { session: works, text: 'long' });
+    await server.request(3);
+    const gone = await client.event('session.update', ({ data }) => data.session === idle);
+    expect(gone.data.deleted).toBe(true);
+    // A second round has come by when a session that came later is gone.
+    const later = await created('dm', 'later');
+    await client.ask('subscribe', { session: later });
+    await client.event('session.update', ({ data }) => data.session === later);
+    const left = await client.ask('session.list');
+    expect(left.sessions.map(({ id }) => id).sort()).toEqual([works, group, MAIN].sort());
+    await client.ask('message.cancel', { session: works });
   });
 });

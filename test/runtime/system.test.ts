@@ -144,6 +144,42 @@ describe('passivation', () => {
     expect(harness.system.peek(ref.address)).toBeUndefined();
   });
 
+  it('makes room beyond activeMax: the actor that has been idle longest leaves', async () => {
+    const harness = new Harness();
+    const refs = harness.refs(() => ({ receive: () => {} }), { activeMax: 3 });
+    for (const key of ['a', 'b', 'c']) {
+      await refs(key).tell('x');
+      await harness.clock.advance(5_000);
+    }
+    await refs('a').tell('again');
+    await harness.clock.advance(5_000);
+    await refs('d').tell('x');
+    await harness.clock.settle();
+    const left = ['a', 'b', 'c', 'd'].filter((key) => harness.system.peek({ kind: 'test', key }) === undefined);
+    expect(left).toEqual(['b']);
+    expect(harness.eventsOf('passivated').map(({ address }) => address.key)).toEqual(['b']);
+    expect(harness.system.stats().actors).toBe(3);
+  });
+
+  it('says full, and accepts nothing, when all actors that may be in memory are at work', async () => {
+    const harness = new Harness();
+    const held = new Held();
+    const refs = harness.refs(() => ({ receive: held.receive, control: () => {} }), { activeMax: 2 });
+    await refs('a').tell('one');
+    await refs('b').tell('two');
+    await harness.clock.settle();
+    await expect(refs('c').tell('three')).rejects.toMatchObject({ code: 'full' });
+    await expect(refs('c').control('x')).rejects.toMatchObject({ code: 'full' });
+    expect(await refs('c').ask('three', { timeoutMs: 1_000 })).toMatchObject({ status: 'failed' });
+    await refs('a').tell('four');
+    held.end('two');
+    await harness.clock.settle();
+    await refs('c').tell('five');
+    await harness.clock.settle();
+    expect(harness.system.peek({ kind: 'test', key: 'b' })).toBeUndefined();
+    expect(held.started).toEqual(['one', 'two', 'five']);
+  });
+
   it('lets what arrives while passivate() is pending wait, in order, for the next instance', async () => {
     const harness = new Harness();
     const leaving = gate();
