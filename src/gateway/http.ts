@@ -31,9 +31,14 @@ export const ROUTES: Record<Route, Handler> = {
     }
   },
   '/status': ({ status }, response, asked) => {
-    void status().then((answer) => {
-      if (asked.alive) json(response, '200 OK', answer);
-    });
+    status().then(
+      (answer) => {
+        if (asked.alive) json(response, '200 OK', answer);
+      },
+      () => {
+        if (asked.alive) json(response, '500 Internal Server Error', { status: 'unavailable' });
+      },
+    );
   },
 };
 
