@@ -47,6 +47,7 @@ function start(models: Models) {
       store,
       models,
       tools: createToolRegistry(),
+      activeMax: 100,
       budgets: undefined,
       workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
       log: pino({ level: 'silent' }),
