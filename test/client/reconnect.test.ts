@@ -3,6 +3,8 @@
  * Method: the real gateway behind a TCP proxy that cuts connections, and gateways that are killed and started again; a
  * stand-in for the OpenAI API where a model must be slow.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Client, type ClientState, type ConnectOptions, connect, type RunEvent } from '../../src/client/client.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
@@ -124,12 +126,12 @@ describe('a lost connection', () => {
 
   it('fails for good with a wrong token, without another try', async () => {
     const home = await tempFolder();
-    const token = 'first-token-0123456789';
-    const first = await gatewayProcess({ home, env: { DHAAVAK_TOKEN: token } });
-    const port = Number(new URL(first.url).port);
-    const client = await connected({ url: first.url, token });
+    const first = await gatewayProcess({ home });
+    const proxy = await cuttingProxy(first.url);
+    const client = await connected({ url: proxy.url, token: first.token });
     await first.kill();
-    await gatewayProcess({ home, port, env: { DHAAVAK_TOKEN: 'second-token-0123456789' } });
+    await writeFile(join(home, 'token'), 'another-token-0123456789');
+    proxy.leadTo((await gatewayProcess({ home })).url);
     expect(await within(10_000, client.closed, () => 'the end')).toMatchObject({ code: 4401 });
     await expect(client.request('ping', {})).rejects.toMatchObject({ code: 'unavailable' });
   });
@@ -201,13 +203,14 @@ describe('a gateway that is killed', () => {
     const { server, models } = await scriptedModel(STALLS, { text: ['all ', 'is ', 'well'] });
     const home = await tempFolder();
     const first = await gatewayProcess({ home, config: { models } });
-    const client = await connected({ url: first.url, token: first.token });
+    const proxy = await cuttingProxy(first.url);
+    const client = await connected({ url: proxy.url, token: first.token });
     const gaps: string[] = [];
     client.on('gap', ({ session }) => gaps.push(session));
     const run = collect(client.run({ text: 'hello' }));
     await server.request(0);
     await first.kill();
-    await gatewayProcess({ home, config: { models }, port: Number(new URL(first.url).port) });
+    proxy.leadTo((await gatewayProcess({ home, config: { models } })).url);
     const events = await within(15_000, run, () => 'the run to end');
     expect(events.at(-2)).toMatchObject({ type: 'message.outbound', data: { text: 'all is well' } });
     expect(endOf(events)).toMatchObject({ status: 'ok' });

@@ -14,19 +14,21 @@ export interface CuttingProxy {
   cut(): void;
   /** From now on each connection is cut after so many bytes from the gateway; Infinity: never. */
   cutAfter(bytes: () => number): void;
+  /** From now on connections lead to another gateway. */
+  leadTo(url: string): void;
   /** Passes nothing on to the client and yet takes all it sends, until it is cut: a reply that never comes. */
   muffle(): void;
 }
 
 /** Listens on a free port until the test ends. `target` is the gateway's WebSocket address. */
 export async function cuttingProxy(target: string): Promise<CuttingProxy> {
-  const { hostname, port } = new URL(target);
+  let to = new URL(target);
   const open = new Set<Socket>();
   const counts = { connections: 0, cuts: 0 };
   let budget = (): number => Number.POSITIVE_INFINITY;
   let muffled = false;
   const server = createServer((client) => {
-    const gateway = connect(Number(port), hostname);
+    const gateway = connect(Number(to.port), to.hostname);
     counts.connections += 1;
     open.add(client);
     let left = budget();
@@ -44,15 +46,10 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
       left -= bytes.length;
       if (left > 0) return;
       counts.cuts += 1;
-      client.end(); // what fits arrives, and is the middle of a frame more often than not
-      end2(client, gateway);
+      client.destroySoon(); // what fits arrives, and ends in the middle of a frame more often than not
+      gateway.resetAndDestroy();
     });
   }).listen(0, '127.0.0.1');
-  const end2 = (client: Socket, gateway: Socket): void => {
-    open.delete(client);
-    client.destroySoon();
-    gateway.resetAndDestroy();
-  };
   onTestFinished(() => {
     for (const socket of open) socket.destroy();
     server.close();
@@ -75,6 +72,9 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
     },
     cutAfter(bytes) {
       budget = bytes;
+    },
+    leadTo(url) {
+      to = new URL(url);
     },
     muffle() {
       muffled = true;
