@@ -124,7 +124,7 @@ export class Requests {
     clearTimeout(pending.timer);
     if (error) {
       pending.reject(DhaavakError.fromWire(error));
-    } else if (type === REPLY_TYPES[pending.type]) {
+    } else if (type === (REPLY_TYPES[pending.type] ?? 'result')) {
       pending.resolve(data);
       this.#onAnswer({ type: pending.type, data });
     } else {

@@ -11,6 +11,7 @@ import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { cuttingProxy } from '../support/cutting-proxy.ts';
 import { gatewayProcess, localGateway } from '../support/gateway.ts';
 import { STALLS, scriptedModel } from '../support/model.ts';
+import { scriptedGateway } from '../support/scripted-gateway.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { MAIN } from '../support/valid-requests.ts';
 import { within } from '../support/wait.ts';
@@ -134,6 +135,23 @@ describe('a lost connection', () => {
     proxy.leadTo((await gatewayProcess({ home })).url);
     expect(await within(10_000, client.closed, () => 'the end')).toMatchObject({ code: 4401 });
     await expect(client.request('ping', {})).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('is not looked for before the time that a gateway which goes away has asked for', async () => {
+    const gateway = await scriptedGateway();
+    const client = await connected(gateway);
+    const lost = becomes(client, 'reconnecting');
+    gateway.send('goaway', { reconnectAfterMs: 3_600_000 });
+    await client.request('ping', {});
+    gateway.close(1001);
+    expect((await lost).delayMs).toBeGreaterThanOrEqual(3_600_000);
+  });
+
+  it.each([4400, 4401, 4402])('is not looked for after the close code %d', async (code) => {
+    const gateway = await scriptedGateway();
+    const client = await connected(gateway);
+    gateway.close(code);
+    expect(await within(10_000, client.closed, () => 'the end')).toMatchObject({ code });
   });
 
   it('ends the client after the tries it was given', async () => {
