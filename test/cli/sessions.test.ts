@@ -91,7 +91,14 @@ describe('sessions reset and delete', () => {
       throw new DhaavakError('not_found', 'there is no such session', { param: 'data.session' });
     };
     const { run } = await scripted({ 'session.reset': refuse });
-    expect(await run('reset', 'nobody')).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^[^\n]+\n$/) });
+    expect(await run('reset', 'nobody')).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'Dhaavak: there is no such session; `dhaavak sessions list` shows which sessions there are\n',
+    });
+    expect((await run('list')).stderr).toMatch(
+      /^Dhaavak: [^\n]+; the gateway is older than this command: update it\n$/,
+    );
   });
 });
 
