@@ -36,6 +36,7 @@ export type { Run, RunEvent } from './run.ts';
 export type { Closed } from './wire.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
+const HEARTBEAT_MS = 30_000;
 /** Subscriptions asked for at once after a reconnect: half of what may be in flight. */
 const RESUMED_AT_ONCE = 128;
 const ANSWERS: ReadonlySet<string> = new Set([...Object.values(REPLY_TYPES), 'error']);
@@ -50,6 +51,11 @@ export interface ConnectOptions {
   client?: { name: string; version: string };
   /** Whether and how to come back when the connection is lost. False: the client ends with its connection. */
   reconnect?: ReconnectOptions | false;
+  /**
+   * A connection that is silent for this long, and then again after a `ping`, counts as lost. In milliseconds, default
+   * 30,000.
+   */
+  heartbeatMs?: number;
   /** Ends the client, whenever it aborts. */
   signal?: AbortSignal;
 }
@@ -106,11 +112,19 @@ export class Client {
   readonly #listeners = new Map<string, Set<(data: never) => void>>();
   readonly #runs = new Set<RunStream>();
 
-  constructor({ url, token, client = DEFAULT_CLIENT, reconnect = {}, signal }: ConnectOptions) {
+  constructor({
+    url,
+    token,
+    client = DEFAULT_CLIENT,
+    reconnect = {},
+    heartbeatMs = HEARTBEAT_MS,
+    signal,
+  }: ConnectOptions) {
     this.#hello = { protocol: [PROTOCOL_MIN, PROTOCOL_MAX], client, auth: { token } };
-    this.#keeper = new Keeper(url, reconnect, {
+    this.#keeper = new Keeper(url, reconnect, heartbeatMs, {
       onFrame: (frame) => this.#receive(frame),
       prepare: (wire) => this.#prepare(wire),
+      ping: (wire) => this.#requests.askOn(wire, 'ping', {}, heartbeatMs),
       onLost: (wire, error) => this.#requests.cut(wire, error),
       onEnd: (error) => this.#fail(error),
       onState: (state) => this.#tell('state', state),

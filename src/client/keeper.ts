@@ -28,6 +28,8 @@ interface KeeperHooks {
   onFrame(frame: Frame): void;
   /** Makes a new connection ready for use. When it rejects, the connection is given up. */
   prepare(wire: Wire): Promise<void>;
+  /** Resolves when the gateway answers on this connection. */
+  ping(wire: Wire): Promise<unknown>;
   /** This connection has ended. */
   onLost(wire: Wire, error: DhaavakError): void;
   /** No other one will follow. */
@@ -46,6 +48,7 @@ export class Keeper {
   awayMs = 0;
   readonly #url: string;
   readonly #reconnect: Required<ReconnectOptions> | false;
+  readonly #heartbeatMs: number;
   readonly #hooks: KeeperHooks;
   readonly #stop = new AbortController();
   #resolveClosed: (closed: Closed) => void = () => {};
@@ -54,8 +57,10 @@ export class Keeper {
   #keeping = false;
   #state: ClientState = { state: 'connecting' };
 
-  constructor(url: string, reconnect: ReconnectOptions | false, hooks: KeeperHooks) {
+  /** @param heartbeatMs silence after which the gateway is asked whether it is still there */
+  constructor(url: string, reconnect: ReconnectOptions | false, heartbeatMs: number, hooks: KeeperHooks) {
     this.#url = url;
+    this.#heartbeatMs = heartbeatMs;
     this.#reconnect = reconnect && { ...RECONNECT_DEFAULTS, ...reconnect };
     this.#hooks = hooks;
     this.closed = new Promise((resolve) => {
@@ -127,6 +132,7 @@ export class Keeper {
       this.#watch(wire);
       await this.#hooks.prepare(wire);
       this.#become({ state: 'open' });
+      void this.#beat(wire);
       return wire;
     } catch (error) {
       if (this.#wire === wire) this.#wire = undefined; // what it may still say is not heard
@@ -134,6 +140,20 @@ export class Keeper {
       throw error;
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** A connection can die without a word (a cable, a laptop that slept): one that is silent when asked is given up. */
+  async #beat(wire: Wire): Promise<void> {
+    const ended = new AbortController();
+    void wire.closed.then(() => ended.abort());
+    while (!ended.signal.aborted) {
+      wire.heard = false;
+      await pause(this.#heartbeatMs, ended.signal);
+      if (wire.heard || ended.signal.aborted) continue;
+      await this.#hooks.ping(wire).catch(() => {
+        if (!wire.heard) wire.abandon('the gateway does not answer');
+      });
     }
   }
 

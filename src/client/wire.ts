@@ -5,6 +5,8 @@ import { decodeFrame, encodeFrame, type Frame } from '../protocol/frame.ts';
 const OPEN = 1;
 /** Our own close code: `CLOSE_CODES.invalidFrame`. */
 const INVALID_FRAME = 4400;
+/** RFC 6455: ended without a closing handshake. */
+const ABNORMAL = 1006;
 
 /** How a connection ended: a WebSocket close code (RFC 6455 or `CLOSE_CODES`) and what the gateway said to it. */
 export interface Closed {
@@ -18,14 +20,18 @@ export class Wire {
   readonly closed: Promise<Closed>;
   /** An error of the connection and not of a request; the connection ends right after it. */
   fault: DhaavakError | undefined;
+  /** Whether anything came since this was last set to false. */
+  heard = false;
   readonly #socket: WebSocket;
+  #resolveClosed: (closed: Closed) => void = () => {};
 
   constructor(socket: WebSocket, onFrame: (frame: Frame) => void) {
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => this.#receive(data, onFrame));
     this.closed = new Promise((resolve) => {
-      socket.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
+      this.#resolveClosed = resolve;
     });
+    socket.addEventListener('close', ({ code, reason }) => this.#resolveClosed({ code, reason }));
   }
 
   get isOpen(): boolean {
@@ -45,7 +51,14 @@ export class Wire {
     this.#socket.close(code);
   }
 
+  /** The other side is gone without a word: counts as closed at once, for a closing handshake would never end. */
+  abandon(reason: string): void {
+    this.#resolveClosed({ code: ABNORMAL, reason });
+    this.#socket.close();
+  }
+
   #receive(message: unknown, onFrame: (frame: Frame) => void): void {
+    this.heard = true;
     let frame: Frame;
     try {
       frame = decodeFrame(new Uint8Array(message as ArrayBuffer));

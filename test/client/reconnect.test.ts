@@ -137,6 +137,27 @@ describe('a lost connection', () => {
     await expect(client.request('ping', {})).rejects.toMatchObject({ code: 'unavailable' });
   });
 
+  it('is noticed also when nobody says so: a silent gateway is asked, and left when it does not answer', async () => {
+    const gateway = await localGateway();
+    const proxy = await cuttingProxy(gateway.url);
+    const client = await connected({ url: proxy.url, token: gateway.token, heartbeatMs: 200 });
+    const [lost, open] = [becomes(client, 'reconnecting'), becomes(client, 'open')];
+    client.on('state', ({ state }) => state === 'reconnecting' && proxy.cut());
+    proxy.muffle();
+    expect(await lost).toMatchObject({ code: 1006, reason: 'the gateway does not answer' });
+    await open;
+    expect(await client.request('ping', {})).toEqual({});
+  });
+
+  it('is not suspected while the gateway answers', async () => {
+    const gateway = await scriptedGateway();
+    const client = await connected({ ...gateway, heartbeatMs: 150 });
+    const states: ClientState[] = [];
+    client.on('state', (state) => states.push(state));
+    await expect.poll(() => gateway.requests.length, { timeout: 5_000 }).toBeGreaterThan(3);
+    expect(states).toEqual([]);
+  });
+
   it('is not looked for before the time that a gateway which goes away has asked for', async () => {
     const gateway = await scriptedGateway();
     const client = await connected(gateway);
