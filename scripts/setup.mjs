@@ -9,12 +9,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../', import.meta.url);
+/** In a checkout the TypeScript is run as it is; an installed package has what `npm run build` made of it instead. */
+const IS_CHECKOUT = existsSync(new URL('src/main.ts', ROOT));
 const NODE_MAJOR_MIN = 24;
 /** What the first start loads. A worker's modules are compiled from the same cache as the main thread's. */
-const WARMED = ['src/cli/program.ts', 'src/cli/commands/start.ts', 'src/main.ts', 'src/shards/worker.ts'];
+const WARMED = ['src/cli/program', 'src/cli/commands/start', 'src/main', 'src/shards/worker'];
 const WARM_TIMEOUT_MS = 20_000;
 
 try {
@@ -37,7 +41,7 @@ function checkNode() {
 /** Path of the uWebSockets.js binary for this platform and Node. */
 function findBinary() {
   const name = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
-  const path = fileURLToPath(new URL(`node_modules/uWebSockets.js/${name}`, ROOT));
+  const path = join(findUws(), name);
   const musl = process.platform === 'linux' && glibcVersion() === undefined;
   if (existsSync(path) && !musl) return path;
   throw new Error(
@@ -46,11 +50,20 @@ function findBinary() {
   );
 }
 
+/** The folder of uWebSockets.js: below this one, or beside it where npm put Dhaavak into another project. */
+function findUws() {
+  try {
+    return dirname(createRequire(import.meta.url).resolve('uWebSockets.js'));
+  } catch {
+    return fileURLToPath(new URL('node_modules/uWebSockets.js', ROOT));
+  }
+}
+
 async function patchBinary(path) {
   if (process.platform !== 'linux') return;
   const [major, minor] = glibcVersion().split('.').map(Number);
   if (major > 2 || minor >= 38) return;
-  const { patchUws } = await import('./patch-uws.ts');
+  const { patchUws } = await import(moduleUrl('scripts/patch-uws').href);
   console.log(`Dhaavak: glibc ${major}.${minor} is older than 2.38, uWebSockets.js is ${patchUws(path)}`);
 }
 
@@ -59,9 +72,13 @@ function glibcVersion() {
   return process.report.getReport().header.glibcVersionRuntime;
 }
 
+function moduleUrl(path) {
+  return new URL(IS_CHECKOUT ? `${path}.ts` : `dist/${path}.js`, ROOT);
+}
+
 /** In a process of its own: a module that throws, waits or exits when it is imported does no harm to the install. */
 function warmCompileCache() {
-  const urls = WARMED.map((path) => new URL(path, ROOT)).filter((url) => existsSync(url));
+  const urls = WARMED.map(moduleUrl).filter((url) => existsSync(url));
   const script = `
     const { flushCompileCache } = require('node:module');
     Promise.allSettled(${JSON.stringify(urls)}.map((url) => import(url))).then(() => {
@@ -71,6 +88,11 @@ function warmCompileCache() {
   spawnSync(process.execPath, ['--eval', script], {
     stdio: 'ignore',
     timeout: WARM_TIMEOUT_MS,
-    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/dhaavak', ROOT)), ...process.env },
+    env: {
+      NODE_COMPILE_CACHE: fileURLToPath(
+        new URL(IS_CHECKOUT ? 'node_modules/.cache/dhaavak' : '../.cache/dhaavak', ROOT),
+      ),
+      ...process.env,
+    },
   });
 }

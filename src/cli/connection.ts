@@ -22,7 +22,12 @@ const NO_TOKEN = 'none';
 export async function connectToGateway(flags: ClientFlags): Promise<{ client: Client; url: string }> {
   const { url, token, home } = await target(flags);
   try {
-    const client = await connect({ url, token: token ?? NO_TOKEN, client: { name: 'dhaavak-cli', version: VERSION } });
+    const client = await connect({
+      url,
+      token: token ?? NO_TOKEN,
+      client: { name: 'dhaavak-cli', version: VERSION },
+      reconnect: false, // a person sees at once that the gateway is gone
+    });
     return { client, url };
   } catch (error) {
     throw error instanceof DhaavakError ? worded(error, url, token, home) : error;

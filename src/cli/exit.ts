@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
-import { DhaavakError } from '../protocol/errors.ts';
+import { DhaavakError, type ErrorCode } from '../protocol/errors.ts';
 
 /** What the process says to scripts when it ends. Shown in the help. */
 export const EXIT = {
@@ -28,9 +28,23 @@ export function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // it has said so itself
   if (error instanceof CliError) return say(error.message, error.exitCode);
   if (error instanceof ConfigError) return say(error.message, EXIT.usage);
-  if (error instanceof DhaavakError) return say(`Dhaavak: ${error.message}`, EXIT.failed);
+  if (error instanceof DhaavakError) return say(worded(error), EXIT.failed);
   // A fault of ours: here the stack is what helps.
   return say(error instanceof Error ? `${error.stack}` : String(error), EXIT.failed);
+}
+
+/** What a person at the terminal can do about an error, where its own sentence does not say. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  not_found: '`dhaavak sessions list` shows which sessions there are',
+  unknown_type: 'the gateway is older than this command: update it',
+  busy: 'try again when some of its messages are answered',
+  unavailable: 'see with `dhaavak status` whether the gateway is well, and try again',
+  internal: 'the log of the gateway has the details',
+};
+
+function worded({ code, message }: DhaavakError): string {
+  const hint = HINTS[code];
+  return `Dhaavak: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
 function say(message: string, exitCode: number): number {

@@ -35,6 +35,8 @@ function createProgram(): Command {
   addSend(program);
   addStatus(program);
   addTokens(program);
+  addSessions(program);
+  addConfig(program);
   return program;
 }
 
@@ -119,6 +121,88 @@ function addTokens(program: Command): void {
     .action(async (flags) => {
       process.exitCode = await (await import('./commands/tokens.ts')).setPassword(flags);
     });
+}
+
+function addSessions(program: Command): void {
+  const sessions = program.command('sessions').description('look at conversations and look after them');
+  sessions.addHelpText(
+    'after',
+    examples('dhaavak sessions list --type dm', 'dhaavak sessions export agent:main:main --markdown > main.md'),
+  );
+  withJson(withClientFlags(sessions.command('list')))
+    .description('list sessions')
+    .option('--agent <name>', 'of this agent only')
+    .option('--type <type>', 'main, group or dm only')
+    .option('--channel <name>', 'of this channel only')
+    .option('--limit <number>', 'at most so many (default: 100)')
+    .addHelpText('after', examples('dhaavak sessions list', 'dhaavak sessions list --json | jq -r .sessions[].id'))
+    .action(async (flags) => {
+      const { list } = await import('./commands/sessions.ts');
+      process.exitCode = await list(flags);
+    });
+  withJson(withClientFlags(sessions.command('show')))
+    .description('show one session')
+    .argument('<session>', 'its key')
+    .addHelpText('after', examples('dhaavak sessions show agent:main:main'))
+    .action(async (key: string, flags) => {
+      const { show } = await import('./commands/sessions.ts');
+      process.exitCode = await show(key, flags);
+    });
+  withJson(withClientFlags(sessions.command('reset')))
+    .description('begin a conversation anew; its transcript stays')
+    .argument('<session>', 'its key')
+    .addHelpText('after', examples('dhaavak sessions reset agent:main:main'))
+    .action(async (key: string, flags) => {
+      const { reset } = await import('./commands/sessions.ts');
+      process.exitCode = await reset(key, flags);
+    });
+  withJson(withClientFlags(sessions.command('delete')))
+    .description('delete a session and its transcript for good')
+    .argument('<session>', 'its key')
+    .option('--yes', 'really')
+    .addHelpText('after', examples('dhaavak sessions delete --yes agent:main:dm:api:ada'))
+    .action(async (key: string, flags) => {
+      const { remove } = await import('./commands/sessions.ts');
+      process.exitCode = await remove(key, flags);
+    });
+  withClientFlags(sessions.command('export'))
+    .description('print a whole transcript as JSON Lines, oldest entry first')
+    .argument('<session>', 'its key')
+    .option('--markdown', 'as a document to read')
+    .addHelpText(
+      'after',
+      examples(
+        'dhaavak sessions export agent:main:main > main.jsonl',
+        'dhaavak sessions export --markdown agent:main:main',
+      ),
+    )
+    .action(async (key: string, flags) => {
+      const { exportTranscript } = await import('./commands/sessions.ts');
+      process.exitCode = await exportTranscript(key, flags);
+    });
+}
+
+function addConfig(program: Command): void {
+  const config = program.command('config').description('check or show what a gateway would run with');
+  config.addHelpText('after', examples('dhaavak config check --config ./dhaavak.yaml', 'dhaavak config show'));
+  withJson(withGatewayFlags(config.command('check')))
+    .description('say whether the configuration can be used, with every problem')
+    .addHelpText('after', examples('dhaavak config check', 'dhaavak config check --json --config ./dhaavak.yaml'))
+    .action(async (flags) => {
+      const { check } = await import('./commands/config.ts');
+      process.exitCode = await check(flags);
+    });
+  withJson(withGatewayFlags(config.command('show')))
+    .description('print it with all defaults, variables and flags in it; secrets are left out')
+    .addHelpText('after', examples('dhaavak config show', 'dhaavak config show --json | jq .models'))
+    .action(async (flags) => {
+      const { show } = await import('./commands/config.ts');
+      process.exitCode = await show(flags);
+    });
+}
+
+function withJson(command: Command): Command {
+  return command.option('--json', 'print one JSON object');
 }
 
 function withGatewayFlags(command: Command): Command {

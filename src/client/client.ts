@@ -1,5 +1,5 @@
 /**
- * The TypeScript client: the wire protocol over the standard `WebSocket`, in Node 22 and later and in browsers.
+ * The TypeScript client: the wire protocol over the standard `WebSocket`, in browsers and in Node 20 and later.
  *
  *     const client = await connect({ url: 'ws://127.0.0.1:18789/ws', token });
  *     for await (const event of client.run({ text: 'What time is it?' })) {
@@ -7,17 +7,13 @@
  *     }
  *     await client.close();
  *
- * It does not connect again by itself: when {@link Client.closed} resolves, the client is spent.
+ * When the connection is lost it connects again: after a growing delay it says hello, subscribes to the same sessions from
+ * the newest event it has seen, and sends again what may be sent twice. Every message has an idempotency key, so that one
+ * that was cut is accepted once. Where events are gone for good (`recovered: false`), the listeners of `gap` are told.
  */
-import { CLOSE_CODES, DhaavakError } from '../protocol/errors.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../protocol/frame.ts';
-import {
-  BACKPRESSURE_BYTES_MAX,
-  FRAME_BYTES_MAX,
-  IN_FLIGHT_MAX,
-  PROTOCOL_MAX,
-  PROTOCOL_MIN,
-} from '../protocol/limits.ts';
+import type { DhaavakError } from '../protocol/errors.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { PROTOCOL_MAX, PROTOCOL_MIN } from '../protocol/limits.ts';
 import {
   type EventData,
   type EventType,
@@ -26,26 +22,26 @@ import {
   type RequestData,
   type RequestType,
 } from '../protocol/messages.ts';
+import type { ReconnectOptions } from './backoff.ts';
+import { type ClientState, CONNECT_TIMEOUT_MS, Keeper } from './keeper.ts';
+import { type Position, Positions } from './positions.ts';
+import { type Answered, Requests } from './requests.ts';
 import { type Run, type RunEvent, RunStream } from './run.ts';
+import { endFromHistory } from './settle.ts';
+import type { Closed, Wire } from './wire.ts';
 
+export type { ReconnectOptions } from './backoff.ts';
+export type { ClientState } from './keeper.ts';
 export type { Run, RunEvent } from './run.ts';
+export type { Closed } from './wire.ts';
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+const HEARTBEAT_MS = 30_000;
+/** Subscriptions asked for at once after a reconnect: half of what may be in flight. */
+const RESUMED_AT_ONCE = 128;
+const ANSWERS: ReadonlySet<string> = new Set([...Object.values(REPLY_TYPES), 'error']);
 /** Who we say we are when the caller does not. A test keeps the version equal to the gateway's. */
 export const DEFAULT_CLIENT = { name: 'dhaavak-client', version: '0.1.0' };
-
-const EVENT_TYPES: Record<EventType, true> = {
-  'message.inbound': true,
-  'run.start': true,
-  'run.model': true,
-  'message.delta': true,
-  'tool.start': true,
-  'tool.end': true,
-  'message.outbound': true,
-  'run.end': true,
-  'session.update': true,
-};
 
 export interface ConnectOptions {
   /** For example `ws://127.0.0.1:18789/ws`. */
@@ -53,132 +49,159 @@ export interface ConnectOptions {
   token: string;
   /** Shown in the gateway's log. */
   client?: { name: string; version: string };
-  /** Gives up connecting. It has no effect once connected. */
+  /** Whether and how to come back when the connection is lost. False: the client ends with its connection. */
+  reconnect?: ReconnectOptions | false;
+  /**
+   * A connection that is silent for this long, and then again after a `ping`, counts as lost. In milliseconds, default
+   * 30,000.
+   */
+  heartbeatMs?: number;
+  /** Ends the client, whenever it aborts. */
   signal?: AbortSignal;
 }
 
-/** How a connection ended: a WebSocket close code (RFC 6455 or `CLOSE_CODES`) and what the gateway said to it. */
-export interface Closed {
-  code: number;
-  reason: string;
+/** Events of a session were missed and can't be had any more: its transcript is to be read again. */
+export interface Gap extends Position {
+  session: string;
 }
 
-export type Listener<T extends EventType> = (data: EventData<T>) => void;
+/** What can be listened to: the events of the gateway, and the client's own. */
+export type ListenerData<T> = T extends EventType
+  ? EventData<T>
+  : T extends 'gap'
+    ? Gap
+    : T extends 'state'
+      ? ClientState
+      : never;
+export type ListenerType = EventType | 'gap' | 'state';
 
-interface Pending {
-  type: RequestType;
-  timer: ReturnType<typeof setTimeout>;
-  /** Called while the reply is being dispatched, before any event that follows it. */
-  resolve(data: unknown): void;
-  reject(error: DhaavakError): void;
+export interface Message {
+  /** Without it: the main session. */
+  session?: string | undefined;
+  text: string;
+  /** Default: a new one, which is right unless the message was sent before. */
+  idempotencyKey?: string;
 }
 
 /**
- * Connects and says `hello`.
+ * Connects and says `hello`. This first time there is one try.
  *
  * @throws DhaavakError `unavailable` when nobody answers within 10 s, `unauthorized` for a wrong token,
  *   `protocol_unsupported`, or `invalid_request` when `url` is not a WebSocket URL; the signal's reason when it aborts
  */
-export async function connect({ url, token, client: self = DEFAULT_CLIENT, signal }: ConnectOptions): Promise<Client> {
-  signal?.throwIfAborted();
-  const socket = openSocket(url);
-  const client = new Client(socket);
-  const giveUp = (): void => socket.close();
-  signal?.addEventListener('abort', giveUp, { once: true });
-  const timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
+export async function connect(options: ConnectOptions): Promise<Client> {
+  options.signal?.throwIfAborted();
+  const client = new Client(options);
   try {
-    await opened(socket, client, url);
-    const hello = { protocol: [PROTOCOL_MIN, PROTOCOL_MAX] as [number, number], client: self, auth: { token } };
-    await client.hello(hello);
+    await client.open();
     return client;
   } catch (error) {
-    socket.close();
-    throw signal?.aborted ? signal.reason : error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', giveUp);
+    await client.close();
+    throw options.signal?.aborted ? options.signal.reason : error;
   }
 }
 
-/** A connection to a gateway. Made by {@link connect}. */
+/** A client of one gateway, over one connection after another. Made by {@link connect}. */
 export class Client {
-  /** Resolves, never rejects, when the connection has ended, whoever ended it. */
+  /** Resolves, never rejects, when the client is spent: closed, refused for good, or lost without reconnecting. */
   readonly closed: Promise<Closed>;
-  readonly #socket: WebSocket;
-  readonly #pending = new Map<string, Pending>();
-  readonly #listeners = new Map<EventType, Set<(data: never) => void>>();
+  readonly #hello: RequestData<'hello'>;
+  readonly #keeper: Keeper;
+  readonly #requests = new Requests((answer) => this.#note(answer));
+  readonly #positions = new Positions();
+  readonly #listeners = new Map<string, Set<(data: never) => void>>();
   readonly #runs = new Set<RunStream>();
-  #lastId = 0;
-  #limits = { frameBytesMax: FRAME_BYTES_MAX, inFlightMax: IN_FLIGHT_MAX };
-  /** An error of the connection and not of a request; the gateway closes right after it. */
-  #fault: DhaavakError | undefined;
 
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    const { promise, resolve } = Promise.withResolvers<Closed>();
-    this.closed = promise;
-    socket.addEventListener('message', ({ data }) => this.#receive(data));
-    socket.addEventListener('close', ({ code, reason }) => {
-      this.#failAll(code, reason);
-      resolve({ code, reason });
+  constructor({
+    url,
+    token,
+    client = DEFAULT_CLIENT,
+    reconnect = {},
+    heartbeatMs = HEARTBEAT_MS,
+    signal,
+  }: ConnectOptions) {
+    this.#hello = { protocol: [PROTOCOL_MIN, PROTOCOL_MAX], client, auth: { token } };
+    this.#keeper = new Keeper(url, reconnect, heartbeatMs, {
+      onFrame: (frame) => this.#receive(frame),
+      prepare: (wire) => this.#prepare(wire),
+      ping: (wire) => this.#requests.askOn(wire, 'ping', {}, heartbeatMs),
+      onLost: (wire, error) => this.#requests.cut(wire, error),
+      onEnd: (error) => this.#fail(error),
+      onState: (state) => this.#tell('state', state),
     });
+    this.closed = this.#keeper.closed;
+    const stop = (): void => this.#keeper.stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    void this.closed.then(() => signal?.removeEventListener('abort', stop));
   }
 
-  /** The first request, sent by {@link connect}. From then on the gateway's limits hold. */
-  async hello(data: RequestData<'hello'>): Promise<void> {
-    const { limits } = await this.request('hello', data, { timeoutMs: CONNECT_TIMEOUT_MS });
-    this.#limits = limits;
+  get state(): ClientState {
+    return this.#keeper.state;
+  }
+
+  /** The first connection; from then on the client keeps itself connected. Called by {@link connect}. */
+  open(): Promise<void> {
+    return this.#keeper.open();
   }
 
   /**
-   * Sends one request and waits for its reply.
+   * Sends one request and waits for its reply. Without a connection it waits for the next one.
    *
-   * @throws DhaavakError the gateway's answer; `unavailable` when there is none in time or the connection ends, and then
-   *   the outcome is unknown; `too_many_requests` or `too_large`, before anything is sent, when a limit is reached
+   * @param timeoutMs until the reply, reconnecting included; default 30 s
+   * @throws DhaavakError the gateway's answer; `unavailable` when there is none in time, or the connection was lost and
+   *   the request must not be repeated: then the outcome is unknown; `too_many_requests` or `too_large`, before anything
+   *   is sent, when a limit is reached
    */
   request<T extends RequestType>(
     type: T,
     data: RequestData<T>,
     { timeoutMs = REQUEST_TIMEOUT_MS }: { timeoutMs?: number } = {},
   ): Promise<Replies[T]> {
-    return new Promise((resolve, reject) => this.#ask(type, data, timeoutMs, resolve, reject));
+    return new Promise((resolve, reject) => this.#requests.ask(type, withKey(type, data), timeoutMs, resolve, reject));
   }
 
-  /** Sends a message and returns the events of the run that answers it. Without `session`: the main session. */
-  run({ session, text }: { session?: string | undefined; text: string }): Run {
+  /** Sends a message and returns the events of the run that answers it. */
+  run(message: Message): Run {
     const run: RunStream = new RunStream({
-      cancel: (key, id) => {
+      cancel: (session, id) => {
         // Too late or no connection: either way the run's own events tell.
-        this.request('message.cancel', { session: key, run: id }).catch(() => {});
+        this.request('message.cancel', { session, run: id }).catch(() => {});
       },
       finished: () => this.#runs.delete(run),
     });
     this.#runs.add(run);
-    this.#ask(
+    const { session, text, idempotencyKey = newKey() } = message;
+    this.#requests.ask(
       'message.send',
-      { text, ...(session === undefined ? {} : { session }) },
+      { text, idempotencyKey, ...(session === undefined ? {} : { session }) },
       REQUEST_TIMEOUT_MS,
-      (ack) => run.accept(ack),
+      (ack) => {
+        // The first sending was accepted, and the connection was lost before its events could be heard.
+        const missed = ack.duplicate === true && (run.missed || !this.#positions.has(ack.session));
+        run.accept(ack);
+        if (missed) void this.#settle(run);
+      },
       (error) => run.fail(error),
     );
     return run;
   }
 
   /**
-   * Calls `listener` for each event of this type, of every session this connection is subscribed to (it is by sending to
-   * it, or with `subscribe`). Listeners are called in order of arrival and must not throw.
+   * Calls `listener` for each event of this type, of every session this client is subscribed to (it is by sending to it, or
+   * with `subscribe`); `gap` when events of a session were missed; `state` when the connection changes. Listeners are
+   * called in order of arrival and must not throw.
    *
    * @returns a function that ends it
    */
-  on<T extends EventType>(type: T, listener: Listener<T>): () => void {
+  on<T extends ListenerType>(type: T, listener: (data: ListenerData<T>) => void): () => void {
     const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners.add(listener));
     return () => void listeners.delete(listener);
   }
 
-  /** Ends the connection. What waits for an answer is rejected with `unavailable`. */
+  /** Ends the client. What waits for an answer is rejected with `unavailable`. */
   async close(): Promise<void> {
-    this.#socket.close(1000);
+    this.#keeper.stop();
     await this.closed;
   }
 
@@ -186,95 +209,90 @@ export class Client {
     return this.close();
   }
 
-  #ask<T extends RequestType>(
-    type: T,
-    data: RequestData<T>,
-    timeoutMs: number,
-    resolve: (data: Replies[T]) => void,
-    reject: (error: DhaavakError) => void,
-  ): void {
-    this.#lastId += 1;
-    const id = `r${this.#lastId}`;
-    const frame = encodeFrame({ id, type, timestamp: Date.now(), data });
-    const refusal = this.#refusal(frame);
-    if (refusal) {
-      reject(refusal);
-      return;
+  async #prepare(wire: Wire): Promise<void> {
+    const { limits } = await this.#requests.askOn(wire, 'hello', this.#hello, CONNECT_TIMEOUT_MS);
+    const sessions = this.#positions.resumptions();
+    for (let first = 0; first < sessions.length; first += RESUMED_AT_ONCE) {
+      await Promise.all(sessions.slice(first, first + RESUMED_AT_ONCE).map((data) => this.#resume(wire, data)));
     }
-    const timer = setTimeout(() => {
-      this.#pending.delete(id);
-      reject(new DhaavakError('unavailable', `no answer to ${type} within ${timeoutMs} ms; its outcome is unknown`));
-    }, timeoutMs);
-    this.#pending.set(id, { type, timer, resolve: (reply) => resolve(reply as Replies[T]), reject });
-    this.#socket.send(frame as Uint8Array<ArrayBuffer>); // copies it at once
+    this.#requests.attach(wire, limits);
   }
 
-  #refusal(frame: Uint8Array): DhaavakError | undefined {
-    if (this.#socket.readyState !== WebSocket.OPEN) return new DhaavakError('unavailable', 'the connection is closed');
-    if (frame.length > this.#limits.frameBytesMax) {
-      return new DhaavakError('too_large', `a frame has at most ${this.#limits.frameBytesMax} bytes`);
-    }
-    if (this.#pending.size >= this.#limits.inFlightMax || this.#socket.bufferedAmount > BACKPRESSURE_BYTES_MAX) {
-      return new DhaavakError('too_many_requests', 'too many requests wait for their answers');
-    }
-    return undefined;
-  }
-
-  #receive(message: unknown): void {
-    let frame: Frame;
+  /** Subscribes again. What was missed has been replayed when the reply comes, or it never will be. */
+  async #resume(wire: Wire, data: RequestData<'subscribe'>): Promise<void> {
+    const { session } = data;
     try {
-      frame = decodeFrame(new Uint8Array(message as ArrayBuffer));
-    } catch (cause) {
-      this.#fault = new DhaavakError('invalid_frame', 'the gateway sent a frame that is not msgpack', { cause });
-      this.#socket.close(CLOSE_CODES.invalidFrame);
-      return;
+      const { recovered, epoch, seq } = await this.#requests.askOn(wire, 'subscribe', data, CONNECT_TIMEOUT_MS);
+      if (recovered && data.epoch !== undefined) return;
+      this.#tell('gap', { session, epoch, seq });
+      for (const run of this.#runs) {
+        if (run.session === undefined) run.missed = true;
+        else if (run.session === session) void this.#settle(run);
+      }
+    } catch (thrown) {
+      const error = thrown as DhaavakError;
+      if (error.retryable) throw error; // the next connection tries again
+      this.#positions.remove(session);
+      for (const run of this.#runs) if (run.session === session) run.fail(error);
     }
-    const pending = frame.id === null ? undefined : this.#pending.get(frame.id);
-    if (pending) this.#settle(frame, pending);
-    else if (Object.hasOwn(EVENT_TYPES, frame.type)) this.#publish({ type: frame.type, data: frame.data } as RunEvent);
-    else if (frame.id === null && frame.error) this.#fault = DhaavakError.fromWire(frame.error);
-    // Anything else is the answer to a request that was given up.
   }
 
-  #settle({ id, type, data, error }: Frame, { type: asked, timer, resolve, reject }: Pending): void {
-    this.#pending.delete(id as string);
-    clearTimeout(timer);
-    if (error) reject(DhaavakError.fromWire(error));
-    else if (type === REPLY_TYPES[asked]) resolve(data);
-    else reject(new DhaavakError('internal', `the gateway answered ${asked} with ${type}`));
-  }
-
-  #publish(event: RunEvent): void {
-    for (const listener of this.#listeners.get(event.type) ?? []) listener(event.data as never);
-    for (const run of this.#runs) run.offer(event);
-  }
-
-  #failAll(code: number, reason: string): void {
-    const error =
-      this.#fault ?? new DhaavakError('unavailable', `the connection ended (${code}${reason && `: ${reason}`})`);
-    for (const { timer, reject } of this.#pending.values()) {
-      clearTimeout(timer);
-      reject(error);
+  /** Ends a run whose last events were missed; one that still goes on is left alone. */
+  async #settle(run: RunStream): Promise<void> {
+    const { session, message } = run;
+    if (session === undefined || message === undefined) return;
+    try {
+      const events = await endFromHistory(session, message, (before, limit) =>
+        this.request('session.history', { session, limit, ...(before === undefined ? {} : { before }) }),
+      );
+      for (const event of events) run.offer(event);
+    } catch (error) {
+      run.fail(error as DhaavakError);
     }
-    this.#pending.clear();
+  }
+
+  #receive(frame: Frame): void {
+    // A reply that nobody waits for is the answer to a request that was given up.
+    if (this.#requests.settle(frame) || ANSWERS.has(frame.type)) return;
+    const data = (frame.data ?? {}) as Partial<EventData<EventType>> & { reconnectAfterMs?: number };
+    if (frame.type === 'goaway') this.#keeper.awayMs = data.reconnectAfterMs ?? 0;
+    const { session, epoch, seq } = data;
+    if (session === undefined || epoch === undefined || seq === undefined) {
+      this.#tell(frame.type, data);
+    } else if (this.#positions.advance(session, { epoch, seq })) {
+      this.#tell(frame.type, data);
+      for (const run of this.#runs) run.offer({ type: frame.type, data } as RunEvent);
+    }
+  }
+
+  /** Keeps account of what this client is subscribed to. */
+  #note({ type, data }: Answered): void {
+    if (type === 'message.send') {
+      this.#positions.add((data as Replies['message.send']).session);
+    } else if (type === 'subscribe') {
+      const { session, epoch, seq } = data as Replies['subscribe'];
+      this.#positions.add(session, { epoch, seq });
+    } else if (type === 'unsubscribe') {
+      this.#positions.remove((data as Replies['unsubscribe']).session);
+    }
+  }
+
+  #tell(type: string, data: unknown): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(data as never);
+  }
+
+  #fail(error: DhaavakError): void {
+    this.#requests.fail(error);
     for (const run of this.#runs) run.fail(error);
   }
 }
 
-function openSocket(url: string): WebSocket {
-  try {
-    const socket = new WebSocket(url);
-    socket.binaryType = 'arraybuffer';
-    return socket;
-  } catch (cause) {
-    throw new DhaavakError('invalid_request', `${url} is not a WebSocket URL`, { param: 'url', cause });
-  }
+/** 128 random bits. (`crypto.randomUUID` is not there on pages without TLS.) */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Waits until the socket is open; it closes without a reason when nobody is there. */
-async function opened(socket: WebSocket, client: Client, url: string): Promise<void> {
-  const open = new Promise<true>((resolve) => socket.addEventListener('open', () => resolve(true), { once: true }));
-  if ((await Promise.race([open, client.closed])) !== true) {
-    throw new DhaavakError('unavailable', `no gateway answers at ${url}`);
-  }
+/** A message gets a key, so that it can be sent again. */
+function withKey<T extends RequestType>(type: T, data: RequestData<T>): RequestData<T> {
+  return type === 'message.send' ? { idempotencyKey: newKey(), ...data } : data;
 }

@@ -10,7 +10,11 @@ export type RunEvent = { [T in EventType]: { type: T; data: EventData<T> } }[Eve
  *     message.inbound → run.start → (message.delta | tool.start | tool.end)* → message.outbound? → run.end
  *
  * `message.outbound` is missing when the run did not end well; `run.end` says how it ended. The iteration ends after
- * `run.end`; it throws a DhaavakError when the message was not accepted or the connection is lost. To be iterated once.
+ * `run.end`; it throws a DhaavakError when the message was not accepted or the client has ended. To be iterated once.
+ *
+ * It goes on when the client reconnects. Where events were missed for good (a `gap`), deltas may be missing and
+ * `message.outbound` has the whole text; an end that was missed is made from the transcript, with `seq` 0 and a `usage` of
+ * 0. A gateway that was killed answers the message again: `run.start` comes a second time, and deltas begin anew.
  */
 export interface Run extends AsyncIterable<RunEvent> {
   /** Asks the gateway to end the run, as soon as there is one. What follows ends with a `run.end` of status `cancelled`. */
@@ -43,9 +47,20 @@ export class RunStream implements Run {
   #error: DhaavakError | undefined;
   #cancelled = false;
   #wake: () => void = () => {};
+  /** Events may have been missed while its acknowledgement was not there yet. */
+  missed = false;
 
   constructor(hooks: RunHooks) {
     this.#hooks = hooks;
+  }
+
+  /** Of the acknowledged message. */
+  get session(): string | undefined {
+    return this.#ack?.session;
+  }
+
+  get message(): string | undefined {
+    return this.#ack?.message;
   }
 
   /** The message was accepted. What arrived before is looked through now. */

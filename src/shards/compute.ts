@@ -1,4 +1,5 @@
 import type { Piscina } from 'piscina';
+import { sibling } from './sibling.ts';
 
 /** Threads of the compute pool. They start with the first task and end when idle. */
 const THREADS_MAX = 1;
@@ -25,7 +26,7 @@ export class ComputePool {
     this.#pool ??= import('piscina').then(
       ({ Piscina }) =>
         new Piscina({
-          filename: new URL('./compute-worker.ts', import.meta.url).href,
+          filename: sibling('compute-worker', import.meta.url).href,
           minThreads: 0,
           maxThreads: THREADS_MAX,
           idleTimeout: IDLE_MS,

@@ -5,6 +5,7 @@ import type { GatewayStatus } from '../protocol/messages.ts';
 import type { MainServices } from './control.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
 import { Shard } from './shard.ts';
+import { sibling } from './sibling.ts';
 
 /** Restarts of one shard within the window before it is given up; Erlang's restart intensity. */
 const RESTARTS_MAX = 5;
@@ -124,7 +125,7 @@ export class ShardPool {
       config,
       subscribers,
       countTokens,
-      entry: entry ?? new URL('./worker.ts', import.meta.url),
+      entry: entry ?? sibling('worker', import.meta.url),
     });
   }
 

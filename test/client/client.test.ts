@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 async function connected(to: GatewayProcess = gateway): Promise<Client> {
-  const client = await connect({ url: to.url, token: to.token });
+  const client = await connect({ url: to.url, token: to.token, reconnect: false });
   onTestFinished(() => client.close());
   return client;
 }

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { CLOSE_CODES, ERROR_CODES } from '../../src/protocol/errors.ts';
+import { CLOSE_CODES } from '../../src/protocol/errors.ts';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
@@ -129,17 +129,6 @@ describe('docs/protocol.md', () => {
       const row = rows.find(([name]) => bare(name) === field)?.join(' ');
       for (const name of Object.keys(fields)) expect(row).toContain(`\`${name}\``);
     }
-  });
-
-  it('has every error code with its meaning, whether it is retryable, and what to do', () => {
-    const rows = tables(section('Errors'))[1]!;
-    const expected = Object.entries(ERROR_CODES).map(([code, { meaning, retryable }]) => [
-      code,
-      meaning,
-      retryable ? 'yes' : 'no',
-    ]);
-    expect(rows.map(([code, meaning, retryable]) => [bare(code), meaning, retryable])).toEqual(expected);
-    for (const [code, , , advice] of rows) expect([code, advice]).not.toEqual([code, '']);
   });
 
   it('has every close code, and no other of the private range', () => {

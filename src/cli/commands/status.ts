@@ -1,6 +1,7 @@
 import type { GatewayStatus } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
+import { table } from '../table.ts';
 import { printable } from '../terminal.ts';
 
 interface StatusFlags extends ClientFlags {
@@ -32,12 +33,6 @@ function page({ version, uptimeMs, model, connections, rssBytes, shards }: Gatew
     '',
     ...table([[...COLUMNS], ...rows]),
   ].join('\n');
-}
-
-/** Lines of `rows`, each column as wide as its widest cell. */
-function table(rows: readonly string[][]): string[] {
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
 }
 
 /** `3 d 4 h`, `5 min 6 s`: the two largest units. */
