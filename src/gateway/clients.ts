@@ -75,10 +75,16 @@ export class Clients implements Iterable<Connection> {
     return { connections: newest.map(({ presence }) => presence as Presence), total: this.#present.size };
   }
 
-  /** Closes the connections that came in with the token of this name. Returns how many. */
+  /**
+   * Closes the connections that came in with the token of this name, and returns how many. They may do nothing from now
+   * on, and are closed after this turn of the event loop: whoever ended its own token gets the reply first.
+   */
   closeToken(name: string, reason: string): number {
     const closing = [...this.#present].filter(({ grant }) => grant?.name === name);
-    for (const connection of closing) connection.close(CLOSE_CODES.unauthorized, reason);
+    for (const connection of closing) {
+      connection.scopeBits = 0;
+      setImmediate(() => connection.close(CLOSE_CODES.unauthorized, reason));
+    }
     this.#counters.tokensClosed += closing.length;
     return closing.length;
   }

@@ -20,7 +20,7 @@ export async function createToken(
   return { name, scopes: granted, token: await access.named.create(name, granted) };
 }
 
-/** Whoever came in with it is out when this has resolved. */
+/** Whoever came in with it can do nothing any more when this has resolved. */
 export async function revokeToken(
   { access, clients }: TokenContext,
   { name }: RequestData<'token.revoke'>,

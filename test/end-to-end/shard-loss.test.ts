@@ -59,12 +59,21 @@ describe('a shard that dies', () => {
     for (const { error } of refused) {
       expect(error).toMatchObject({ code: 'unavailable', retryable: true, retryAfterMs: expect.any(Number) });
     }
-    const response = await fetch(`${gateway.httpUrl}/ready`);
+    const response = await fetch(`${gateway.httpUrl}/ready`, {
+      headers: { authorization: `Bearer ${gateway.token}` },
+    });
     expect([response.status, await response.json()]).toEqual([
       503,
       { status: 'unavailable', reason: expect.stringContaining('shard 0') },
     ]);
-    const ready = async () => ((await fetch(`${gateway.httpUrl}/ready`)).ok ? true : undefined);
+    const ready = async () =>
+      (
+        await fetch(`${gateway.httpUrl}/ready`, {
+          headers: { authorization: `Bearer ${gateway.token}` },
+        })
+      ).ok
+        ? true
+        : undefined;
     await until(5_000, ready, 'the shard to be replaced');
     for (const session of keys) expect((await client.ask('session.get', { session })).session.id).toBe(session);
   });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { Clients } from '../../src/gateway/clients.ts';
 import { Connection } from '../../src/gateway/connection.ts';
 import { newCounters } from '../../src/gateway/counters.ts';
 import { Pace } from '../../src/gateway/pace.ts';
@@ -68,6 +69,20 @@ describe('connections', () => {
     expect((await clients[0]?.ask('status'))?.counters.refusedFull).toBe(2);
     await clients[3]?.close();
     expect(await upgrade()).toBe(101);
+  });
+
+  it('of one address are limited, but for loopback ones; those that left do not count', () => {
+    const limits = { connections: 100, connectionsPerAddress: 2, unauthenticated: 100 };
+    const clients = new Clients(limits, newCounters());
+    const from = (address: string) => ({ address }) as Connection;
+    const [first, second] = [from('a'), from('a')];
+    clients.opened(first);
+    expect(clients.full('a', false)).toBe(false);
+    clients.opened(second);
+    expect([clients.full('a', false), clients.full('a', true), clients.full('b', false)]).toEqual([true, false, false]);
+    clients.closed(first);
+    clients.closed(first);
+    expect(clients.full('a', false)).toBe(false);
   });
 
   it('have a number of requests a second, and as many saved up: one more is rate_limited and says when', async () => {

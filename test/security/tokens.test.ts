@@ -39,6 +39,17 @@ describe('a named token', () => {
     await next.close();
   });
 
+  it('that rotates itself gets the new one before its connection is closed', async () => {
+    const gateway = await localGateway();
+    const admin = await gateway.connect();
+    const { token } = await admin.ask('token.create', { name: 'second', scopes: ['admin'] });
+    const client = await connectWire({ url: gateway.url, token });
+    const rotated = await client.ask('token.rotate', { name: 'second' });
+    expect((await client.closed).code).toBe(4401);
+    const next = await connectWire({ url: gateway.url, token: rotated.token });
+    await next.close();
+  });
+
   it('outlives a restart, and the file holds its hash only, for the owner only', async () => {
     const home = await tempFolder();
     const first = await localGateway({ home });
