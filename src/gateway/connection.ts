@@ -38,7 +38,8 @@ export class Connection implements Receiver {
   #backlog: Backlog | undefined;
   #open = true;
   #allowance = 0;
-  #allowedAt = Number.NEGATIVE_INFINITY;
+  /** The tick of the last refill; long ago, so that the first request finds the bucket full. */
+  #allowedAt = -1_000;
   readonly address: string;
   /** Requests that were passed on and not answered yet. */
   inFlight = 0;
