@@ -16,6 +16,11 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'session.list',
 ]);
 
+/** A cancel that names its run can't hit another one. */
+function isRepeatable(type: RequestType, data: unknown): boolean {
+  return REPEATABLE.has(type) || (type === 'message.cancel' && (data as RequestData<typeof type>).run !== undefined);
+}
+
 interface Pending {
   readonly id: string;
   readonly type: RequestType;
@@ -105,7 +110,7 @@ export class Requests {
     if (waits) this.#wire = undefined;
     for (const pending of this.#pending.values()) {
       if (pending.wire !== wire) continue;
-      if (waits && REPEATABLE.has(pending.type)) pending.wire = undefined;
+      if (waits && isRepeatable(pending.type, pending.data)) pending.wire = undefined;
       else this.#drop(pending, error);
     }
   }

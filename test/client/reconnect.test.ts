@@ -108,10 +108,12 @@ describe('a lost connection', () => {
     const client = await connected({ url: proxy.url, token: gateway.token });
     proxy.muffle();
     const reads = [client.request('status', {}), client.request('session.get', { session: MAIN })];
+    const cancel = client.request('message.cancel', { session: MAIN, run: 'long-gone' }).catch(({ code }) => code);
     const creates = expect(client.request('session.create', {})).rejects.toMatchObject({ code: 'unavailable' });
     proxy.cut();
     await creates;
     expect(await Promise.all(reads)).toHaveLength(2);
+    expect(await cancel).not.toBe('unavailable');
   });
 
   it('keeps what is asked while there is none for the next one', async () => {
