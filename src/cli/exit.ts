@@ -42,8 +42,8 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   internal: 'the log of the gateway has the details',
 };
 
-function worded({ code, message }: DhaavakError): string {
-  const hint = HINTS[code];
+function worded({ code, message, param }: DhaavakError): string {
+  const hint = code === 'not_found' && param !== 'data.session' ? undefined : HINTS[code];
   return `Dhaavak: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 

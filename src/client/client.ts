@@ -46,7 +46,9 @@ export const DEFAULT_CLIENT = { name: 'dhaavak-client', version: '0.1.0' };
 export interface ConnectOptions {
   /** For example `ws://127.0.0.1:18789/ws`. */
   url: string;
-  token: string;
+  /** One of the two; `token` is taken where both are given. */
+  token?: string | undefined;
+  password?: string | undefined;
   /** Shown in the gateway's log. */
   client?: { name: string; version: string };
   /** Whether and how to come back when the connection is lost. False: the client ends with its connection. */
@@ -115,12 +117,17 @@ export class Client {
   constructor({
     url,
     token,
+    password = '',
     client = DEFAULT_CLIENT,
     reconnect = {},
     heartbeatMs = HEARTBEAT_MS,
     signal,
   }: ConnectOptions) {
-    this.#hello = { protocol: [PROTOCOL_MIN, PROTOCOL_MAX], client, auth: { token } };
+    this.#hello = {
+      protocol: [PROTOCOL_MIN, PROTOCOL_MAX],
+      client,
+      auth: token === undefined ? { password } : { token },
+    };
     this.#keeper = new Keeper(url, reconnect, heartbeatMs, {
       onFrame: (frame) => this.#receive(frame),
       prepare: (wire) => this.#prepare(wire),

@@ -129,7 +129,7 @@ export class Requests {
     clearTimeout(pending.timer);
     if (error) {
       pending.reject(DhaavakError.fromWire(error));
-    } else if (type === (REPLY_TYPES[pending.type] ?? 'result')) {
+    } else if (type === REPLY_TYPES[pending.type]) {
       pending.resolve(data);
       this.#onAnswer({ type: pending.type, data });
     } else {

@@ -130,10 +130,11 @@ export class ShardPool {
   }
 
   #replaceStuck(): void {
+    const looksMax = Math.ceil(this.#options.config.shards.stuckAfterMs / WATCH_MS);
     for (const { shard, state } of this.#slots) {
-      const silentMs = shard.silentForMs();
-      if (state !== 'ready' || silentMs < this.#options.config.shards.stuckAfterMs) continue;
-      this.#options.log.error({ shard: shard.index, silentMs: Math.round(silentMs) }, 'shard stopped answering');
+      const looks = shard.silentLooks();
+      if (state !== 'ready' || looks < looksMax) continue;
+      this.#options.log.error({ shard: shard.index, silentMs: looks * WATCH_MS }, 'shard stopped answering');
       void shard.terminate(); // its end is supervised
     }
   }

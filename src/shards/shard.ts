@@ -34,7 +34,7 @@ export class Shard {
   /** Connections that were given something in the batch at hand. */
   readonly #touched: Receiver[] = [];
   #lastBeat = 0;
-  #lastBeatAt = performance.now();
+  #silentLooks = 0;
 
   constructor(options: ShardOptions) {
     this.index = options.index;
@@ -85,15 +85,16 @@ export class Shard {
     return false;
   }
 
-  /** Milliseconds since the heartbeat was last seen to change. */
-  silentForMs(): number {
+  /**
+   * How many times in a row, this one included, the heartbeat was looked at and had not moved. Looks are counted and not
+   * time: on a machine that is frozen or overloaded whoever looks is held up as well, and a shard that merely waits for
+   * its turn is not taken for one that hangs.
+   */
+  silentLooks(): number {
     const beat = Atomics.load(this.#heartbeat, 0);
-    const now = performance.now();
-    if (beat !== this.#lastBeat) {
-      this.#lastBeat = beat;
-      this.#lastBeatAt = now;
-    }
-    return now - this.#lastBeatAt;
+    this.#silentLooks = beat === this.#lastBeat ? this.#silentLooks + 1 : 0;
+    this.#lastBeat = beat;
+    return this.#silentLooks;
   }
 
   /** Ends the thread at once. Takes the requests it never answered. */

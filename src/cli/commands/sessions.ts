@@ -3,7 +3,7 @@ import type { Client } from '../../client/client.ts';
 import type { HistoryEntry, Session } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { deleteSession, listSessions, resetSession, type SessionFilter } from '../session-requests.ts';
+import { listSessions, type SessionFilter } from '../session-requests.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 
@@ -50,7 +50,7 @@ export async function show(key: string, { json, ...flags }: SessionFlags): Promi
 export async function reset(key: string, { json, ...flags }: SessionFlags): Promise<number> {
   const { client } = await connectToGateway(flags);
   await using _ = client;
-  const session = await resetSession(client, key);
+  const { session } = await client.request('session.reset', { session: key });
   console.log(json ? JSON.stringify({ session }) : printable(`${session.id} begins anew.`));
   return EXIT.ok;
 }
@@ -65,7 +65,7 @@ export async function remove(key: string, { json, yes, ...flags }: SessionFlags 
   }
   const { client } = await connectToGateway(flags);
   await using _ = client;
-  await deleteSession(client, key);
+  await client.request('session.delete', { session: key });
   console.log(json ? JSON.stringify({ session: key, deleted: true }) : printable(`${key} is deleted.`));
   return EXIT.ok;
 }
