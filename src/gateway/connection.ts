@@ -31,7 +31,8 @@ export class Connection implements Receiver {
   readonly #topics: Topics;
   readonly #counters: GatewayCounters;
   readonly #queued: Uint8Array[] = [];
-  readonly #subscriptions = new Set<string>();
+  /** Made with the first one: most connections of a busy gateway are idle. */
+  #subscriptions: Set<string> | undefined;
   #helloTimer: NodeJS.Timeout | undefined;
   #slowTimer: NodeJS.Timeout | undefined;
   /** There while over BACKPRESSURE_BYTES_MERGE wait in the socket. */
@@ -72,6 +73,7 @@ export class Connection implements Receiver {
     this.presence = presence;
     this.scopeBits = grant.bits;
     clearTimeout(this.#helloTimer);
+    this.#helloTimer = undefined; // and its memory
   }
 
   /** Takes one request off the connection's allowance (a token bucket). False: there is none left in this tick. */
@@ -91,16 +93,16 @@ export class Connection implements Receiver {
   }
 
   flush(): void {
-    if (this.#open) this.#socket.cork(this.#sendQueued);
+    if (this.#open) {
+      this.#socket.cork(() => {
+        for (const frame of this.#queued) this.send(frame);
+      });
+    }
     this.#queued.length = 0;
     if (this.#open && this.#backlog === undefined && this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) {
       this.#backlog = new Backlog();
     }
   }
-
-  #sendQueued = (): void => {
-    for (const frame of this.#queued) this.send(frame);
-  };
 
   /** Sends one msgpack frame; its bytes are used before this returns. Sending to a closed connection does nothing. */
   send(frame: Uint8Array): void {
@@ -108,20 +110,20 @@ export class Connection implements Receiver {
     if (backlog === undefined) this.#write(frame);
     else if (this.#open && this.#slowTimer === undefined) {
       const before = backlog.merged;
-      backlog.add(frame, this.#write);
+      backlog.add(frame, (bytes) => this.#write(bytes));
       this.#counters.deltasMerged += backlog.merged - before;
       if (this.#open && this.#socket.getBufferedAmount() + backlog.bytes > BACKPRESSURE_BYTES_MAX) this.#tooSlow();
     }
   }
 
-  #write = (frame: Uint8Array): void => {
+  #write(frame: Uint8Array): void {
     if (!this.#open || this.#slowTimer !== undefined) return;
     const result = this.speaksJson
       ? this.#socket.send(JSON.stringify(decodeFrame(frame)), false)
       : this.#socket.send(frame, true);
     // What uWebSockets.js drops at `maxBackpressure` is not lost unnoticed: nothing more is sent, and the code says why.
     if (result === DROPPED) this.#tooSlow();
-  };
+  }
 
   /**
    * Too much waits: the client is sent nothing more. Once it has read what was on its way it is told the code (a close
@@ -142,7 +144,7 @@ export class Connection implements Receiver {
     if (this.#slowTimer !== undefined) this.close(CLOSE_CODES.tooSlow, 'too slow');
     const backlog = this.#backlog;
     this.#backlog = undefined;
-    backlog?.releaseAll(this.#write);
+    backlog?.releaseAll((bytes) => this.#write(bytes));
   }
 
   reply(id: string | null, type: string, data: unknown): void {
@@ -158,12 +160,12 @@ export class Connection implements Receiver {
   }
 
   get subscriptionsFull(): boolean {
-    return this.#subscriptions.size >= SUBSCRIPTIONS_MAX;
+    return this.#subscriptions !== undefined && this.#subscriptions.size >= SUBSCRIPTIONS_MAX;
   }
 
   /** Throws `too_many_requests` when the session would be one too many. */
   checkSubscription(session: string | undefined): void {
-    if (!this.subscriptionsFull || session === undefined || this.#subscriptions.has(session)) return;
+    if (!this.subscriptionsFull || session === undefined || this.#subscriptions?.has(session)) return;
     throw new DhaavakError('too_many_requests', `a connection hears at most ${SUBSCRIPTIONS_MAX} sessions`, {
       param: 'data.session',
     });
@@ -171,12 +173,13 @@ export class Connection implements Receiver {
 
   subscribe(session: string): void {
     if (!this.#open || this.#slowTimer !== undefined) return;
+    this.#subscriptions ??= new Set();
     this.#subscriptions.add(session);
     this.#topics.add(session, this);
   }
 
   unsubscribe(session: string): void {
-    if (this.#subscriptions.delete(session)) this.#topics.remove(session, this);
+    if (this.#subscriptions?.delete(session)) this.#topics.remove(session, this);
   }
 
   /** Closes with a code of `CLOSE_CODES` or RFC 6455, after what waits for the client. */
@@ -194,7 +197,7 @@ export class Connection implements Receiver {
   }
 
   #leaveTopics(): void {
-    for (const session of this.#subscriptions) this.#topics.remove(session, this);
-    this.#subscriptions.clear();
+    for (const session of this.#subscriptions ?? []) this.#topics.remove(session, this);
+    this.#subscriptions = undefined;
   }
 }
