@@ -21,6 +21,7 @@ import { DhaavakError } from './protocol/errors.ts';
 import { ComputePool } from './shards/compute.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
+import { LoopLag } from './telemetry/loop-lag.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
@@ -45,6 +46,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
 
   const unlockFolder = lockFolder(config.home);
   const compute = new ComputePool();
+  const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
   const clients = new Clients(limits, counters);
@@ -74,6 +76,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       uptimeMs: Math.round(performance.now() - startedAt),
       connections: clients.size,
       rssBytes: process.memoryUsage.rss(),
+      loopLagMs: lag.read(),
       shards: await shards.stats(),
       model,
       counters,
@@ -85,6 +88,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await shards.stop(drainMs);
     server.close();
     await compute.stop();
+    lag.stop();
     unlockFolder();
   };
 

@@ -14,17 +14,19 @@ export class EventStream {
   readonly epoch: string;
   seq = 0;
   readonly #emit: Emit;
-  readonly #encoder: EventEncoder;
-  readonly #recent = new RecentEvents();
+  /** Made with the first event: a session that says nothing should cost little. */
+  #encoder: EventEncoder | undefined;
+  #recent: RecentEvents | undefined;
 
   constructor(session: string, epoch: string, emit: Emit) {
     this.session = session;
     this.epoch = epoch;
     this.#emit = emit;
-    this.#encoder = new EventEncoder(session, epoch);
   }
 
   publish<T extends EventType>(type: T, data: Events[T]): void {
+    this.#encoder ??= new EventEncoder(this.session, this.epoch);
+    this.#recent ??= new RecentEvents();
     const frame = this.#encoder.encode(type, data, ++this.seq, Date.now());
     this.#emit(this.session, frame);
     this.#recent.add(frame);
@@ -34,11 +36,11 @@ export class EventStream {
   since(after: number, epoch: string): readonly Uint8Array[] | undefined {
     const missed = this.seq - after;
     if (epoch !== this.epoch || missed < 0) return undefined;
-    return missed === 0 ? [] : this.#recent.newest(missed);
+    return missed === 0 ? [] : this.#recent?.newest(missed);
   }
 
   /** Forgets what could be sent again. */
   forget(): void {
-    this.#recent.forget();
+    this.#recent?.forget();
   }
 }

@@ -2,13 +2,15 @@
  * Ten thousand authenticated connections: what each costs while it says nothing, how fast they come, and what a thousand
  * messages a second are like beside them. Needs `ulimit -n` of 11,000 for gateway and generator each.
  */
-import { connect } from '../../src/client/client.ts';
+import { type Client, connect } from '../../src/client/client.ts';
 import type { BenchReport } from '../report.ts';
 import { createSessions, type GatewayUnderLoad, startGateway } from './server.ts';
 import { frameFile, wsload } from './wsload.ts';
 
 const CONNECTIONS = 10_000;
 const SENDERS = 1_000;
+/** Enough that garbage not yet collected, some 20 MB, does not count for much. */
+const MEASURED_SESSIONS = 40_000;
 const RUN_END = `${Buffer.from('\xa7run.end', 'latin1').toString('hex')}@*`;
 
 export async function run(): Promise<BenchReport> {
@@ -21,8 +23,18 @@ export async function run(): Promise<BenchReport> {
     const load = { port: gateway.port, pid: gateway.pid, conns: CONNECTIONS, init, 'init-replies': 1, parallel: 256 };
     const handshakeMs = await oneByOne(gateway);
     const idle = await wsload({ ...load, mode: 'hold', duration: 10, src: '127.0.0.2-127.0.0.9' });
+    const client = await connect({ url: `ws://127.0.0.1:${gateway.port}/ws`, token: gateway.token });
+    await client.request('status', {}); // the lag is counted from here
     const options = { ...load, payload, senders: SENDERS, window: 16, rate: 1_000, 'reply-match': RUN_END };
     const busy = await wsload({ ...options, warmup: 3, duration: 8, src: '127.0.0.2-127.0.0.9' });
+    const { loopLagMs } = await client.request('status', {});
+    const before = await client.request('status', {});
+    for (let i = 0; i < MEASURED_SESSIONS; i += 500) {
+      await Promise.all(Array.from({ length: 100 }, (_, j) => createFive(client, i + 5 * j)));
+      await new Promise((resolve) => setTimeout(resolve, 30)); // the limit of requests a second
+    }
+    const { rssBytes } = await client.request('status', {});
+    await client.close();
     const grownKb = idle.rss_kb[1] - idle.rss_kb[0];
     return {
       name: '10,000 connections, authenticated',
@@ -33,12 +45,23 @@ export async function run(): Promise<BenchReport> {
         { label: 'gateway CPU while they are idle', value: idle.srv_cpu * 100, unit: '% of a core', aim: '≤ 1' },
         { label: '1,000 messages/s beside them: p50', value: busy.lat_us.p50 / 1_000, unit: 'ms' },
         { label: '1,000 messages/s beside them: p99', value: busy.lat_us.p99 / 1_000, unit: 'ms', aim: '≤ 30' },
+        { label: 'front-end event loop late meanwhile: p99', value: loopLagMs.p99, unit: 'ms', aim: '≤ 10' },
+        {
+          label: 'memory of a session',
+          value: (rssBytes - before.rssBytes) / 1_024 / MEASURED_SESSIONS,
+          unit: 'KB',
+          aim: '≤ 4',
+        },
         { label: 'open at the end', value: busy.alive, unit: 'connections' },
       ],
     };
   } finally {
     await gateway.stop();
   }
+}
+
+async function createFive(client: Client, first: number): Promise<void> {
+  for (let i = first; i < first + 5; i++) await client.request('session.create', { user: `m${i}` });
 }
 
 /** Median time to connect and be welcomed, in milliseconds. */

@@ -162,6 +162,8 @@ export interface GatewayStatus {
   uptimeMs: number;
   connections: number;
   rssBytes: number;
+  /** How late the front end's event loop was, in milliseconds, since the last `status` of anybody. */
+  loopLagMs: { p99: number; max: number };
   shards: {
     index: number;
     /** `starting`, `ready`, `restarting`, `failed`, `stopped`, or `silent`: it did not answer in time. */

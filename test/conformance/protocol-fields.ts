@@ -33,6 +33,7 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   status: {
     version: true,
     uptimeMs: true,
+    loopLagMs: true,
     connections: true,
     rssBytes: true,
     shards: true,
