@@ -35,7 +35,7 @@ export class SpendingTable {
     return this.#table.transaction(() => {
       const records = scopes.map((scope) => this.#table.get([day, scope]) ?? nothingSpent());
       const result = change(records);
-      for (const [index, scope] of scopes.entries()) this.#table.put([day, scope], records[index]!);
+      for (const [index, scope] of scopes.entries()) void this.#table.put([day, scope], records[index]!);
       return result;
     });
   }
@@ -46,11 +46,11 @@ export class SpendingTable {
       // Collected first: a cursor must not run over what is being changed.
       for (const { key, value } of Array.from(this.#table.getRange({}))) {
         if (key[0] < day) {
-          this.#table.remove(key);
+          void this.#table.remove(key);
           continue;
         }
         const open = Object.entries(value.open).filter(([shard]) => !isGone(Number(shard)));
-        this.#table.put(key, { ...value, open: Object.fromEntries(open) });
+        void this.#table.put(key, { ...value, open: Object.fromEntries(open) });
       }
     });
   }
