@@ -2,7 +2,7 @@
  * What happens to a client's frame: read its head, let `hello` in first, answer here what needs no session, pass the rest
  * to the session's shard unread.
  */
-import { ulid } from 'ulid';
+import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { DEFAULT_AGENT, MAIN_SESSION, sessionKey } from '../../actors/session/session-key.ts';
 import type { Route } from '../inbound/route.ts';
@@ -173,7 +173,7 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
 
 /** The key that decides where a session is made, and which agent answers. One without a user gets a user of its own. */
 function newSessionKey(route: Route, frame: Buffer): string {
-  const { agent, type = 'dm', channel = 'api', user = ulid() } = decode('session.create', frame);
+  const { agent, type = 'dm', channel = 'api', user = randomUUID() } = decode('session.create', frame);
   const routed = () => (type === 'main' ? DEFAULT_AGENT : route({ channel, peer: user }));
   return sessionKey({ agent: agent ?? routed(), type, channel, user });
 }
