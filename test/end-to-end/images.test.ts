@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ATTACHMENTS_BYTES_MAX } from '../../src/protocol/limits.ts';
 import type { ImageType } from '../../src/protocol/messages.ts';
+import { Store } from '../../src/storage/store.ts';
 import { gatewayProcess, localGateway } from '../support/gateway.ts';
 import { STALLS, scriptedModel } from '../support/model.ts';
 import { OPENAI_TEXT_MODEL } from '../support/openai-server.ts';
@@ -99,9 +100,27 @@ describe('images in a message', () => {
     expect(imagesIn(body).slice(-2)).toEqual(images.map((image) => [urlOf(image)]));
   });
 
-  it('are gone with their session', async () => {
-    const { server, models } = await scriptedModel();
+  it('enter the run that goes on with the message that steers it', async () => {
+    const { server, models } = await scriptedModel(
+      { toolCalls: [{ name: 'calc', input: { expression: '1+1' } }], eventDelayMs: 150 },
+      {},
+    );
     const client = await (await localGateway({ models })).connect();
+    const { message } = await client.ask('message.send', { text: 'first' });
+    await server.request(0);
+    const image = imageOf('image/jpeg');
+    await client.ask('message.send', { text: 'see', attachments: [image], mode: 'steer' });
+    await client.runEnd(message);
+    expect(imagesIn(server.requests[1]!.body)).toEqual([[], [urlOf(image)]]);
+    const next = await client.ask('message.send', { text: 'and now?' });
+    await client.runEnd(next.message);
+    expect(imagesIn(server.requests[2]!.body)).toEqual([[], [urlOf(image)], []]);
+  });
+
+  it('are gone with their session, from the disk too', async () => {
+    const { server, models } = await scriptedModel();
+    const gateway = await localGateway({ models });
+    const client = await gateway.connect();
     const session = (await client.ask('session.create', { user: 'ada' })).session.id;
     const sent = { session, text: 'look', attachments: [imageOf('image/png')] };
     await client.runEnd((await client.ask('message.send', sent)).message);
@@ -109,6 +128,13 @@ describe('images in a message', () => {
     await client.ask('session.create', { user: 'ada' });
     await client.runEnd((await client.ask('message.send', { session, text: 'what was it?' })).message);
     expect(imagesIn(server.requests[1]!.body)).toEqual([[]]);
+    const kept = await client.ask('message.send', { text: 'look', attachments: [imageOf('image/png', 50)] });
+    await client.runEnd(kept.message);
+    await gateway.stop();
+    const store = new Store(gateway.home);
+    const onDisk = Array.from(store.images.getRange(), ({ key, value }) => [...key, value.length]);
+    await store.close();
+    expect(onDisk).toEqual([[MAIN, 1, 0, 50]]);
   });
 
   it('end the run with the reason of the API where the model takes none', async () => {
