@@ -2,14 +2,16 @@ import type { Store } from '../../src/storage/store.ts';
 
 /** Records removed in one commit: others wait for the writer no longer than for a few messages. */
 const BATCH_MAX = 500;
+/** Images removed in one commit: each has many pages to give back. */
+const IMAGES_MAX = 50;
 
 /**
  * Removes all there is of a session from the disk. The first commit takes the session and its unfinished messages, and
- * leaves a note in `deletions`, so that a deletion that was cut short goes on after the next start; the transcript and
- * the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
+ * leaves a note in `deletions`, so that a deletion that was cut short goes on after the next start; the transcript, its
+ * images and the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string): Promise<void> {
-  const { deletions, entries, inbox, journal, keys, sessions } = store;
+  const { deletions, entries, images, inbox, journal, keys, sessions } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
@@ -21,6 +23,13 @@ export async function deleteSession(store: Store, session: string): Promise<void
     if (old.length === 0) break;
     await journal.commit((batch) => {
       for (const key of old) batch.remove(entries, key);
+    });
+  }
+  for (;;) {
+    const old = [...images.getKeys({ start: [session, 0, 0], end: [session, Infinity, 0], limit: IMAGES_MAX })];
+    if (old.length === 0) break;
+    await journal.commit((batch) => {
+      for (const key of old) batch.remove(images, key);
     });
   }
   for (;;) {

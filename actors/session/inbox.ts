@@ -36,9 +36,10 @@ export class Inbox {
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
   async write(turn: Turn, unkept: Session | undefined): Promise<void> {
     const { inbox, journal, keys, sessions } = this.#store;
-    const { idempotencyKey, message, seq } = turn;
+    const { idempotencyKey, images, message, seq } = turn;
     const kept = journal.commit((batch) => {
       this.#transcript.write(batch, userEntry(turn));
+      if (images !== undefined) this.#transcript.writeImages(batch, seq, images);
       batch.put(inbox, [this.#session, seq], message);
       if (idempotencyKey !== undefined) batch.put(keys, [this.#session, idempotencyKey], message);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);

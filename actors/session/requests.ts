@@ -8,6 +8,7 @@ import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
 import { noSuchSession } from './record.ts';
@@ -109,7 +110,8 @@ export class SessionRequests {
   }
 
   async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
-    const { text, idempotencyKey, mode } = checkRequest('message.send', data);
+    const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
+    const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
     const repeat = (original: string) => {
       const ack = { session: key, message: original, queued: 0, duplicate: true } as const;
@@ -124,6 +126,7 @@ export class SessionRequests {
     const said = commandIn(text);
     try {
       if (said !== undefined) {
+        if (attached !== undefined) throw commandWithImages();
         const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
         await ref.control({ type: 'command', said, message: command });
         return;
@@ -131,6 +134,8 @@ export class SessionRequests {
       await ref.tell({
         message,
         text: unescaped(text),
+        attachments: attached?.attachments,
+        images: attached?.images,
         idempotencyKey,
         followUp: mode,
         joined: NONE,
@@ -207,6 +212,11 @@ function newestThatFit(entries: HistoryEntry[]): HistoryEntry[] {
 /** What an entry counts towards {@link PAGE_LENGTH_MAX}. */
 function lengthOf({ text, toolCalls }: HistoryEntry): number {
   return 200 + text.length + (toolCalls === undefined ? 0 : JSON.stringify(toolCalls).length);
+}
+
+function commandWithImages(): DhaavakError {
+  const param = 'data.attachments';
+  return new DhaavakError('invalid_request', `${param} is not taken by a chat command`, { param });
 }
 
 /** Throws `invalid_request` for a model that cannot be used here. */

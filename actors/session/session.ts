@@ -1,6 +1,7 @@
 import { contextOf } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
+import type { ModelMessage } from '../../src/agent/provider.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
@@ -102,7 +103,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
     this.#record.kept = true;
     turn.acknowledge?.(queued);
-    this.#events.publish('message.inbound', { message: turn.message, text: turn.text });
+    const { message, text, attachments } = turn;
+    if (attachments === undefined) this.#events.publish('message.inbound', { message, text });
+    else {
+      turn.images = undefined;
+      this.#events.publish('message.inbound', { message, text, attachments });
+    }
     if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
   }
 
@@ -174,7 +180,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const events = runAgent({
       models: line,
       system: typeof system === 'string' ? system : await system,
-      messages: contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text)),
+      messages: this.#contextOf(turn),
       tools: tools.view(this.#agent.tools),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
@@ -186,7 +192,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         const steered = this.#followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference);
         if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
-        return steered.map(({ text }) => text);
+        return steered.map((other) => this.#transcript.messageOf(other));
       },
     });
     return publishRun(this.#events, run, events, this.#shared);
@@ -225,8 +231,13 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   }
 
   #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    const sent = contextOf(this.#transcript.before(turn), ...withJoined(turn).map(({ text }) => text));
+    const sent = this.#contextOf(turn);
     return countUsage(this.#shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
+  }
+
+  #contextOf(turn: Turn): ModelMessage[] {
+    const said = withJoined(turn).map((one) => this.#transcript.messageOf(one));
+    return contextOf(this.#transcript.before(turn), ...said);
   }
 
   // Control

@@ -4,7 +4,9 @@ import {
   newestTurns,
   type PastTurn,
   pastTurns,
+  userMessage,
 } from '../../src/agent/context.ts';
+import type { ModelMessage } from '../../src/agent/provider.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -39,6 +41,19 @@ export class Transcript {
     batch.put(this.#store.entries, [this.#session, entry.seq], entry);
   }
 
+  /** Writes the images of the user's entry `seq`, beside the entries: a page of history has none of them to read. */
+  writeImages(batch: Batch, seq: number, images: readonly Buffer[]): void {
+    for (const [index, image] of images.entries()) batch.put(this.#store.images, [this.#session, seq, index], image);
+  }
+
+  /** The turn's message as a model is sent it. */
+  messageOf(turn: Turn): ModelMessage {
+    return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
+  }
+
+  #readImage = (seq: number, index: number): Uint8Array | undefined =>
+    this.#store.images.get([this.#session, seq, index]);
+
   /** The turns before `turn`, oldest first. */
   before(turn: Turn): readonly PastTurn[] {
     if (this.#past === undefined) this.#keep(this.#readBefore(turn));
@@ -49,7 +64,7 @@ export class Transcript {
   ended(turn: Turn, entries: readonly HistoryEntry[]): void {
     if (turn.seq < this.#resetSeq) return;
     if (this.#past === undefined) return; // will be read from the disk, this one with it
-    for (const past of pastTurns([...withJoined(turn).map(userEntry), ...entries])) {
+    for (const past of pastTurns([...withJoined(turn).map(userEntry), ...entries], this.#readImage)) {
       this.#past.push(past);
       this.#pastLength += past.length;
     }
@@ -84,7 +99,8 @@ export class Transcript {
     const older = first > seq ? this.#store.entriesBefore(this.#session, seq + 1, READ_MAX) : [];
     const read = [...older, ...newest];
     const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
-    const turns = pastTurns(read.filter((entry) => entry.seq > reset || entry.message === message));
+    const kept = read.filter((entry) => entry.seq > reset || entry.message === message);
+    const turns = pastTurns(kept, this.#readImage);
     const current = turns.findIndex((turn) => turn.message === message);
     return newestTurns(current < 0 ? turns : turns.slice(0, current));
   }

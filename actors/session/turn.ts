@@ -1,10 +1,13 @@
-import type { FollowUp, HistoryEntry } from '../../src/protocol/messages.ts';
+import type { Attachment, FollowUp, HistoryEntry } from '../../src/protocol/messages.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
   /** The message's id; unique over all sessions. */
   readonly message: string;
   readonly text: string;
+  readonly attachments: readonly Attachment[] | undefined;
+  /** The bytes of the attachments until they are on the disk, from where runs read them; then undefined. */
+  images: readonly Buffer[] | undefined;
   readonly idempotencyKey: string | undefined;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
@@ -21,15 +24,19 @@ export interface Turn {
 export const NONE: readonly Turn[] = [];
 
 /** The turn's message as it stands in the transcript. */
-export function userEntry({ seq, text, acceptedAt, message }: Turn): HistoryEntry {
-  return { seq, role: 'user', text, timestamp: acceptedAt, message };
+export function userEntry({ seq, text, acceptedAt, message, attachments }: Turn): HistoryEntry {
+  const entry: HistoryEntry = { seq, role: 'user', text, timestamp: acceptedAt, message };
+  if (attachments !== undefined) entry.attachments = attachments;
+  return entry;
 }
 
 /** A message that was accepted in an earlier life, as the turn it still is. */
-export function turnOf({ seq, text, timestamp, message }: HistoryEntry): Turn {
+export function turnOf({ seq, text, timestamp, message, attachments }: HistoryEntry): Turn {
   return {
     message,
     text,
+    attachments,
+    images: undefined,
     idempotencyKey: undefined,
     followUp: undefined,
     joined: NONE,

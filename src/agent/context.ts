@@ -2,8 +2,8 @@
  * What of a transcript a model is sent. Pure: entries in, messages out. Two promises hold for any transcript, a damaged
  * one included: no tool call without its result or result without its call, and the message to be answered comes last.
  */
-import type { HistoryEntry } from '../protocol/messages.ts';
-import type { ModelMessage, ToolCall } from './provider.ts';
+import type { Attachment, HistoryEntry } from '../protocol/messages.ts';
+import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
 
 /**
  * Most earlier text that is sent, in UTF-16 code units: about 60,000 tokens, which every current hosted model takes and
@@ -24,13 +24,16 @@ export interface PastTurn {
   length: number;
 }
 
+/** Reads the image number `index` of the user's entry `seq`; undefined when it is not there any more. */
+export type ImageReader = (seq: number, index: number) => Uint8Array | undefined;
+
 /**
  * The turns of a transcript, in the order of the users' entries. Entries are taken by the message they belong to, because
  * a second message may be accepted before the answer to the first is written; those of no user's entry are left out.
  */
-export function pastTurns(entries: readonly HistoryEntry[]): PastTurn[] {
+export function pastTurns(entries: readonly HistoryEntry[], readImage: ImageReader = () => undefined): PastTurn[] {
   return groupByTurn(entries).map((turn) => {
-    const messages = turnMessages(turn);
+    const messages = turnMessages(turn, readImage);
     return { message: turn[0].message, messages, length: contextLength(messages) };
   });
 }
@@ -47,12 +50,24 @@ export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
   return first === 0 ? past : past.slice(first);
 }
 
-/** The messages that put the user's `texts` before a model: what was said before, within the limits, then the texts. */
-export function contextOf(past: readonly PastTurn[], ...texts: string[]): ModelMessage[] {
+/** The messages that put what the user `said` before a model: what was said before, within the limits, then that. */
+export function contextOf(past: readonly PastTurn[], ...said: ModelMessage[]): ModelMessage[] {
   const context: ModelMessage[] = [];
   for (const { messages } of newestTurns(past)) context.push(...messages);
-  for (const text of texts) context.push({ role: 'user', text });
+  context.push(...said);
   return context;
+}
+
+/** A user's message; its images are read when they are sent. */
+export function userMessage(
+  { seq, text, attachments }: { seq: number; text: string; attachments?: readonly Attachment[] | undefined },
+  read: ImageReader,
+): ModelMessage {
+  if (attachments === undefined) return { role: 'user', text };
+  const stored = attachments.map(
+    ({ mediaType, bytes }, index): StoredImage => ({ mediaType, bytes, read: () => read(seq, index) }),
+  );
+  return { role: 'user', text, stored };
 }
 
 /** What `messages` count towards {@link CONTEXT_LENGTH_MAX}. */
@@ -83,8 +98,8 @@ function groupByTurn(entries: readonly HistoryEntry[]): Turn[] {
   return [...turns.values()];
 }
 
-function turnMessages([user, ...rest]: Turn): ModelMessage[] {
-  const messages: ModelMessage[] = [{ role: 'user', text: user.text }];
+function turnMessages([user, ...rest]: Turn, readImage: ImageReader): ModelMessage[] {
+  const messages: ModelMessage[] = [userMessage(user, readImage)];
   for (const [index, entry] of rest.entries()) {
     if (entry.role === 'assistant') messages.push(...answerMessages(entry, resultsAfter(rest, index)));
   }

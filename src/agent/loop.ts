@@ -15,6 +15,7 @@ import type { ToolResult, ToolView } from '../tools/registry.ts';
 import type { RunBudget } from './budget.ts';
 import { contextLength } from './context.ts';
 import type { ModelLine } from './failover.ts';
+import { withImages } from './images.ts';
 import { Interrupt } from './interrupt.ts';
 import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
 import { costOf, guessUsage, RunUsage } from './usage.ts';
@@ -38,7 +39,7 @@ export interface RunOptions {
   /** Cancels the run, at any point and at once. */
   signal: AbortSignal;
   /** What the user has said since; asked when tools have run and the model is about to be called again. */
-  steering?(): readonly string[];
+  steering?(): readonly ModelMessage[];
 }
 
 export type RunEvent =
@@ -126,7 +127,7 @@ class Run {
       this.#keep(answer);
       if (answer.toolCalls.length === 0) return;
       yield* this.#call(answer.toolCalls);
-      for (const text of this.#options.steering?.() ?? []) this.#added.push({ role: 'user', text });
+      this.#added.push(...(this.#options.steering?.() ?? []));
     }
   }
 
@@ -177,7 +178,10 @@ class Run {
     this.interrupt.check();
     if (budget) await budget.admit(models.current, this.interrupt.signal);
     const events = provider
-      .stream({ model, system, messages, tools, thinkingLevel, outputTokensMax }, this.interrupt.signal)
+      .stream(
+        { model, system, messages: withImages(messages), tools, thinkingLevel, outputTokensMax },
+        this.interrupt.signal,
+      )
       [Symbol.asyncIterator]();
     try {
       while (answer.reason === null) {

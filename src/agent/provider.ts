@@ -2,13 +2,27 @@
  * What a model provider is to the loop. One file a provider in `providers/`; every one passes the same behaviour suite
  * (`test/agent/providers.test.ts`).
  */
-import type { ThinkingLevel, Usage } from '../protocol/messages.ts';
+import type { ImageType, ThinkingLevel, Usage } from '../protocol/messages.ts';
 
 /** One message of what a model is sent. A tool call is always followed by its result before the next user message. */
 export type ModelMessage =
-  | { role: 'user'; text: string }
+  | { role: 'user'; text: string; stored?: readonly StoredImage[]; images?: readonly ModelImage[] }
   | { role: 'assistant'; text: string; toolCalls: readonly ToolCall[]; echo?: Echo }
   | { role: 'tool'; call: string; name: string; text: string; failed: boolean };
+
+/** An image a model is shown. */
+export interface ModelImage {
+  mediaType: ImageType;
+  data: Uint8Array;
+}
+
+/** An image of a transcript: the loop reads it (`images.ts`) when it sends it, so that no context holds its bytes. */
+export interface StoredImage {
+  mediaType: ImageType;
+  bytes: number;
+  /** Undefined when it is not there any more. */
+  read(): Uint8Array | undefined;
+}
 
 /**
  * A provider's own form of an answer, where the API wants it back unchanged for as long as the run goes on (Anthropic's

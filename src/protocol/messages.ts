@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { WireError } from './errors.ts';
-import { HISTORY_PAGE_MAX, LIST_PAGE_MAX, TEXT_LENGTH_MAX, TITLE_LENGTH_MAX } from './limits.ts';
+import { ATTACHMENTS_MAX, HISTORY_PAGE_MAX, LIST_PAGE_MAX, TEXT_LENGTH_MAX, TITLE_LENGTH_MAX } from './limits.ts';
 
 /** Ids and keys travel in logs and paths: printable ASCII without spaces. */
 const printable = /^[\x21-\x7e]+$/;
@@ -26,6 +26,20 @@ export type FollowUp = (typeof FOLLOW_UPS)[number];
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
+/** The images a message may come with. */
+export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'] as const;
+export type ImageType = (typeof IMAGE_TYPES)[number];
+
+/** Bytes: msgpack binary, or base64 where a string is all there is, as in JSON. What is in them is checked later. */
+const bytes = z
+  .unknown()
+  .refine((value) => typeof value === 'string' || value instanceof Uint8Array, 'must be binary, or base64 in a string')
+  .meta({ type: 'string', contentEncoding: 'base64' }) as unknown as z.ZodType<
+  Uint8Array | string,
+  Uint8Array | string
+>;
+const attachment = z.strictObject({ type: z.literal('image'), mediaType: z.enum(IMAGE_TYPES), data: bytes });
 
 /** What can be asked, by type. Every schema is strict: an unknown field is refused by name. */
 export const REQUESTS = {
@@ -50,6 +64,7 @@ export const REQUESTS = {
     text: z.string().min(1).max(TEXT_LENGTH_MAX),
     idempotencyKey: id.optional(),
     mode: z.enum(FOLLOW_UPS).optional(),
+    attachments: z.array(attachment).min(1).max(ATTACHMENTS_MAX).optional(),
   }),
   'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
   'session.create': z.strictObject({
@@ -127,6 +142,14 @@ export interface Usage {
 
 export type RunStatus = 'ok' | 'cancelled' | 'failed';
 
+/** An image of a message, as it is told about: what is in it is sent to the model only. */
+export interface Attachment {
+  type: 'image';
+  mediaType: ImageType;
+  /** Its size. */
+  bytes: number;
+}
+
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export interface HistoryEntry {
   seq: number;
@@ -146,6 +169,8 @@ export interface HistoryEntry {
   toolCalls?: { id: string; name: string; input: unknown }[];
   /** For role `tool`: which call this answers. */
   toolCall?: { id: string; name: string; failed?: true };
+  /** Images the user's message came with. */
+  attachments?: readonly Attachment[];
 }
 
 export interface Limits {
@@ -291,7 +316,7 @@ export interface GatewayEvents {
 
 /** Data of the events of a session, by type, in the order they occur in a run. */
 export interface Events {
-  'message.inbound': { message: string; text: string };
+  'message.inbound': { message: string; text: string; attachments?: readonly Attachment[] };
   'run.start': { run: string; message: string; model: string };
   'run.model': { run: string; model: string; error: WireError };
   'message.delta': { run: string; text: string };

@@ -25,6 +25,8 @@ export class Store {
   readonly #root: RootDatabase;
   readonly sessions: Database<Session, string>;
   readonly entries: Database<HistoryEntry, EntryKey>;
+  /** Images of users' entries, in the order they came, as they are. */
+  readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
   /** Which entries are messages that were accepted and whose turn has not ended; the value is the message's id. */
   readonly inbox: Database<string, EntryKey>;
   /** [session, idempotency key] → the message it became. */
@@ -43,6 +45,7 @@ export class Store {
     this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
     this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
+    this.images = this.#root.openDB({ name: 'images', encoding: 'binary' });
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });

@@ -63,6 +63,8 @@ function start(models: Models) {
 const turn = (text: string): Turn => ({
   message: newId(),
   text,
+  attachments: undefined,
+  images: undefined,
   idempotencyKey: undefined,
   followUp: undefined,
   joined: [],

@@ -29,7 +29,7 @@ const result = (message: string, id: string): Line => ({
 function contextFor(entries: readonly HistoryEntry[], message: string): ModelMessage[] {
   const turns = pastTurns(entries);
   const current = turns.findIndex((turn) => turn.message === message);
-  return contextOf(turns.slice(0, current), turns[current]?.messages[0]?.text ?? '');
+  return contextOf(turns.slice(0, current), { role: 'user', text: turns[current]?.messages[0]?.text ?? '' });
 }
 
 /** Each call directly followed by its result, each result preceded by its call. */

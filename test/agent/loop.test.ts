@@ -41,7 +41,8 @@ describe('a run', () => {
       [text('5'), stop],
     );
     const said = [['and quickly', 'please'], []];
-    const [, end] = await play(run(provider, { steering: () => said.shift() ?? ['too late'] }));
+    const steering = () => (said.shift() ?? ['too late']).map((text) => ({ role: 'user' as const, text }));
+    const [, end] = await play(run(provider, { steering }));
     const roles = ['user', 'assistant', 'tool', 'user', 'user', 'assistant', 'tool'];
     expect(provider.requests[1]?.messages.map(({ role }) => role)).toEqual(roles.slice(0, 5));
     expect(provider.requests[2]?.messages.map(({ role }) => role)).toEqual(roles);

@@ -2,15 +2,22 @@
  * Goal: one behaviour for every model provider. Method: the real SDKs against local servers that speak the vendors'
  * formats and refuse what the vendors refuse, so that a request with a mistake in it fails here too.
  */
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
 import { AnthropicProvider } from '../../src/agent/providers/anthropic.ts';
 import { OfflineProvider } from '../../src/agent/providers/offline.ts';
 import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import { IMAGE_TYPES, type ImageType } from '../../src/protocol/messages.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
-import { ANTHROPIC_KEY, ANTHROPIC_MODEL, startAnthropicServer } from '../support/anthropic-server.ts';
-import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
+import {
+  ANTHROPIC_KEY,
+  ANTHROPIC_MODEL,
+  ANTHROPIC_TEXT_MODEL,
+  startAnthropicServer,
+} from '../support/anthropic-server.ts';
+import { OPENAI_KEY, OPENAI_MODEL, OPENAI_TEXT_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 
 const { descriptions: tools } = createToolRegistry().view(['time.now', 'calc']);
@@ -32,12 +39,14 @@ const apis = [
   {
     name: 'anthropic',
     model: ANTHROPIC_MODEL,
+    textModel: ANTHROPIC_TEXT_MODEL,
     server: () => anthropic,
     create: (apiKey = ANTHROPIC_KEY, baseUrl = anthropic.url) => new AnthropicProvider({ apiKey, baseUrl }),
   },
   {
     name: 'openai',
     model: OPENAI_MODEL,
+    textModel: OPENAI_TEXT_MODEL,
     server: () => openai,
     create: (apiKey = OPENAI_KEY, baseUrl = openai.url) => new OpenAiProvider({ apiKey, baseUrl }),
   },
@@ -72,6 +81,21 @@ async function failureOf(
     throw error;
   }
   throw new Error(`the stream did not fail: ${JSON.stringify(events)}`);
+}
+
+/** The images of the first message of a request, whichever vendor's. */
+function sentImages(body: Record<string, unknown>): { mediaType: string; data: Buffer }[] {
+  const [first] = (body.messages as { role: string; content: unknown }[]).filter(({ role }) => role === 'user');
+  const parts = first?.content as {
+    source?: { media_type: string; data: string };
+    image_url?: { url: string };
+  }[];
+  return parts.flatMap(({ source, image_url }) => {
+    const [, mediaType = '', data = ''] = source
+      ? ['', source.media_type, source.data]
+      : (/^data:(.+);base64,(.+)$/.exec(image_url?.url ?? '') ?? []);
+    return mediaType === '' ? [] : [{ mediaType, data: Buffer.from(data, 'base64') }];
+  });
 }
 
 function textOf(events: readonly ModelEvent[]): string {
@@ -126,7 +150,31 @@ describe.each(all)('every model provider: $name', ({ model, server, create }) =>
   });
 });
 
-describe.each(apis)('every model API: $name', ({ name, model, server, create }) => {
+describe.each(apis)('every model API: $name', ({ name, model, textModel, server, create }) => {
+  it('is sent images with the bytes they have, in order and with their types', async () => {
+    const images = IMAGE_TYPES.map((mediaType: ImageType) => ({ mediaType, data: randomBytes(1_000) }));
+    // A view of a larger piece of memory, as reading from the disk may give.
+    images.push({ mediaType: 'image/png', data: randomBytes(300).subarray(100, 200) });
+    const messages: ModelMessage[] = [
+      { role: 'user', text: 'look', images },
+      { role: 'assistant', text: 'Nice.', toolCalls: [] },
+      { role: 'user', text: 'and now?' },
+    ];
+    await collect(create(), requestOf(model, '', { messages }));
+    expect(sentImages(server().requests[0]!.body)).toEqual(images);
+    expect(JSON.stringify(server().requests[0]!.body)).toContain('look');
+  });
+
+  it('with a model that takes no images rejects the request with its reason; without images it answers', async () => {
+    const images = [{ mediaType: 'image/png' as const, data: randomBytes(10) }];
+    const { error } = await failureOf(
+      create(),
+      requestOf(textModel, '', { messages: [{ role: 'user', text: 'look', images }] }),
+    );
+    expect(error).toMatchObject({ code: 'model_rejected', message: expect.stringMatching(/image.*support/i) });
+    expect(textOf(await collect(create(), requestOf(textModel, 'hello')))).toBe('Hello there');
+  });
+
   it('reports an empty answer as one that ended', async () => {
     server().script({});
     const events = await collect(create(), requestOf(model, 'hello'));

@@ -6,6 +6,7 @@ import type { WireError } from '../../src/protocol/errors.ts';
 import type { Frame } from '../../src/protocol/frame.ts';
 import type * as limits from '../../src/protocol/limits.ts';
 import type {
+  Attachment,
   EventPosition,
   Events,
   EventType,
@@ -63,7 +64,7 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
 } = {
   goaway: { reconnectAfterMs: true },
   presence: { change: true, connection: true },
-  'message.inbound': { message: true, text: true },
+  'message.inbound': { message: true, text: true, attachments: true },
   'run.start': { run: true, message: true, model: true },
   'run.model': { run: true, model: true, error: true },
   'message.delta': { run: true, text: true },
@@ -109,7 +110,10 @@ export const ENTRY_FIELDS: Fields<HistoryEntry> = {
   status: true,
   toolCalls: true,
   toolCall: true,
+  attachments: true,
 };
+
+type SentAttachment = NonNullable<RequestData<'message.send'>['attachments']>[number];
 
 /** Shapes that stand in one row, in code letters: section, field, and what must be in it. */
 export const NESTED: [string, string, object][] = [
@@ -172,6 +176,8 @@ export const NESTED: [string, string, object][] = [
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],
+  ['Entry', 'attachments', { type: true, mediaType: true, bytes: true } satisfies Fields<Attachment>],
+  ['`message.send`', 'attachments', { type: true, mediaType: true, data: true } satisfies Fields<SentAttachment>],
 ];
 
 /** What the table of limits calls each constant, where a client is sent it under a name that is its name. */
@@ -184,6 +190,8 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   IN_FLIGHT_MAX: 'inFlightMax',
   SUBSCRIPTIONS_MAX: 'subscriptionsMax',
   TEXT_LENGTH_MAX: 'textLengthMax',
+  ATTACHMENTS_MAX: 'images of a message',
+  ATTACHMENTS_BYTES_MAX: 'bytes of the images of a message',
   HISTORY_PAGE_MAX: 'entries of a page of history',
   LIST_PAGE_MAX: 'entries of a page of sessions',
   TITLE_LENGTH_MAX: 'characters of a title',

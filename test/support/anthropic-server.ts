@@ -15,6 +15,9 @@ export const ANTHROPIC_MODEL = 'claude-sonnet-5-5';
 /** A model of the older kind, which knows thinking only as a budget. */
 export const ANTHROPIC_BUDGET_MODEL = 'claude-haiku-4-5';
 
+/** A model that takes no images. */
+export const ANTHROPIC_TEXT_MODEL = 'claude-2-1';
+
 export function startAnthropicServer(options: ServerOptions = {}): Promise<ModelServer> {
   return startModelServer(vendor, options);
 }
@@ -25,6 +28,14 @@ const toolResult = z.strictObject({
   tool_use_id: z.string().regex(/^[a-zA-Z0-9_-]+$/),
   content: z.string().optional(),
   is_error: z.boolean().optional(),
+});
+const image = z.strictObject({
+  type: z.literal('image'),
+  source: z.strictObject({
+    type: z.literal('base64'),
+    media_type: z.enum(['image/jpeg', 'image/png', 'image/gif', 'image/webp']),
+    data: z.base64().min(1),
+  }),
 });
 const assistantBlock = z.discriminatedUnion('type', [
   text,
@@ -40,7 +51,7 @@ const assistantBlock = z.discriminatedUnion('type', [
 const message = z.discriminatedUnion('role', [
   z.strictObject({
     role: z.literal('user'),
-    content: z.union([z.string(), z.array(z.discriminatedUnion('type', [text, toolResult]))]),
+    content: z.union([z.string(), z.array(z.discriminatedUnion('type', [text, image, toolResult]))]),
   }),
   z.strictObject({ role: z.literal('assistant'), content: z.union([z.string(), z.array(assistantBlock)]) }),
 ]);
@@ -91,10 +102,16 @@ function refuse(headers: IncomingHttpHeaders, body: Record<string, unknown>): Re
       : invalid(`${issue.path.join('.')}: ${issue.message}`);
   }
   const request = parsed.data;
-  if (request.model !== ANTHROPIC_MODEL && request.model !== ANTHROPIC_BUDGET_MODEL) {
+  if (![ANTHROPIC_MODEL, ANTHROPIC_BUDGET_MODEL, ANTHROPIC_TEXT_MODEL].includes(request.model)) {
     return { status: 404, message: `model: ${request.model}` };
   }
-  return refuseThinking(request) ?? refuseMessages(request.messages);
+  return refuseImages(request) ?? refuseThinking(request) ?? refuseMessages(request.messages);
+}
+
+function refuseImages({ model, messages }: MessagesRequest): Refusal | null {
+  if (model !== ANTHROPIC_TEXT_MODEL) return null;
+  const index = messages.findIndex((entry) => blocks(entry).some(({ type }) => type === 'image'));
+  return index < 0 ? null : invalid(`messages.${index}.content: image input is not supported by this model`);
 }
 
 function invalid(message: string): Refusal {

@@ -19,6 +19,9 @@ export const OPENAI_MODEL = 'gpt-test';
 /** A model of the newer kind: refuses tools with any reasoning effort but 'none', which must be said. */
 export const OPENAI_REASONING_MODEL = 'gpt-6.1-terra';
 
+/** A model that takes no images. */
+export const OPENAI_TEXT_MODEL = 'gpt-test-text';
+
 export function startOpenAiServer(options: ServerOptions = {}): Promise<ModelServer> {
   return startModelServer(vendor, options);
 }
@@ -29,9 +32,20 @@ const toolCall = z.strictObject({
   function: z.strictObject({ name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/), arguments: z.string() }),
 });
 
+const contentPart = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text'), text: z.string() }),
+  z.strictObject({
+    type: z.literal('image_url'),
+    image_url: z.strictObject({
+      url: z.string().regex(/^data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}$/),
+      detail: z.enum(['auto', 'low', 'high']).optional(),
+    }),
+  }),
+]);
+
 const message = z.discriminatedUnion('role', [
   z.strictObject({ role: z.enum(['system', 'developer']), content: z.string() }),
-  z.strictObject({ role: z.literal('user'), content: z.string() }),
+  z.strictObject({ role: z.literal('user'), content: z.union([z.string(), z.array(contentPart).min(1)]) }),
   z.strictObject({
     role: z.literal('assistant'),
     content: z.string().nullable().optional(),
@@ -76,7 +90,7 @@ function refuse(headers: IncomingHttpHeaders, body: Record<string, unknown>): Re
   const parsed = requestSchema.safeParse(body);
   if (!parsed.success) return schemaRefusal(parsed.error);
   const request = parsed.data;
-  if (request.model !== OPENAI_MODEL && request.model !== OPENAI_REASONING_MODEL) {
+  if (![OPENAI_MODEL, OPENAI_REASONING_MODEL, OPENAI_TEXT_MODEL].includes(request.model)) {
     return { status: 404, message: `The model '${request.model}' does not exist or you do not have access to it.` };
   }
   if (request.model === OPENAI_REASONING_MODEL && request.tools && request.reasoning_effort !== 'none') {
@@ -86,7 +100,19 @@ function refuse(headers: IncomingHttpHeaders, body: Record<string, unknown>): Re
       param: 'reasoning_effort',
     };
   }
-  return refuseOrder(request);
+  return refuseImages(request) ?? refuseOrder(request);
+}
+
+function refuseImages({ model, messages }: ChatRequest): Refusal | null {
+  if (model !== OPENAI_TEXT_MODEL) return null;
+  const index = messages.findIndex(({ content }) => Array.isArray(content) && content.some(isImage));
+  const param = `messages.[${index}].content`;
+  const message = 'Invalid content type. image_url is only supported by certain models.';
+  return index < 0 ? null : { status: 400, message, param };
+}
+
+function isImage({ type }: z.output<typeof contentPart>): boolean {
+  return type === 'image_url';
 }
 
 function schemaRefusal(error: z.ZodError): Refusal {

@@ -9,7 +9,13 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   status: {},
   subscribe: { session: MAIN, after: 0, epoch: 'e1' },
   unsubscribe: { session: MAIN },
-  'message.send': { session: MAIN, text: 'hello', idempotencyKey: 'k1', mode: 'followup' },
+  'message.send': {
+    session: MAIN,
+    text: 'hello',
+    idempotencyKey: 'k1',
+    mode: 'followup',
+    attachments: [{ type: 'image', mediaType: 'image/png', data: 'iVBORw0KGgo=' }],
+  },
   'message.cancel': { session: MAIN, run: 'r1' },
   'session.create': {
     agent: 'main',

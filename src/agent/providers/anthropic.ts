@@ -16,6 +16,7 @@ import type {
   ToolCall,
   ToolDescription,
 } from '../provider.ts';
+import { base64 } from './base64.ts';
 import { brokenCall, cutShort, modelError, patientFetch, RETRIES_MAX } from './failure.ts';
 import { parseToolInput } from './tool-input.ts';
 import { ToolNames } from './tool-names.ts';
@@ -141,8 +142,7 @@ function messageParams(messages: readonly ModelMessage[], names: ToolNames): Par
 function contentBlocks(message: ModelMessage, names: ToolNames): ContentBlockParam[] {
   switch (message.role) {
     case 'user':
-      // Of white space alone the API says that it is empty; the user did write something.
-      return [{ type: 'text', text: message.text.trim() === '' ? '(empty message)' : message.text }];
+      return userBlocks(message);
     case 'tool':
       return [
         { type: 'tool_result', tool_use_id: apiId(message.call), content: message.text, is_error: message.failed },
@@ -160,6 +160,20 @@ function contentBlocks(message: ModelMessage, names: ToolNames): ContentBlockPar
       return message.text.trim() === '' ? calls : [{ type: 'text', text: message.text }, ...calls];
     }
   }
+}
+
+/** Images come first, as the vendor advises. */
+function userBlocks({ text, images = [] }: ModelMessage & { role: 'user' }): ContentBlockParam[] {
+  return [
+    ...images.map(
+      ({ mediaType, data }): ContentBlockParam => ({
+        type: 'image',
+        source: { type: 'base64', media_type: mediaType, data: base64(data) },
+      }),
+    ),
+    // Of white space alone the API says that it is empty; the user did write something.
+    { type: 'text', text: text.trim() === '' ? '(empty message)' : text },
+  ];
 }
 
 /** An id another provider gave, in the characters this one takes. */

@@ -25,7 +25,7 @@ type Answer = { text: string } | { tool: string; input: unknown };
 export class OfflineProvider implements ModelProvider {
   readonly name = 'offline';
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
-    const answer = answerTo(request);
+    const answer = sightless(answerTo(request), request);
     const inputTokens = guessTokens(request);
     if ('tool' in answer) {
       const call: ToolCall = { id: `call_${randomUUID()}`, name: answer.tool, input: answer.input };
@@ -43,6 +43,14 @@ export class OfflineProvider implements ModelProvider {
     const outputTokens = tokensIn(answer.text.length);
     yield { type: 'end', reason: 'stop', usage: { inputTokens, outputTokens, estimated: true } };
   }
+}
+
+/** The answer, and before it that the images of the last message were not seen. */
+function sightless(answer: Answer, { messages }: ModelRequest): Answer {
+  const last = messages.at(-1);
+  const count = last?.role === 'user' ? last.images?.length : undefined;
+  if (count === undefined || 'tool' in answer) return answer;
+  return { text: `I cannot see images, and you sent ${count === 1 ? 'one' : count}. ${answer.text}` };
 }
 
 function answerTo({ messages, tools }: ModelRequest): Answer {

@@ -6,7 +6,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type OpenAI from 'openai';
-import type { ChatCompletionChunk, ChatCompletionCreateParamsStreaming as Params } from 'openai/resources/chat';
+import type {
+  ChatCompletionChunk,
+  ChatCompletionContentPart,
+  ChatCompletionCreateParamsStreaming as Params,
+} from 'openai/resources/chat';
 import type { Usage } from '../../protocol/messages.ts';
 import type {
   EndReason,
@@ -17,6 +21,7 @@ import type {
   ToolCall,
   ToolDescription,
 } from '../provider.ts';
+import { base64 } from './base64.ts';
 import { brokenCall, cutShort, modelError, patientFetch, RETRIES_MAX } from './failure.ts';
 import { parseToolInput } from './tool-input.ts';
 import { ToolNames } from './tool-names.ts';
@@ -158,7 +163,7 @@ function messageParams({ system, messages }: ModelRequest, names: ToolNames): Pa
 function messageParam(message: ModelMessage, names: ToolNames): Params['messages'][number] | undefined {
   switch (message.role) {
     case 'user':
-      return { role: 'user', content: message.text };
+      return { role: 'user', content: message.images === undefined ? message.text : contentParts(message) };
     case 'tool':
       // The API has no mark for failed calls; the text says it.
       return { role: 'tool', tool_call_id: message.call, content: message.text };
@@ -174,6 +179,14 @@ function messageParam(message: ModelMessage, names: ToolNames): Params['messages
       return { role: 'assistant', content: message.text || null, tool_calls: calls };
     }
   }
+}
+
+function contentParts({ text, images = [] }: ModelMessage & { role: 'user' }): ChatCompletionContentPart[] {
+  const urls = images.map(({ mediaType, data }) => `data:${mediaType};base64,${base64(data)}`);
+  return [
+    { type: 'text', text },
+    ...urls.map((url): ChatCompletionContentPart => ({ type: 'image_url', image_url: { url } })),
+  ];
 }
 
 async function* read(chunks: AsyncIterable<ChatCompletionChunk>, names: ToolNames): AsyncGenerator<ModelEvent> {

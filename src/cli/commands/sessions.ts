@@ -98,12 +98,14 @@ function document(session: Session, entries: readonly HistoryEntry[]): string {
   return `${[`# ${session.id}`, ...entries.map(paragraph)].join('\n\n')}\n`;
 }
 
-function paragraph({ role, text, timestamp, status, truncated, toolCalls, toolCall }: HistoryEntry): string {
+function paragraph(entry: HistoryEntry): string {
+  const { role, text, timestamp, status, truncated, toolCalls, toolCall, attachments = [] } = entry;
   const notes = [new Date(timestamp).toISOString(), status, truncated && 'only the beginning'].filter(Boolean);
   const calls = (toolCalls ?? []).map(({ name, input }) => fenced(`${name} ${JSON.stringify(input)}`));
   const body = toolCall ? fenced(text) : text;
+  const images = attachments.map(({ mediaType, bytes }) => `[${mediaType}, ${bytes} bytes]`);
   const who = toolCall ? `${role} ${toolCall.name}${toolCall.failed ? ' (failed)' : ''}` : role;
-  return [`## ${who} · ${notes.join(' · ')}`, body, ...calls].filter((part) => part !== '').join('\n\n');
+  return [`## ${who} · ${notes.join(' · ')}`, body, ...images, ...calls].filter((part) => part !== '').join('\n\n');
 }
 
 /** A block of code whose fence no line of `text` can end. */
