@@ -68,7 +68,6 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     idleSeconds: limits.idleSeconds,
     tls,
     topics,
-    log,
     trouble: () => shards.trouble,
     shards,
     status: async () => ({

@@ -38,7 +38,6 @@ const server = new Server({
   pace: new Pace(100_000_000),
   hosts: new HostCheck({ host: '127.0.0.1', hosts: [], origins: [], tls: false }),
   topics,
-  log,
   trouble: () => shards.trouble,
   shards,
   route: () => 'main',

@@ -6,7 +6,6 @@ import uWS, {
   type us_listen_socket,
   type us_socket_context_t,
 } from 'uWebSockets.js';
-import type { Logger } from 'pino';
 import { DhaavakError } from '../protocol/errors.ts';
 import { BACKPRESSURE_BYTES_MAX, FRAME_BYTES_MAX } from '../protocol/limits.ts';
 import { addressOf } from './address.ts';
@@ -33,7 +32,6 @@ export interface ServerOptions extends RequestContext, HttpContext {
   idleSeconds: number;
   /** PEM files; undefined: no TLS. */
   tls?: { cert: string; key: string } | undefined;
-  log: Logger;
 }
 
 /** A form of `listen` that the types of uWebSockets.js leave out. */

@@ -1,7 +1,7 @@
 /** Goal: what a session does when something of ours fails. Method: the session actor in this thread, on a real store. */
 import { pino } from 'pino';
 import { monotonicFactory } from 'ulid';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
@@ -73,6 +73,44 @@ const turn = (text: string): Turn => ({
   acknowledge: undefined,
 });
 const ends = () => events.filter(({ type }) => type === 'run.end').map(({ data }) => data);
+
+describe('an acknowledgement', () => {
+  it('is not given, and nothing is shown or run, before the message is on the disk; a failed write gives none', async () => {
+    const session = start(createModels(config));
+    const disk = Promise.withResolvers<void>();
+    const commit = vi.spyOn(store.journal, 'commit').mockReturnValueOnce(disk.promise);
+    const acknowledge = vi.fn();
+    const accepted = session(KEY).tell({ ...turn('hello'), acknowledge });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(commit).toHaveBeenCalledOnce();
+    expect(acknowledge).not.toHaveBeenCalled();
+    expect(events).toEqual([]);
+    disk.resolve();
+    await accepted;
+    expect(acknowledge).toHaveBeenCalledOnce();
+    await holds(() => ends().length === 1);
+
+    commit.mockRejectedValueOnce(new DhaavakError('storage_failed', 'full'));
+    const refused = session(KEY).tell({ ...turn('hello'), acknowledge });
+    await expect(refused).rejects.toMatchObject({ code: 'storage_failed' });
+    expect(acknowledge).toHaveBeenCalledOnce();
+    expect(ends()).toHaveLength(1);
+  });
+
+  it('of a run: its answer and its end are not shown before they are on the disk', async () => {
+    const session = start(createModels(config));
+    const disk = Promise.withResolvers<void>();
+    const { journal } = store;
+    const real = journal.commit.bind(journal);
+    vi.spyOn(journal, 'commit').mockImplementationOnce(real).mockReturnValueOnce(disk.promise);
+    await session(KEY).tell(turn('hello'));
+    await holds(() => events.some(({ type }) => type === 'message.delta'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events.some(({ type }) => type === 'message.outbound' || type === 'run.end')).toBe(false);
+    disk.resolve();
+    await holds(() => ends().length === 1);
+  });
+});
 
 describe('a message whose handling always throws', () => {
   it('is a dead letter after three tries: its run ends as failed, nothing of the fault is told, the lane goes on', async () => {

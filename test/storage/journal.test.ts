@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
+import { Journal } from '../../src/storage/journal.ts';
 import { lockFolder } from '../../src/storage/lock.ts';
 import { Store } from '../../src/storage/store.ts';
 import type { FillReport } from '../support/fill-store.ts';
@@ -33,6 +34,22 @@ describe('the journal', () => {
     const again = new Store(folder);
     expect(again.lastSeq('s')).toBe(1);
     await again.close();
+  });
+
+  it('waits for the flush and not only for the commit', async () => {
+    const flush = Promise.withResolvers<void>();
+    const root = { flushed: flush.promise } as unknown as ConstructorParameters<typeof Journal>[0];
+    const table = { put: () => Promise.resolve(true) } as unknown as Store['keys'];
+    let done = false;
+    const commit = new Journal(root)
+      .commit((batch) => batch.put(table, ['s', 'k'], 'm'))
+      .then(() => {
+        done = true;
+      });
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(done).toBe(false);
+    flush.resolve();
+    await commit;
   });
 
   it('keeps the order of many commits of one turn and of those that arrive while one is written', async () => {
