@@ -116,6 +116,11 @@ export const ERROR_CODES = {
     retryable: false,
     todo: 'send it again after `retryAfterMs`, at midnight UTC; without that, the model has no configured price',
   },
+  crash_loop: {
+    meaning: 'The process ended in each of its three tries to answer the message; it is a dead letter now.',
+    retryable: false,
+    todo: 'look into the log; resubmit the dead letter when the cause is mended',
+  },
   storage_failed: {
     meaning: 'The journal could not be written; nothing was accepted.',
     retryable: true,

@@ -97,6 +97,13 @@ export const REQUESTS = {
     before: z.int().positive().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
+  'dead-letter.list': z.strictObject({
+    session: sessionKey.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: id.optional(),
+  }),
+  'dead-letter.resubmit': z.strictObject({ session: sessionKey, message: id }),
+  'dead-letter.discard': z.strictObject({ session: sessionKey, message: id }),
   'presence.list': z.strictObject({ watch: z.boolean().optional() }),
   'token.list': z.strictObject({}),
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
@@ -168,9 +175,48 @@ export interface HistoryEntry {
   /** Tool calls the assistant made in this entry. */
   toolCalls?: { id: string; name: string; input: unknown }[];
   /** For role `tool`: which call this answers. */
-  toolCall?: { id: string; name: string; failed?: true };
+  toolCall?: {
+    id: string;
+    name: string;
+    failed?: true;
+    /** The gateway stopped while the call was being made: nobody knows whether it happened. */
+    unknown?: true;
+  };
+  /** Messages before `message` that the run answered too, on its last entry. */
+  answers?: string[];
   /** Images the user's message came with. */
   attachments?: readonly Attachment[];
+}
+
+/** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
+export interface Outcome {
+  run: string;
+  status: RunStatus;
+  text: string;
+  truncated?: true;
+}
+
+/** Where a session stands, for whoever cannot be sent all the events it missed. */
+export interface Snapshot {
+  state: Session;
+  /** `seq` of the newest entry in the transcript; 0: there is none. */
+  entry: number;
+  /** The run that is going on, and what its model has written since the last tool call. */
+  run?: { run: string; message: string; text: string };
+  /** Messages that wait. */
+  queued: number;
+}
+
+/** A message that failed for good. Times in milliseconds since the epoch. */
+export interface DeadLetterInfo {
+  message: string;
+  session: string;
+  text: string;
+  attachments?: readonly Attachment[];
+  error: WireError;
+  attempts: number;
+  acceptedAt: number;
+  diedAt: number;
 }
 
 export interface Limits {
@@ -253,9 +299,9 @@ export interface Replies {
   };
   ping: Record<string, never>;
   status: GatewayStatus;
-  subscribe: { session: string; epoch: string; seq: number; recovered: boolean };
+  subscribe: { session: string; epoch: string; seq: number; recovered: boolean; snapshot?: Snapshot };
   unsubscribe: { session: string };
-  'message.send': { session: string; message: string; queued: number; duplicate?: true };
+  'message.send': { session: string; message: string; queued: number; duplicate?: true; outcome?: Outcome };
   'message.cancel': { session: string; cancelled: string[] };
   'session.create': { session: Session; created: boolean };
   'session.get': { session: Session };
@@ -265,6 +311,10 @@ export interface Replies {
   'session.reset': { session: Session };
   'session.delete': { session: string };
   'session.history': { session: string; entries: HistoryEntry[]; more: boolean };
+  /** The oldest first; `cursor`: there may be more. */
+  'dead-letter.list': { letters: DeadLetterInfo[]; cursor?: string };
+  'dead-letter.resubmit': { session: string; message: string; resubmitted: string };
+  'dead-letter.discard': { session: string; message: string };
   'presence.list': { connections: Presence[]; total: number };
   'token.list': { tokens: TokenInfo[] };
   'token.create': { name: string; scopes: Scope[]; token: string };
@@ -288,6 +338,9 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'dead-letter.list': 'result',
+  'dead-letter.resubmit': 'result',
+  'dead-letter.discard': 'result',
   'presence.list': 'result',
   'token.list': 'result',
   'token.create': 'result',
@@ -317,13 +370,22 @@ export interface GatewayEvents {
 /** Data of the events of a session, by type, in the order they occur in a run. */
 export interface Events {
   'message.inbound': { message: string; text: string; attachments?: readonly Attachment[] };
-  'run.start': { run: string; message: string; model: string };
+  /** `resumed`: an earlier run of the message was cut short by the end of the process, and this one goes on from there. */
+  'run.start': { run: string; message: string; model: string; resumed?: true };
   'run.model': { run: string; model: string; error: WireError };
   'message.delta': { run: string; text: string };
   'tool.start': { run: string; call: string; name: string; input: unknown };
-  'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };
+  'tool.end': { run: string; call: string; name: string; output: string; failed: boolean; unknown?: true };
   'message.outbound': { run: string; message: string; text: string; truncated?: true };
-  'run.end': { run: string; message: string; status: RunStatus; usage: Usage; error?: WireError };
+  /** `deadLetter`: it failed for good, and is kept to be looked at and sent again. */
+  'run.end': {
+    run: string;
+    message: string;
+    status: RunStatus;
+    usage: Usage;
+    error?: WireError;
+    deadLetter?: true;
+  };
   /** `state` is the session as it is now, or was when it was deleted. */
   'session.update': { state: Session; deleted?: true };
 }

@@ -2,8 +2,9 @@
 import { pino } from 'pino';
 import { monotonicFactory } from 'ulid';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { sessionKind } from '../../actors/session/session.ts';
-import type { Turn } from '../../actors/session/turn.ts';
+import { newTurn, type Turn } from '../../actors/session/turn.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
 import { Workspaces } from '../../src/agent/workspace.ts';
 import { configSchema } from '../../src/config/schema.ts';
@@ -38,7 +39,12 @@ function start(models: Models) {
     limits: { backoffMs: 1 },
     onEvent(event) {
       if (event.type !== 'deadLetter') return;
-      void refs()(event.address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+      void refs()(event.address.key).control({
+        type: 'bury',
+        turn: event.message as Turn,
+        error: event.error,
+        attempts: event.attempts,
+      });
     },
   });
   const session = system.register(
@@ -53,6 +59,8 @@ function start(models: Models) {
       log: pino({ level: 'silent' }),
       newId,
       emit: (_key, frame) => events.push(decodeFrame(frame) as (typeof events)[number]),
+      recentEvents: new RecentEventsPool(),
+      arrivingKeys: new Map(),
       room: () => undefined,
       countTokens: async (texts) => texts.map(() => 1),
     }),
@@ -60,18 +68,7 @@ function start(models: Models) {
   return session;
 }
 
-const turn = (text: string): Turn => ({
-  message: newId(),
-  text,
-  attachments: undefined,
-  images: undefined,
-  idempotencyKey: undefined,
-  followUp: undefined,
-  joined: [],
-  seq: 0,
-  acceptedAt: 0,
-  acknowledge: undefined,
-});
+const turn = (text: string): Turn => newTurn(newId(), text);
 const ends = () => events.filter(({ type }) => type === 'run.end').map(({ data }) => data);
 
 describe('an acknowledgement', () => {

@@ -14,6 +14,7 @@ import { localGateway } from '../support/gateway.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import {
+  DEAD_LETTER_FIELDS,
   ENTRY_FIELDS,
   ERROR_FIELDS,
   EVENT_FIELDS,
@@ -23,6 +24,7 @@ import {
   POSITION_FIELDS,
   REPLY_FIELDS,
   SESSION_FIELDS,
+  SNAPSHOT_FIELDS,
 } from './protocol-fields.ts';
 
 const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
@@ -121,6 +123,8 @@ describe('docs/protocol.md', () => {
     expect(firstColumn(tables(section('Errors'))[0])).toEqual(names(ERROR_FIELDS));
     expect(firstColumn(tables(section('Session'))[0])).toEqual(names(SESSION_FIELDS));
     expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(ENTRY_FIELDS));
+    expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(SNAPSHOT_FIELDS));
+    expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(DEAD_LETTER_FIELDS));
   });
 
   it('has what belongs to a field that is a map itself', () => {

@@ -7,6 +7,7 @@ import type { Frame } from '../../src/protocol/frame.ts';
 import type * as limits from '../../src/protocol/limits.ts';
 import type {
   Attachment,
+  DeadLetterInfo,
   EventPosition,
   Events,
   EventType,
@@ -21,6 +22,7 @@ import type {
   RequestType,
   RunStatus,
   Session,
+  Snapshot,
   TokenInfo,
   Usage,
 } from '../../src/protocol/messages.ts';
@@ -41,9 +43,9 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
     model: true,
     counters: true,
   },
-  subscribe: { session: true, epoch: true, seq: true, recovered: true },
+  subscribe: { session: true, epoch: true, seq: true, recovered: true, snapshot: true },
   unsubscribe: { session: true },
-  'message.send': { session: true, message: true, queued: true, duplicate: true },
+  'message.send': { session: true, message: true, queued: true, duplicate: true, outcome: true },
   'message.cancel': { session: true, cancelled: true },
   'session.create': { session: true, created: true },
   'session.get': { session: true },
@@ -52,6 +54,9 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'session.reset': { session: true },
   'session.delete': { session: true },
   'session.history': { session: true, entries: true, more: true },
+  'dead-letter.list': { letters: true, cursor: true },
+  'dead-letter.resubmit': { session: true, message: true, resubmitted: true },
+  'dead-letter.discard': { session: true, message: true },
   'presence.list': { connections: true, total: true },
   'token.list': { tokens: true },
   'token.create': { name: true, scopes: true, token: true },
@@ -65,13 +70,13 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
   goaway: { reconnectAfterMs: true },
   presence: { change: true, connection: true },
   'message.inbound': { message: true, text: true, attachments: true },
-  'run.start': { run: true, message: true, model: true },
+  'run.start': { run: true, message: true, model: true, resumed: true },
   'run.model': { run: true, model: true, error: true },
   'message.delta': { run: true, text: true },
   'tool.start': { run: true, call: true, name: true, input: true },
-  'tool.end': { run: true, call: true, name: true, output: true, failed: true },
+  'tool.end': { run: true, call: true, name: true, output: true, failed: true, unknown: true },
   'message.outbound': { run: true, message: true, text: true, truncated: true },
-  'run.end': { run: true, message: true, status: true, usage: true, error: true },
+  'run.end': { run: true, message: true, status: true, usage: true, error: true, deadLetter: true },
   'session.update': { state: true, deleted: true },
 };
 
@@ -99,6 +104,17 @@ export const SESSION_FIELDS: Fields<Session> = {
   createdAt: true,
   lastActive: true,
 };
+export const SNAPSHOT_FIELDS: Fields<Snapshot> = { state: true, entry: true, run: true, queued: true };
+export const DEAD_LETTER_FIELDS: Fields<DeadLetterInfo> = {
+  message: true,
+  session: true,
+  text: true,
+  attachments: true,
+  error: true,
+  attempts: true,
+  acceptedAt: true,
+  diedAt: true,
+};
 export const ENTRY_FIELDS: Fields<HistoryEntry> = {
   seq: true,
   role: true,
@@ -110,6 +126,7 @@ export const ENTRY_FIELDS: Fields<HistoryEntry> = {
   status: true,
   toolCalls: true,
   toolCall: true,
+  answers: true,
   attachments: true,
 };
 
