@@ -53,7 +53,7 @@ export class RunRecord {
    * Reads what an earlier attempt at the turn has written, and says where to go on; undefined: at the beginning. Calls
    * whose outcome is unknown get a result that says so.
    */
-  async resumption(): Promise<(Resumption & { unknown: readonly ToolCall[] }) | undefined> {
+  async resumption(): Promise<Resumption | undefined> {
     const { store, session, isSafeToRepeat } = this.#parts;
     await store.journal.commit(() => {}); // what a crashed attempt gave to the journal can be read from here on
     const turns = withJoined(this.#turn);

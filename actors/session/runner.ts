@@ -2,7 +2,7 @@ import { contextOf } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
-import type { Resumption } from '../../src/agent/resume.ts';
+import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
@@ -130,6 +130,9 @@ export class Runner {
       return failedEnd(error);
     }
     this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     failpoint('model.before');

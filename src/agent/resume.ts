@@ -15,6 +15,8 @@ export interface Resumption {
   messages: readonly ModelMessage[];
   /** To be made again. */
   calls: readonly ToolCall[];
+  /** Those whose outcome is not known: their results, which say so, stand at the end of `messages`. */
+  unknown: readonly ToolCall[];
   /** What the user had said after all that. */
   said: readonly ModelMessage[];
 }
@@ -25,13 +27,12 @@ export const OUTCOME_UNKNOWN =
 
 /**
  * How to go on from `written`: the assistant's messages with calls, the results there are, and the user's messages that
- * came in between. `unknown` are the calls whose outcome is not known; their results stand at the end of `messages`.
- * Undefined when nothing was written: the run begins anew.
+ * came in between. Undefined when nothing was written: the run begins anew.
  */
 export function resumptionOf(
   written: readonly ModelMessage[],
   mayRepeat: (call: ToolCall) => boolean,
-): (Resumption & { unknown: readonly ToolCall[] }) | undefined {
+): Resumption | undefined {
   const last = written.findLastIndex(({ role }) => role === 'assistant');
   const answer = written[last];
   if (answer?.role !== 'assistant') return undefined;
