@@ -36,6 +36,8 @@ export interface RunningGateway {
   model: string;
   /** Takes nothing new, lets runs end for up to 10 s, closes connections and threads. */
   stop(): Promise<void>;
+  /** While it stops: waits for runs no longer. What they were about is in the journal, for the next start. */
+  hurry(): void;
 }
 
 /** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad. */
@@ -99,7 +101,13 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
     log.info({ host, port, model }, 'listening');
-    return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+    return {
+      url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
+      port,
+      model,
+      stop: () => stop(DRAIN_MS),
+      hurry: () => shards.hurry(),
+    };
   } catch (error) {
     await stop(0);
     throw error;

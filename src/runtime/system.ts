@@ -42,6 +42,8 @@ export class ActorSystem {
   private readonly sweep: Sweep;
   private readonly kinds = new Map<string, Kind>();
   private drained: Promise<{ finished: boolean }> | null = null;
+  /** Ends the wait of a drain for what runs. */
+  private endWait: () => void = () => {};
 
   constructor(options: ActorSystemOptions = {}) {
     const clock = options.clock ?? realClock;
@@ -91,24 +93,25 @@ export class ActorSystem {
    * Leaves in good order, for good: from now on new messages are refused (`closed`) and none is started; what is being
    * accepted or running may end, for at most `timeoutMs`; then what still runs is aborted (`closed`), queued asks get
    * `unknown` and all timers end. Actors in memory answer control() throughout. `finished`: nothing had to be aborted.
+   * Called again it only shortens the wait.
    */
   drain(timeoutMs: number): Promise<{ finished: boolean }> {
-    this.drained ??= this.drainOnce(timeoutMs);
+    this.drained ??= this.drainOnce();
+    const { clock } = this.host;
+    const timer = clock.setTimeout(this.endWait, timeoutMs);
+    void this.drained.finally(() => clock.clearTimeout(timer));
     return this.drained;
   }
 
-  private async drainOnce(timeoutMs: number): Promise<{ finished: boolean }> {
+  private async drainOnce(): Promise<{ finished: boolean }> {
     const { clock } = this.host;
     const reason = new RuntimeError('closed', 'the system is draining');
     this.host.draining = true;
     this.sweep.stop();
     for (const cell of this.cells()) cell.refuseCallers(reason);
     const finished = await new Promise<boolean>((resolve) => {
-      const timer = clock.setTimeout(() => resolve(false), timeoutMs);
-      void this.host.quiet().then(() => {
-        clock.clearTimeout(timer);
-        resolve(true);
-      });
+      this.endWait = () => resolve(false);
+      void this.host.quiet().then(() => resolve(true));
     });
     for (const cell of this.cells()) cell.close(reason);
     // One turn of the event loop for what was aborted to notice.

@@ -336,6 +336,22 @@ describe('drain', () => {
     const { system } = new Harness();
     expect(system.drain(1)).toBe(system.drain(1));
   });
+
+  it('waits no longer when it is asked to hurry', async () => {
+    const harness = new Harness();
+    const held = new Held();
+    const ref = harness.ref(() => held);
+    void ref.tell('1');
+    await harness.clock.settle();
+    const drained = harness.system.drain(60_000);
+    void harness.system.drain(10);
+    await harness.clock.advance(10);
+    expect(await drained).toEqual({ finished: false });
+    expect(held.tasks.get('1')!.signal.reason).toMatchObject({ code: 'closed' });
+    held.fail('1', new Error('gone'));
+    await harness.clock.settle();
+    expect(harness.clock.waiting).toBe(0);
+  });
 });
 
 describe('dead letters', () => {
