@@ -51,7 +51,7 @@ export async function publishRun(
       }
       case 'toolEnd': {
         const { call, output, failed } = event;
-        record.done(call, output, failed);
+        await record.done(call, output, failed, signal);
         stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
         break;
       }

@@ -94,14 +94,20 @@ export class RunRecord {
     failpoint('tool.intended');
   }
 
-  /** Writes down the result of a call. */
-  done({ id, name }: ToolCall, text: string, failed: boolean): void {
+  /** Writes down the result of a call; resolves when that is on the disk, at once where the call may be made twice. */
+  async done(call: ToolCall, text: string, failed: boolean, signal: AbortSignal): Promise<void> {
+    const { persistence, isSafeToRepeat, transcript } = this.#parts;
+    const { id, name } = call;
+    const toolCall = { id, name, ...(failed && { failed: true as const }) };
+    const said: Said = { role: 'tool', ...boundedText(text), toolCall };
     failpoint('tool.called');
-    this.#write({
-      role: 'tool',
-      ...boundedText(text),
-      toolCall: { id, name, ...(failed && { failed: true as const }) },
-    });
+    if (isSafeToRepeat(call)) {
+      this.#write(said);
+      return;
+    }
+    const entry = this.#add(said);
+    await persistence.write((batch) => transcript.write(batch, entry), signal);
+    failpoint('tool.done');
   }
 
   /** Users' messages went into the run: they have entries of their own. */
@@ -131,12 +137,7 @@ export class RunRecord {
   #write(said: Said): void {
     const { store, transcript } = this.#parts;
     const entry = this.#add(said);
-    store.journal
-      .commit((batch) => transcript.write(batch, entry))
-      .then(
-        () => failpoint('tool.done'),
-        () => this.#owed.push(entry),
-      );
+    store.journal.commit((batch) => transcript.write(batch, entry)).catch(() => this.#owed.push(entry));
   }
 
   #add(said: Said): HistoryEntry {

@@ -1,6 +1,6 @@
 import type { ActorDefinition, ActorRef, Address } from './actor.ts';
 import type { Cell, CellState } from './cell.ts';
-import { type Clock, realClock } from './clock.ts';
+import { type Clock, realClock, type TimerHandle } from './clock.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { RuntimeError } from './errors.ts';
 import type { SystemEvent } from './events.ts';
@@ -10,6 +10,9 @@ import type { AnyDefinition } from './life.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { LocalRef } from './ref.ts';
 import { Sweep } from './sweep.ts';
+
+/** How long what was aborted at the end of a drain has to end, in milliseconds. */
+const ABORT_GRACE_MS = 1_000;
 
 export interface ActorSystemOptions {
   /** Default: the real one. */
@@ -114,9 +117,21 @@ export class ActorSystem {
       void this.host.quiet().then(() => resolve(true));
     });
     for (const cell of this.cells()) cell.close(reason);
-    // One turn of the event loop for what was aborted to notice.
+    // What was aborted may write down where it was; one turn of the event loop for what does not take notice.
     await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    if (!finished) await this.quietWithin(ABORT_GRACE_MS);
     return { finished };
+  }
+
+  /** Resolves when nothing runs any more, or after `ms` milliseconds. */
+  private async quietWithin(ms: number): Promise<void> {
+    const { clock } = this.host;
+    let timer: TimerHandle | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, ms);
+    });
+    await Promise.race([this.host.quiet(), late]);
+    if (timer !== undefined) clock.clearTimeout(timer);
   }
 
   private find(address: Address): Cell | undefined {

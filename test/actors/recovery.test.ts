@@ -47,6 +47,7 @@ function toolsThat(hang: { pay?: true; look?: true } = {}): ToolRegistry {
 
 function live(provider: ScriptedProvider, tools = toolsThat()) {
   const running = sessionSystem({ store, config, models: modelsOf(provider), tools });
+  onTestFinished(async () => void (await running.system.drain(0)));
   /** As a shard does after its start. */
   const wake = () => running.session(KEY).control({ type: 'wake' });
   const say = (said: string) => running.session(KEY).tell(newTurn(newId(), said));

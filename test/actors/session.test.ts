@@ -21,7 +21,9 @@ beforeEach(async () => {
 });
 
 function start(models: Models) {
-  running = sessionSystem({ store, models });
+  const started = sessionSystem({ store, models });
+  running = started;
+  onTestFinished(async () => void (await started.system.drain(0)));
   return running.session;
 }
 

@@ -1,7 +1,9 @@
-/** Sessions in this thread, on a real store, put together as a shard does it: for tests of what goes wrong inside. */
+/**
+ * Sessions in this thread, on a real store, put together as a shard does it: for tests of what goes wrong inside. Whoever
+ * makes one drains it before the store is closed.
+ */
 import { pino } from 'pino';
 import { monotonicFactory } from 'ulid';
-import { onTestFinished } from 'vitest';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import type { SessionRef } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
@@ -37,7 +39,6 @@ export interface SessionSystemOptions {
   tools?: ToolRegistry;
 }
 
-/** Drained when the test has ended, before its store is closed. */
 export function sessionSystem({ store, config: input = {}, models, tools }: SessionSystemOptions): SessionSystem {
   const config = configSchema.parse(input);
   const events: SessionSystem['events'] = [];
@@ -71,9 +72,6 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       countTokens: async (texts) => texts.map(() => 1),
     }),
   );
-  onTestFinished(async () => {
-    await system.drain(0);
-  });
   const eventsOf = <T extends EventType>(type: T) =>
     events.filter((event) => event.type === type).map(({ data }) => data as unknown as EventData<T>);
   return { system, session, events, eventsOf };
