@@ -32,7 +32,7 @@ const { index, shards, config, link: linkEnd, control, heartbeat } = workerData 
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home);
+const store = new Store(config.home, config.storage);
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {

@@ -102,9 +102,10 @@ export class Store {
   readonly journal: Journal;
 
   /**
-   * Opens (and on first use makes) the store in `folder`, mode 0700. Throws what LMDB throws on a file it cannot use.
+   * Opens (and on first use makes) the store in `folder`, mode 0700; `flush` as for {@link Journal}. Throws what LMDB throws
+   * on a file it cannot use.
    */
-  constructor(folder: string) {
+  constructor(folder: string, { flush = true } = {}) {
     surviveCommitFailures();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
@@ -116,7 +117,7 @@ export class Store {
     this.deadLetters = this.#root.openDB({ name: 'deadLetters', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.spending = new SpendingTable(this.#root, plain);
-    this.journal = new Journal(this.#root);
+    this.journal = new Journal(this.#root, flush);
     this.numbers = new Numbers((session) => this.lastSeq(session));
   }
 
