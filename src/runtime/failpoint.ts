@@ -1,7 +1,12 @@
 /**
- * Named places at which a test can have the process killed, to see what the next start makes of it (the idea is that of
- * FreeBSD's fail(9)). Armed by DHAAVAK_FAILPOINT=`name` or `name:n` (the n-th time it is reached in a thread); anything else
- * costs one comparison. The docs say what each one's outcome is: `docs/durability.md`.
+ * Named places at which a test has something go wrong, to see what becomes of it (the idea is FreeBSD's fail(9)). Armed by
+ * the variable DHAAVAK_FAILPOINT when a thread starts:
+ *
+ *     tool.called           the process is killed there
+ *     ack.after:2           the second time this thread comes there
+ *     model.before:1-3=throw    the first three times an error is thrown; `spin`: the thread hangs in a busy loop
+ *
+ * Anything else costs one comparison. What follows each is in `docs/durability.md`.
  */
 
 /** In the order in which a message passes them. */
@@ -23,12 +28,16 @@ export const FAILPOINTS = [
 
 export type Failpoint = (typeof FAILPOINTS)[number];
 
-const [armed, times = '1'] = (process.env.DHAAVAK_FAILPOINT ?? '').split(':');
-let left = Number(times);
+const [, armed, first = '1', last = first, action = 'kill'] =
+  /^([a-z.]+)(?::(\d+)(?:-(\d+))?)?(?:=(kill|throw|spin))?$/.exec(process.env.DHAAVAK_FAILPOINT ?? '') ?? [];
+let reached = 0;
 
-/** Kills the process when this place is armed and reached for the n-th time. */
+/** Has happen what is armed for this place, if anything is. */
 export function failpoint(name: Failpoint): void {
   if (name !== armed) return;
-  left -= 1;
-  if (left === 0) process.kill(process.pid, 'SIGKILL');
+  reached += 1;
+  if (reached < Number(first) || reached > Number(last)) return;
+  if (action === 'throw') throw new Error(`failpoint ${name}`);
+  if (action === 'spin') for (;;);
+  process.kill(process.pid, 'SIGKILL');
 }
