@@ -7,6 +7,8 @@ import type { Frame } from '../../src/protocol/frame.ts';
 import type * as limits from '../../src/protocol/limits.ts';
 import type {
   Attachment,
+  ChannelStatus,
+  Delivery,
   EventPosition,
   Events,
   EventType,
@@ -15,6 +17,7 @@ import type {
   GatewayStatus,
   HistoryEntry,
   Limits,
+  MessageOrigin,
   Presence,
   Replies,
   RequestData,
@@ -22,6 +25,7 @@ import type {
   RunStatus,
   Session,
   TokenInfo,
+  Undelivered,
   Usage,
 } from '../../src/protocol/messages.ts';
 
@@ -40,6 +44,7 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
     shards: true,
     model: true,
     counters: true,
+    channels: true,
   },
   subscribe: { session: true, epoch: true, seq: true, recovered: true },
   unsubscribe: { session: true },
@@ -53,6 +58,9 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'session.delete': { session: true },
   'session.history': { session: true, entries: true, more: true },
   'presence.list': { connections: true, total: true },
+  'channel.list': { channels: true, undelivered: true },
+  'channel.restart': { channel: true },
+  'channel.send': { channel: true, account: true, chat: true, messages: true, duplicate: true },
   'token.list': { tokens: true },
   'token.create': { name: true, scopes: true, token: true },
   'token.revoke': { name: true, closed: true },
@@ -64,6 +72,8 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
 } = {
   goaway: { reconnectAfterMs: true },
   presence: { change: true, connection: true },
+  'channel.update': { channel: true },
+  'channel.qr': { channel: true, account: true, code: true },
   'message.inbound': { message: true, text: true, attachments: true },
   'run.start': { run: true, message: true, model: true },
   'run.model': { run: true, model: true, error: true },
@@ -72,6 +82,7 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
   'tool.end': { run: true, call: true, name: true, output: true, failed: true },
   'message.outbound': { run: true, message: true, text: true, truncated: true },
   'run.end': { run: true, message: true, status: true, usage: true, error: true },
+  'message.delivery': { message: true, channel: true, account: true, status: true, reason: true },
   'session.update': { state: true, deleted: true },
 };
 
@@ -111,6 +122,8 @@ export const ENTRY_FIELDS: Fields<HistoryEntry> = {
   toolCalls: true,
   toolCall: true,
   attachments: true,
+  origin: true,
+  delivery: true,
 };
 
 type SentAttachment = NonNullable<RequestData<'message.send'>['attachments']>[number];
@@ -174,6 +187,43 @@ export const NESTED: [string, string, object][] = [
     { name: true, scopes: true, createdAt: true, rotatedAt: true } satisfies Fields<TokenInfo>,
   ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
+  [
+    '`channel.list`',
+    'channels',
+    {
+      channel: true,
+      account: true,
+      state: true,
+      reason: true,
+      since: true,
+      lastInbound: true,
+      received: true,
+      sent: true,
+      failed: true,
+      unknown: true,
+      waiting: true,
+    } satisfies Fields<ChannelStatus>,
+  ],
+  [
+    '`channel.list`',
+    'undelivered',
+    {
+      channel: true,
+      account: true,
+      chat: true,
+      at: true,
+      session: true,
+      message: true,
+      status: true,
+      reason: true,
+    } satisfies Fields<Undelivered>,
+  ],
+  [
+    'Entry',
+    'origin',
+    { channel: true, account: true, chat: true, message: true, sender: true } satisfies Fields<MessageOrigin>,
+  ],
+  ['Entry', 'delivery', { status: true, reason: true } satisfies Fields<Delivery>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],
   ['Entry', 'attachments', { type: true, mediaType: true, bytes: true } satisfies Fields<Attachment>],
@@ -190,6 +240,7 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   IN_FLIGHT_MAX: 'inFlightMax',
   SUBSCRIPTIONS_MAX: 'subscriptionsMax',
   TEXT_LENGTH_MAX: 'textLengthMax',
+  SEND_TEXT_LENGTH_MAX: 'text of a `channel.send`',
   ATTACHMENTS_MAX: 'images of a message',
   ATTACHMENTS_BYTES_MAX: 'bytes of the images of a message',
   HISTORY_PAGE_MAX: 'entries of a page of history',

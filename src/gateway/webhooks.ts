@@ -1,0 +1,103 @@
+/** What platforms send to accounts of channels over HTTP: read within limits, passed on, answered with what comes back. */
+
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import type { ChannelDesk } from './channels.ts';
+
+/** Bytes of one body, and how long it may take to come. Nobody has shown a credential before it is read. */
+const BODY_BYTES_MAX = 1024 * 1024;
+const BODY_TIMEOUT_MS = 5_000;
+/** Requests that are being read or answered, and the bytes of their bodies together. */
+const REQUESTS_MAX = 256;
+const BYTES_MAX = 8 * 1024 * 1024;
+
+/** A request whose body is coming, or whose answer is. */
+interface Reading {
+  response: HttpResponse;
+  chunks: Buffer[];
+  bytes: number;
+  timer: NodeJS.Timeout | undefined;
+  /** The response can still be written. */
+  alive: boolean;
+  /** No more of the body is wanted. */
+  closed: boolean;
+}
+
+export class Webhooks {
+  readonly #channels: ChannelDesk;
+  #requests = 0;
+  #bytes = 0;
+
+  constructor(channels: ChannelDesk) {
+    this.#channels = channels;
+  }
+
+  /** Handles one POST. Everything of `request` is read before this returns. */
+  handle(response: HttpResponse, request: HttpRequest): void {
+    const reading: Reading = { response, chunks: [], bytes: 0, timer: undefined, alive: true, closed: false };
+    response.onAborted(() => {
+      reading.alive = false;
+      if (!reading.closed && reading.timer !== undefined) this.#leave(reading);
+    });
+    const name = { channel: request.getParameter(0) ?? '', account: request.getParameter(1) ?? '' };
+    if (!this.#channels.hasWebhook(name)) return refuse(reading, '404 Not Found');
+    if (Number(request.getHeader('content-length')) > BODY_BYTES_MAX) return refuse(reading, '413 Payload Too Large');
+    if (this.#requests >= REQUESTS_MAX) return refuse(reading, '503 Service Unavailable');
+    const headers = new Map<string, string>();
+    request.forEach((key, value) => headers.set(key, value));
+    const method = request.getMethod().toUpperCase();
+    this.#requests += 1;
+    reading.timer = setTimeout(() => this.#cut(reading, '408 Request Timeout'), BODY_TIMEOUT_MS);
+    response.onData((chunk, last) => {
+      if (reading.closed) return;
+      reading.bytes += chunk.byteLength;
+      this.#bytes += chunk.byteLength;
+      if (reading.bytes > BODY_BYTES_MAX) return this.#cut(reading, '413 Payload Too Large');
+      if (this.#bytes > BYTES_MAX) return this.#cut(reading, '503 Service Unavailable');
+      reading.chunks.push(Buffer.from(chunk.slice(0))); // its memory is uWebSockets' own, and used again
+      if (!last) return;
+      clearTimeout(reading.timer);
+      void this.#answer(reading, name, { method, headers, body: Buffer.concat(reading.chunks) });
+    });
+  }
+
+  /** Never rejects. */
+  async #answer(
+    reading: Reading,
+    name: { channel: string; account: string },
+    request: Parameters<ChannelDesk['webhook']>[1],
+  ) {
+    reading.closed = true;
+    const answer = await this.#channels.webhook(name, request);
+    this.#leave(reading);
+    if (answer === undefined) return refuse(reading, '503 Service Unavailable');
+    if (!reading.alive) return;
+    reading.response.cork(() => {
+      reading.response.writeStatus(`${answer.status} ${STATUS_CODES[answer.status] ?? ''}`);
+      if (answer.contentType !== undefined) reading.response.writeHeader('content-type', answer.contentType);
+      reading.response.end(answer.body ?? '');
+    });
+  }
+
+  #cut(reading: Reading, status: string): void {
+    this.#leave(reading);
+    refuse(reading, status);
+  }
+
+  /** The request takes up nothing any more. */
+  #leave(reading: Reading): void {
+    clearTimeout(reading.timer);
+    reading.closed = true;
+    reading.chunks = [];
+    this.#requests -= 1;
+    this.#bytes -= reading.bytes;
+    reading.bytes = 0;
+  }
+}
+
+/** Answers without a body of ours, and closes: whatever else is being sent is not read. */
+function refuse(reading: Reading, status: string): void {
+  if (!reading.alive) return;
+  reading.alive = false;
+  reading.response.cork(() => reading.response.writeStatus(status).end('', true));
+}
