@@ -10,6 +10,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
+import { PairingTable } from './pairing.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -34,6 +35,7 @@ export class Store {
   /** Sessions whose deletion has begun and not ended. */
   readonly deletions: Database<true, string>;
   readonly spending: SpendingTable;
+  readonly pairing: PairingTable;
   readonly journal: Journal;
 
   /**
@@ -42,7 +44,7 @@ export class Store {
   constructor(folder: string) {
     surviveCommitFailures();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
+    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 32 });
     this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.images = this.#root.openDB({ name: 'images', encoding: 'binary' });
@@ -50,6 +52,7 @@ export class Store {
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.spending = new SpendingTable(this.#root, plain);
+    this.pairing = new PairingTable(this.#root, plain);
     this.journal = new Journal(this.#root);
   }
 
