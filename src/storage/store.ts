@@ -11,6 +11,7 @@ import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
 import { OutboxTable } from './outbox.ts';
+import { PairingTable } from './pairing.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -36,6 +37,7 @@ export class Store {
   readonly deletions: Database<true, string>;
   readonly spending: SpendingTable;
   readonly outbox: OutboxTable;
+  readonly pairing: PairingTable;
   readonly journal: Journal;
 
   /**
@@ -44,7 +46,7 @@ export class Store {
   constructor(folder: string) {
     surviveCommitFailures();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
+    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 32 });
     this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.images = this.#root.openDB({ name: 'images', encoding: 'binary' });
@@ -53,6 +55,7 @@ export class Store {
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.spending = new SpendingTable(this.#root, plain);
     this.outbox = new OutboxTable(this.#root, plain);
+    this.pairing = new PairingTable(this.#root, plain);
     this.journal = new Journal(this.#root);
   }
 
