@@ -4,11 +4,14 @@ import type { InboundMessage, WebhookRequest, WebhookResponse } from '../../src/
 import { blame } from '../../src/channels/blame.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
 import type { Outcome } from '../../src/delivery/outbox.ts';
+import type { Pairing } from '../../src/inbound/pairing.ts';
 import type { Place } from '../../src/inbound/place.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { MessageOrigin } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition } from '../../src/runtime/actor.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import { laneOf, type OutboxKey, type OutboxRecord } from '../../src/storage/outbox.ts';
+import type { PairingRequest } from '../../src/storage/pairing.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { Account } from './account.ts';
 import { Connection } from './connection.ts';
@@ -37,6 +40,8 @@ export type ChannelControl =
   | { type: 'webhook'; request: WebhookRequest }
   /** Puts a message into the outbox, once for each `idempotencyKey`. Answered with how it ends, undefined: long ago. */
   | { type: 'send'; id: string; record: OutboxRecord; idempotencyKey: string | undefined }
+  /** What waits for more of the same sender is given to its session now. */
+  | { type: 'flush' }
   /** Resolves when nothing waits to be sent. */
   | { type: 'idle' }
   | { type: 'stop' };
@@ -50,6 +55,10 @@ export interface ChannelDependencies {
   shards: Pick<ShardClient, 'request'>;
   runs: Runs;
   place: Place;
+  pairing: Pairing;
+  /** Somebody new has got a code. */
+  pairingRequested(request: PairingRequest): void;
+  newId(): string;
   /** Gives a message to the actor of its account. Rejects when that has too many. */
   arrive(key: string, arrival: Arrival): Promise<unknown>;
   /** Whether messages are still taken. */
@@ -78,7 +87,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
   readonly #context: ActorContext<Arrival>;
   readonly #shared: ChannelDependencies;
   readonly #log: Logger;
-  readonly #inbound: Inbound;
+  #inbound: Inbound;
   #connection: Connection;
 
   constructor(context: ActorContext<Arrival>, shared: ChannelDependencies) {
@@ -86,13 +95,8 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     this.#shared = shared;
     this.#account = shared.account(context.address.key);
     this.#log = shared.log.child({ channel: this.#account.key });
-    this.#inbound = new Inbound({
-      ...shared,
-      account: this.#account,
-      asked: (origin) => this.#asked(origin),
-      log: this.#log,
-    });
     this.#connection = this.#connect();
+    this.#inbound = this.#receiver();
   }
 
   /** Several at a time; those of one chat in order. */
@@ -102,7 +106,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
     try {
-      await Promise.race([this.#inbound.take(message, signal), stopped]);
+      await Promise.race([this.#inbound.take(message), stopped]);
       done();
     } catch (error) {
       done(error);
@@ -117,6 +121,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
       case 'restart':
         await this.#connection.stop();
         this.#connection = this.#connect();
+        this.#inbound = this.#receiver();
         return undefined;
       case 'outbox':
         this.#connection.outbox.add(message.key);
@@ -125,6 +130,9 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
         return this.#webhook(message.request);
       case 'send':
         return this.#send(message);
+      case 'flush':
+        await this.#inbound.flush();
+        return undefined;
       case 'idle':
         await this.#connection.outbox.idle();
         return undefined;
@@ -157,6 +165,38 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     });
   }
 
+  #receiver(): Inbound {
+    return new Inbound({
+      ...this.#shared,
+      account: this.#account,
+      clock: this.#context.clock,
+      signal: this.#connection.signal,
+      asked: (origin) => this.#asked(origin),
+      tell: (message, text) => this.#tell(message, text),
+      log: this.#log,
+    });
+  }
+
+  /** Puts a text that no session has written into the outbox. Throws `storage_failed`. */
+  async #tell({ chat: { id, type, thread }, message }: InboundMessage, text: string): Promise<void> {
+    const chat = { id, type, ...(thread === undefined ? {} : { thread }) };
+    const record: OutboxRecord = { chat, replyTo: message, text, createdAt: Date.now(), sent: [] };
+    await this.#put([this.#account.key, laneOf(chat), this.#shared.newId()], record);
+  }
+
+  /** Throws `busy` when too much waits for this chat, `storage_failed`. */
+  async #put(key: OutboxKey, record: OutboxRecord, also?: Write): Promise<void> {
+    const { outbox, journal } = this.#shared.store;
+    if (!outbox.hasRoom(key[0], key[1])) {
+      throw new DhaavakError('busy', 'too many messages wait to be sent to this chat', { retryAfterMs: 5_000 });
+    }
+    await journal.commit((batch) => {
+      outbox.put(batch, key, record);
+      also?.(batch);
+    });
+    this.#connection.outbox.add(key);
+  }
+
   /** Has the runtime put another instance in the place of this one. */
   #crash(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
@@ -178,24 +218,17 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
   async #send({ id, record, idempotencyKey }: ChannelControl & { type: 'send' }): Promise<Outcome | undefined> {
     const { store } = this.#shared;
     const account = this.#account;
-    const { outbox } = this.#connection;
     const name = `channel:${account.key}`;
     const original = idempotencyKey === undefined ? undefined : store.keys.get([name, idempotencyKey]);
-    if (original !== undefined) return outbox.outcome(original);
+    if (original !== undefined) return this.#connection.outbox.outcome(original);
     if (account.down) {
       const { state, reason } = account.status();
       throw new DhaavakError('unavailable', `${account.key} is ${state}${reason === null ? '' : `: ${reason}`}`);
     }
-    const key: OutboxKey = [account.key, laneOf(record.chat), id];
-    if (!store.outbox.hasRoom(key[0], key[1])) {
-      throw new DhaavakError('busy', 'too many messages wait to be sent to this chat', { retryAfterMs: 5_000 });
-    }
-    await store.journal.commit((batch) => {
-      store.outbox.put(batch, key, record);
+    await this.#put([account.key, laneOf(record.chat), id], record, (batch) => {
       if (idempotencyKey !== undefined) batch.put(store.keys, [name, idempotencyKey], id);
     });
-    outbox.add(key);
-    return outbox.outcome(id);
+    return this.#connection.outbox.outcome(id);
   }
 
   #asked({ chat }: MessageOrigin): Asked {

@@ -1,9 +1,9 @@
 /** One life of an account's adapter: from when it is to connect until it is stopped, or fails and another takes its place. */
 import type { Logger } from 'pino';
 import type { Adapter, AdapterEvents, ChannelState, InboundMessage } from '../../src/channels/adapter.ts';
-import { createAdapter } from '../../src/channels/adapters.ts';
-import { type Blamed, blame } from '../../src/channels/blame.ts';
-import { kindOf, Outbox, type OutboxParts } from '../../src/delivery/outbox.ts';
+import { adapterUrl, createAdapter } from '../../src/channels/adapters.ts';
+import { type Blamed, blame, suspect } from '../../src/channels/blame.ts';
+import { asChannelError, Outbox, type OutboxParts } from '../../src/delivery/outbox.ts';
 import type { Account } from './account.ts';
 
 /** Wait before an account that could not connect tries again: doubles each time. */
@@ -33,6 +33,7 @@ export class Connection implements Blamed {
   readonly #parts: ConnectionParts;
   readonly #stopping = new AbortController();
   readonly #scanning: NodeJS.Timeout;
+  readonly #unsuspect: () => void;
   #adapter: Adapter | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -54,6 +55,8 @@ export class Connection implements Blamed {
     this.outbox.scan();
     this.#scanning = setInterval(() => this.outbox.scan(), SCAN_MS).unref();
     account.become('connecting');
+    const url = adapterUrl(account.settings);
+    this.#unsuspect = suspect(account.settings.module === undefined ? new URL('.', url).href : url, this);
     blame(this, () => void this.#run());
   }
 
@@ -91,8 +94,7 @@ export class Connection implements Blamed {
       } catch (error) {
         await this.#leave();
         if (this.signal.aborted) return;
-        const kind = kindOf(error);
-        const reason = error instanceof Error ? error.message : String(error);
+        const { kind, message: reason } = asChannelError(error);
         if (kind === 'unauthorized') return this.#become('logged-out', reason);
         if (kind === 'rejected' || error instanceof LoadFailure) return this.#become('stopped', reason);
         const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** tries);
@@ -109,7 +111,7 @@ export class Connection implements Blamed {
     const { account, folder, log } = this.#parts;
     const context = { account: account.settings.account, folder, log, signal: this.signal };
     this.#adapter = await createAdapter(account.settings, context).catch((error: unknown) => {
-      throw kindOf(error) === 'unknown' ? new LoadFailure(error) : error;
+      throw asChannelError(error).kind === 'unknown' ? new LoadFailure(error) : error;
     });
     await this.#adapter.start(this.#events(this.#adapter));
     if (!this.signal.aborted && !account.down) this.outbox.open();
@@ -151,6 +153,7 @@ export class Connection implements Blamed {
     this.outbox.stop();
     this.#parts.qr(null);
     await this.#leave();
+    this.#unsuspect();
   }
 
   /** Lets the adapter disconnect, for as long as that may take. */

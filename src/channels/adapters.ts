@@ -9,15 +9,17 @@ interface AdapterModule {
   createAdapter(settings: unknown, context: AdapterContext): Adapter | Promise<Adapter>;
 }
 
-/** Makes the adapter of an account. Throws what loading the file throws, or an Error that says what it lacks. */
-export async function createAdapter(
-  { platform, settings, module }: EnabledAccount,
-  context: AdapterContext,
-): Promise<Adapter> {
+/** The file of the account's adapter, as a URL. */
+export function adapterUrl({ platform, module }: EnabledAccount): string {
+  if (module !== undefined) return pathToFileURL(module).href;
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  const url =
-    module === undefined ? new URL(`./${platform}/adapter${extension}`, import.meta.url) : pathToFileURL(module);
-  const loaded = (await import(url.href)) as Partial<AdapterModule>;
+  return new URL(`./${platform}/adapter${extension}`, import.meta.url).href;
+}
+
+/** Makes the adapter of an account. Throws what loading the file throws, or an Error that says what it lacks. */
+export async function createAdapter(account: EnabledAccount, context: AdapterContext): Promise<Adapter> {
+  const { platform, settings, module } = account;
+  const loaded = (await import(adapterUrl(account))) as Partial<AdapterModule>;
   if (typeof loaded.createAdapter !== 'function') throw new Error(`${module ?? platform} exports no createAdapter`);
   return loaded.createAdapter(module === undefined ? settings : ownSettings(settings), context);
 }

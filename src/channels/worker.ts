@@ -11,6 +11,7 @@ import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
 import { Runs } from '../../actors/channel/runs.ts';
 import { DEFAULT_ACCOUNT, enabledAccounts } from '../config/channels.ts';
 import type { Outcome } from '../delivery/outbox.ts';
+import { Pairing } from '../inbound/pairing.ts';
 import { createPlace } from '../inbound/place.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
 import { formatAddress } from '../runtime/actor.ts';
@@ -79,6 +80,9 @@ const channel = system.register(
     shards,
     runs,
     place: createPlace(config),
+    pairing: new Pairing({ table: store.pairing, now: Date.now }),
+    pairingRequested: () => {},
+    newId,
     arrive: (key, arrival): Promise<unknown> => channel(key).tell(arrival),
     takesMore: () => takesMore,
     qr: ({ settings }, code) => void main.qr({ channel: settings.platform, account: settings.account }, code),
@@ -153,6 +157,7 @@ const api: ChannelsControl = {
     }),
   stopIntake() {
     takesMore = false;
+    for (const key of accounts.keys()) void channel(key).control({ type: 'flush' }).catch(ignore);
   },
   async drain(timeoutMs) {
     takesMore = false;

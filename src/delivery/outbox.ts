@@ -5,34 +5,37 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Adapter, ChannelErrorKind, OutboundMessage } from '../channels/adapter.ts';
+import {
+  type Adapter,
+  ChannelError,
+  type ChannelErrorKind,
+  type OutboundMessage,
+  type Sent,
+} from '../channels/adapter.ts';
 import type { OutboxKey, OutboxRecord } from '../storage/outbox.ts';
 import type { Store } from '../storage/store.ts';
+import type { FinishedAnswer } from './live-answer.ts';
+import { nextTry } from './retry.ts';
 
 /** Chats that are sent to at the same time. */
 const SENDING_MAX = 64;
-/** Wait before a message is tried again: doubles with each try, and is shortened by up to half at random. */
-const BACKOFF_MIN_MS = 500;
-const BACKOFF_MAX_MS = 60_000;
 /** Longest wait a platform may ask for. */
-const RETRY_AFTER_MAX_MS = 3_600_000;
-/** A record that could not be sent for so long is given up. */
-const RECORD_MS_MAX = 24 * 3_600_000;
+const WAIT_MAX_MS = 3_600_000;
 /** One try to send. After that nobody knows whether it arrived. */
 const SEND_TIMEOUT_MS = 60_000;
-/** Times in a row that a chat may have moved. */
+/** Times that a chat of one record may have moved. */
 const MOVES_MAX = 3;
 /** Wait before the disk is tried again. */
 const STORAGE_RETRY_MS = 1_000;
-const STOPPED = 'the gateway was interrupted while it was being sent';
+const INTERRUPTED = 'the gateway was interrupted while it was being sent';
 
 /** How a record ended. `messages`: the platform's ids, as far as they are known. */
 export type Outcome = { status: 'sent'; messages: string[] } | { status: 'failed' | 'unknown'; reason: string };
 
-/** A message that shows an answer while it is being made; see `live-answer.ts`. */
+/** What shows an answer while it is being made, and can become it: a LiveAnswer. */
 export interface Preview {
-  /** Makes it the final text, or the first pieces of that. Resolves with how many pieces are on the platform now. */
-  finish(text: string): Promise<{ handled: number }>;
+  seal(): Promise<readonly string[]>;
+  finish(text: string): Promise<FinishedAnswer>;
 }
 
 export interface OutboxParts {
@@ -40,7 +43,7 @@ export interface OutboxParts {
   account: string;
   store: Pick<Store, 'journal' | 'outbox'>;
   /** Asked for after {@link Outbox.open} only. */
-  adapter(): Pick<Adapter, 'capabilities' | 'send'>;
+  adapter(): Pick<Adapter, 'capabilities' | 'send' | 'edit'>;
   /** What is shown of the answer already. */
   preview(key: OutboxKey, record: OutboxRecord): Preview | undefined;
   /** A message is on the platform. */
@@ -52,9 +55,6 @@ export interface OutboxParts {
   /** Something went wrong that is tried again. */
   trouble(error: unknown, key: OutboxKey): void;
 }
-
-/** What an adapter throws: a ChannelError, or what a custom adapter has in its place. */
-type SendError = Error & { retryAfterMs?: number | undefined; movedTo?: string | undefined };
 
 export class Outbox {
   readonly #parts: OutboxParts;
@@ -133,8 +133,10 @@ export class Outbox {
       const id = ids[0] as string;
       const key: OutboxKey = [this.#parts.account, lane, id];
       const record = this.#parts.store.outbox.get(key);
-      while (record !== undefined && !(await this.#delivered(key, record))) {
+      let first = true;
+      while (record !== undefined && !(await this.#delivered(key, record, first))) {
         if (this.#stop.signal.aborted) return;
+        first = false;
       }
       ids.shift();
       this.#known.delete(id);
@@ -144,8 +146,10 @@ export class Outbox {
   }
 
   /** Sends one record to its end. False: the disk is in the way, or the outbox stops. */
-  async #delivered(key: OutboxKey, record: OutboxRecord): Promise<boolean> {
+  async #delivered(key: OutboxKey, record: OutboxRecord, first: boolean): Promise<boolean> {
     try {
+      await this.#mayGoOut();
+      if (first) await this.#begin(key, record);
       await this.#deliver(key, record);
       return true;
     } catch (error) {
@@ -158,90 +162,147 @@ export class Outbox {
 
   /** Throws `storage_failed`, and then goes on from `record`; or the reason of the stop. */
   async #deliver(key: OutboxKey, record: OutboxRecord): Promise<void> {
-    await this.#gate.promise;
-    this.#stop.signal.throwIfAborted();
-    const { capabilities } = this.#parts.adapter();
-    const pieces = chunk(record.text, capabilities.textLengthMax);
-    if (record.intended !== undefined && !capabilities.detectsDuplicates) skipPiece(record, STOPPED);
-    let moves = 0;
-    for (let tries = 0; record.sent.length < pieces.length; ) {
-      await this.#gate.promise;
-      this.#stop.signal.throwIfAborted();
+    record.pieces ??= chunk(record.text, this.#parts.adapter().capabilities.textLengthMax);
+    delete record.previews;
+    const tries = { attempts: 0, firstAt: Date.now(), moves: 0 };
+    while (record.sent.length < record.pieces.length) {
+      await this.#mayGoOut();
       record.intended = true;
       await this.#save(key, record);
-      const error = await this.#sendPiece(key, record, pieces);
-      if (error === undefined) {
-        delete record.intended;
-        tries = 0;
-        continue;
+      const sent = await this.#send(key, record, record.pieces);
+      if (sent instanceof ChannelError) {
+        const failed = await this.#settle(key, record, sent, tries);
+        if (failed !== undefined) return this.#end(key, record, { status: 'failed', reason: failed });
+      } else {
+        this.#arrived(record, sent.message);
+        tries.attempts = 0;
+        tries.firstAt = Date.now();
       }
-      this.#stop.signal.throwIfAborted();
-      const kind = kindOf(error);
-      if (kind === 'gone' && error.movedTo !== undefined && moves < MOVES_MAX) {
-        moves += 1;
-        record.chat = { ...record.chat, id: error.movedTo };
-      } else if (kind === 'unknown' && !capabilities.detectsDuplicates) skipPiece(record, error.message);
-      else if (kind === 'rejected' || kind === 'gone' || kind === 'too_large') {
-        return this.#end(key, record, { status: 'failed', reason: error.message });
-      } else if (Date.now() - record.createdAt > RECORD_MS_MAX) {
-        return this.#end(key, record, { status: 'failed', reason: `not sent within a day: ${error.message}` });
-      } else await this.#tryLater(key, record, error, kind, tries++);
     }
-    if (record.doubt !== undefined) return this.#end(key, record, { status: 'unknown', reason: record.doubt });
-    await this.#end(key, record, {
-      status: 'sent',
-      messages: record.sent.filter((id) => id !== null && id !== '') as string[],
-    });
+    const messages = record.sent.filter((id) => id !== null);
+    const { doubt } = record;
+    await this.#end(
+      key,
+      record,
+      doubt === undefined ? { status: 'sent', messages } : { status: 'unknown', reason: doubt },
+    );
   }
 
-  /** Sends the next piece, and marks it as sent in `record`. Returns what went wrong. */
-  async #sendPiece(key: OutboxKey, record: OutboxRecord, pieces: string[]): Promise<SendError | undefined> {
-    const { preview, sent } = this.#parts;
+  /** Takes up a record of the disk: what an earlier life left open, or what shows its answer in this one. */
+  async #begin(key: OutboxKey, record: OutboxRecord): Promise<void> {
+    if (record.previews !== undefined) await this.#mend(record);
+    else if (record.intended) {
+      if (!this.#parts.adapter().capabilities.detectsDuplicates) skipPiece(record, INTERRUPTED);
+    } else if (record.sent.length === 0) await this.#finishPreview(key, record);
+  }
+
+  /** Waits until something may go out. Throws the reason of the stop. */
+  async #mayGoOut(): Promise<void> {
+    await this.#gate.promise;
+    this.#stop.signal.throwIfAborted();
+  }
+
+  /** Turns what shows the answer into it, if there is such: then the pieces are what that says. */
+  async #finishPreview(key: OutboxKey, record: OutboxRecord): Promise<void> {
+    const preview = this.#parts.preview(key, record);
+    if (preview === undefined) return;
+    record.previews = await preview.seal();
+    await this.#save(key, record);
+    const { shown, unknown, rest } = await preview.finish(record.text);
+    delete record.previews;
+    const doubtful = unknown === undefined ? [] : [unknown.text];
+    record.pieces = [...shown.map(({ text }) => text), ...doubtful, ...rest];
+    for (const { message } of shown) this.#arrived(record, message);
+    if (unknown === undefined) return;
+    if (this.#parts.adapter().capabilities.detectsDuplicates) record.key = unknown.key;
+    else skipPiece(record, 'the platform did not say whether it took a message');
+  }
+
+  /** After a crash in the middle of that: the messages are edited once more, which is harmless. */
+  async #mend(record: OutboxRecord): Promise<void> {
+    const { previews = [] } = record;
+    delete record.previews;
     const adapter = this.#parts.adapter();
+    record.pieces = chunk(record.text, adapter.capabilities.textLengthMax);
+    if (previews.length === 0) {
+      while (record.sent.length < record.pieces.length) skipPiece(record, INTERRUPTED);
+      return;
+    }
+    for (const [index, message] of previews.slice(0, record.pieces.length).entries()) {
+      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
+      try {
+        await adapter.edit?.(record.chat, message, record.pieces[index] as string, undefined, signal);
+        this.#arrived(record, message);
+      } catch (error) {
+        this.#stop.signal.throwIfAborted();
+        // What cannot be edited any more is not there: this piece and those after it are sent.
+        return;
+      }
+    }
+  }
+
+  /** One try to send the next piece. Returns what went wrong. */
+  async #send(key: OutboxKey, record: OutboxRecord, pieces: readonly string[]): Promise<Sent | ChannelError> {
     const number = record.sent.length;
-    const shown = number === 0 ? preview(key, record) : undefined;
-    const first = number === 0 && record.replyTo !== undefined;
+    const replyTo = number === 0 ? record.replyTo : undefined;
     const message: OutboundMessage = {
       chat: record.chat,
       text: pieces[number] as string,
-      ...(first ? { replyTo: record.replyTo } : {}),
-      key: keyOf(key[2], number),
+      ...(replyTo === undefined ? {} : { replyTo }),
+      key: record.key ?? keyOf(key[2], number),
     };
     await this.#turns.take();
     try {
-      if (shown !== undefined) {
-        const { handled } = await within(SEND_TIMEOUT_MS, shown.finish(record.text));
-        for (let piece = 0; piece < Math.min(handled, pieces.length); piece++) {
-          record.sent.push('');
-          sent();
-        }
-        if (handled > 0) return undefined;
-      }
       const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
-      record.sent.push((await within(SEND_TIMEOUT_MS, adapter.send(message, signal))).message);
-      sent();
-      return undefined;
+      return await within(SEND_TIMEOUT_MS, this.#parts.adapter().send(message, signal));
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asChannelError(error);
     } finally {
       this.#turns.give();
     }
   }
 
-  /** Waits as long as the error asks for. Where it says that nothing was sent, a crash meanwhile leaves no doubt. */
-  async #tryLater(key: OutboxKey, record: OutboxRecord, error: SendError, kind: ChannelErrorKind, tries: number) {
-    if (kind !== 'unknown') {
+  /** The next piece is on the platform. */
+  #arrived(record: OutboxRecord, message: string): void {
+    record.sent.push(message);
+    delete record.intended;
+    delete record.key;
+    this.#parts.sent();
+  }
+
+  /** Does what an error asks for. Returns why the record is given up, if it is. */
+  async #settle(
+    key: OutboxKey,
+    record: OutboxRecord,
+    error: ChannelError,
+    tries: { attempts: number; firstAt: number; moves: number },
+  ): Promise<string | undefined> {
+    this.#stop.signal.throwIfAborted();
+    tries.attempts += 1;
+    const { detectsDuplicates } = this.#parts.adapter().capabilities;
+    const next = nextTry(error, { ...tries, now: Date.now(), detectsDuplicates }, Math.random);
+    if (next.type === 'unknown') {
+      skipPiece(record, error.message);
+      return undefined;
+    }
+    if (next.type === 'give-up') return next.reason;
+    if (next.type === 'move') {
+      tries.moves += 1;
+      if (tries.moves > MOVES_MAX) return error.message;
+      record.chat = { ...record.chat, id: next.to };
+      return undefined;
+    }
+    if (error.kind !== 'unknown') {
+      // Nothing was sent: a crash while it waits leaves no doubt.
       delete record.intended;
       await this.#save(key, record);
     }
     this.#parts.trouble(error, key);
-    if (kind === 'unauthorized') {
+    if (next.type === 'hold') {
       this.close();
       this.#parts.unauthorized(error);
-      return;
-    }
-    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** tries) * (1 - Math.random() / 2);
-    await this.#wait(Math.min(RETRY_AFTER_MAX_MS, error.retryAfterMs ?? backoffMs));
+    } else await this.#wait(Math.min(WAIT_MAX_MS, next.afterMs));
+    return undefined;
   }
 
   /** Takes the record off the disk; keeps a note for an operator when it did not go well. */
@@ -263,7 +324,7 @@ export class Outbox {
 
   #save(key: OutboxKey, record: OutboxRecord): Promise<void> {
     const { journal, outbox } = this.#parts.store;
-    const kept = { ...record, sent: [...record.sent] };
+    const kept = { ...record, sent: [...record.sent] }; // the group is written later
     return journal.commit((batch) => outbox.put(batch, key, kept));
   }
 
@@ -310,10 +371,17 @@ const KINDS: ReadonlySet<unknown> = new Set<ChannelErrorKind>([
   'unknown',
 ]);
 
-/** By its `kind`, since a custom adapter has no class of ours; an error without one says nothing of what was sent. */
-export function kindOf(error: unknown): ChannelErrorKind {
-  const kind = typeof error === 'object' && error !== null && 'kind' in error ? error.kind : undefined;
-  return KINDS.has(kind) ? (kind as ChannelErrorKind) : 'unknown';
+/** What an adapter threw; a custom one has no class of ours, only a `kind`. An error without one says nothing of what was sent. */
+export function asChannelError(thrown: unknown): ChannelError {
+  if (thrown instanceof ChannelError) return thrown;
+  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Partial<ChannelError>;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const { retryAfterMs, movedTo } = error;
+  return new ChannelError(KINDS.has(error.kind) ? (error.kind as ChannelErrorKind) : 'unknown', message, {
+    retryAfterMs,
+    movedTo,
+    cause: thrown,
+  });
 }
 
 /** The same for every try to send a piece: 24 characters. */

@@ -21,8 +21,17 @@ export interface OutboxRecord {
   createdAt: number;
   /** The platform's ids of the pieces that are there, in order; null for one of which that is not known. */
   sent: (string | null)[];
+  /** The messages it is cut into; undefined until that is known. */
+  pieces?: string[];
   /** There while the next piece is on its way: after a crash nobody knows whether it arrived. */
   intended?: true;
+  /**
+   * There while what showed the answer being made is turned into it, with the ids of the messages that are edited to its
+   * first pieces: after a crash that is done once more. None: nobody knows what is there.
+   */
+  previews?: readonly string[];
+  /** The key the next piece was sent with before. */
+  key?: string;
   /** Why a piece may not have arrived. */
   doubt?: string;
   session?: string;
