@@ -66,6 +66,8 @@ export class Outbox {
   readonly #turns = new Turns(SENDING_MAX);
   #gate = Promise.withResolvers<void>();
   #open = false;
+  /** Chats that wait for another try. */
+  #resting = 0;
   #idle: (() => void) | undefined;
 
   constructor(parts: OutboxParts) {
@@ -119,9 +121,9 @@ export class Outbox {
     this.#gate.resolve();
   }
 
-  /** Resolves when nothing waits, or nothing may go out. */
+  /** Resolves when nothing is being sent: all is, or waits for another try, or may not go out. */
   async idle(): Promise<void> {
-    if (this.#known.size === 0 || !this.#open) return;
+    if (this.#lanes.size === this.#resting || !this.#open) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
@@ -140,9 +142,9 @@ export class Outbox {
       }
       ids.shift();
       this.#known.delete(id);
-      if (this.#known.size === 0) this.#idle?.();
     }
     if (ids.length === 0) this.#lanes.delete(lane);
+    if (this.#lanes.size === this.#resting) this.#idle?.();
   }
 
   /** Sends one record to its end. False: the disk is in the way, or the outbox stops. */
@@ -329,7 +331,10 @@ export class Outbox {
   }
 
   async #wait(ms: number): Promise<void> {
+    this.#resting += 1;
+    if (this.#lanes.size === this.#resting) this.#idle?.();
     await pause(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
+    this.#resting -= 1;
   }
 }
 

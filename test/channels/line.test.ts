@@ -193,7 +193,7 @@ describe('a message that is delivered more than once', () => {
 
 describe('kill -9', () => {
   it('between a message and its answer: the answer is made and sent after the start, once', async () => {
-    const { models } = await scriptedModel(STALLS, { text: ['Here I am.'] });
+    const { models, server } = await scriptedModel(STALLS, { text: ['Here I am.'] });
     const port = await freePort();
     const home = await tempFolder();
     const config = { models, channels: { custom: { line: lineConfig(await writeLineChannel(home), port) } } };
@@ -201,6 +201,7 @@ describe('kill -9', () => {
     const before = await Line.open(port);
     before.say('kitchen ada#1: where are you?');
     await before.heard(/^ok 1$/);
+    await server.request(0);
     await first.kill();
     await gatewayProcess({ home, config });
     const line = await Line.open(port);
@@ -286,8 +287,8 @@ describe('an account that fails', () => {
     source.replace(
       'events.alive();',
       `events.alive();
-          if (line.endsWith(': throw')) setTimeout(() => { throw new Error('thrown in a timer'); });
-          if (line.endsWith(': reject')) void Promise.reject(new Error('rejected into nothing'));
+          if (line.endsWith(': throw')) return setTimeout(() => { throw new Error('thrown in a timer'); });
+          if (line.endsWith(': reject')) return void Promise.reject(new Error('rejected into nothing'));
           if (line.endsWith(': die')) process.exit(3);`,
     );
 
