@@ -1,6 +1,6 @@
 /**
- * The accounts of channels in the configuration: `channels.<platform>.<account>`. What all accounts have is
- * `accountShape`; each platform adds its own.
+ * The accounts of channels in the configuration: `channels.<platform>.<account>`, and `channels.custom.<name>` for a channel
+ * whose adapter is a file of the operator's own. What all accounts have is `accountShape`; each platform adds its own.
  */
 import { z } from 'zod';
 
@@ -61,6 +61,17 @@ const whatsapp = z.strictObject({
   serverUrl: z.url().optional(),
 });
 
+/** A channel whose adapter is a file of the operator's: docs/extending.md has one. */
+const custom = z.strictObject({
+  ...accountShape,
+  /** The file, which exports `createAdapter`. Absolute once loaded. */
+  module: z.string().min(1).max(4_096),
+  /** Whether it takes requests at `/webhooks/<name>/default`. */
+  webhook: z.boolean().default(false),
+  /** Handed to `createAdapter` as it is. */
+  settings: z.record(z.string().max(64), z.unknown()).default({}),
+});
+
 /** A Record of accounts by name. */
 function accounts<T extends z.ZodType>(account: T) {
   return z
@@ -74,11 +85,88 @@ export const channelsSchema = z
     discord: accounts(discord),
     slack: accounts(slack),
     whatsapp: accounts(whatsapp),
+    /** By the name of the channel, which is none of the others'; each has one account, `default`. */
+    custom: z
+      .record(
+        z
+          .string()
+          .regex(
+            /^(?!(telegram|discord|slack|whatsapp|custom|api|person)$)[a-z][a-z0-9-]{0,31}$/,
+            'a custom channel is named by a lower-case word that no other channel has',
+          ),
+        custom,
+      )
+      .default({}),
   })
   .prefault({});
 
+/** A person on a platform: `telegram:123`, or `telegram/work:123` of one account only. */
+const identityPeer = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,31}(\/[a-z][a-z0-9-]{0,31})?:.{1,128}$/,
+    'must be such as telegram:123 or telegram/work:123',
+  );
+
+/** People who have one session over several channels. */
+export const identitiesSchema = z
+  .array(
+    z.strictObject({
+      name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a person is named by a lower-case word'),
+      peers: z.array(identityPeer).min(1).max(100),
+    }),
+  )
+  .max(10_000)
+  .superRefine((identities, context) => {
+    const seen = new Set<string>();
+    for (const [index, { name, peers }] of identities.entries()) {
+      for (const [at, one] of [name, ...peers].entries()) {
+        const path = at === 0 ? [index, 'name'] : [index, 'peers', at - 1];
+        if (seen.has(one)) context.addIssue({ code: 'custom', path, message: `"${one}" is there twice` });
+        seen.add(one);
+      }
+    }
+  })
+  .default([]);
+
 export type ChannelsConfig = z.output<typeof channelsSchema>;
-export type Platform = keyof ChannelsConfig;
-export type Account<P extends Platform> = ChannelsConfig[P][string];
+export type Platform = Exclude<keyof ChannelsConfig, 'custom'>;
+export type Account<P extends keyof ChannelsConfig> = ChannelsConfig[P][string];
 /** What every account has. */
-export type AnyAccount = Account<'telegram'> | Account<'discord'> | Account<'slack'> | Account<'whatsapp'>;
+export type AnyAccount = Account<keyof ChannelsConfig>;
+
+/** The account of a platform where a name says nothing of one. */
+export const DEFAULT_ACCOUNT = 'default';
+
+/** One account that is to run. */
+export interface EnabledAccount {
+  /** `telegram`, …, or the name of a custom channel. */
+  platform: string;
+  account: string;
+  settings: AnyAccount;
+  /** The file with the adapter, of a custom channel. */
+  module: string | undefined;
+  /** Whether the platform calls us over HTTP. */
+  webhook: boolean;
+}
+
+/** The accounts that are to run, in the order of the configuration. */
+export function enabledAccounts({ custom, ...platforms }: ChannelsConfig): EnabledAccount[] {
+  const builtIn = Object.entries(platforms).flatMap(([platform, accounts]) =>
+    Object.entries(accounts as Record<string, AnyAccount>).map(([account, settings]): EnabledAccount => {
+      return { platform, account, settings, module: undefined, webhook: hasWebhook(settings) };
+    }),
+  );
+  const own = Object.entries(custom).map(([platform, settings]): EnabledAccount => {
+    const { module, webhook } = settings;
+    return { platform, account: DEFAULT_ACCOUNT, settings, module, webhook };
+  });
+  return [...builtIn, ...own].filter(({ settings }) => settings.enabled);
+}
+
+/** Slack over HTTP has a signing secret, Telegram a `webhook`. */
+function hasWebhook(settings: AnyAccount): boolean {
+  return (
+    ('webhook' in settings && Boolean(settings.webhook)) || ('signingSecret' in settings && !!settings.signingSecret)
+  );
+}
