@@ -55,6 +55,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
+    tellPairing: (event) => clients.tellPairing(event),
     log,
   });
   const server = new Server({

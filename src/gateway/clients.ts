@@ -2,8 +2,9 @@
 import { CLOSE_CODES } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
 import { PRESENCE_MAX, RECONNECT_AFTER_MS } from '../protocol/limits.ts';
-import type { GatewayCounters, GatewayEvents, Presence, Replies } from '../protocol/messages.ts';
+import type { GatewayCounters, GatewayEvents, PairingEvent, Presence, Replies } from '../protocol/messages.ts';
 import type { Connection } from './connection.ts';
+import { mayAdminister } from './scopes.ts';
 
 export interface ConnectionLimits {
   connections: number;
@@ -17,6 +18,7 @@ export class Clients implements Iterable<Connection> {
   readonly #all = new Set<Connection>();
   readonly #present = new Set<Connection>();
   readonly #watching = new Set<Connection>();
+  readonly #watchingPairing = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   #events = 0;
 
@@ -60,6 +62,7 @@ export class Clients implements Iterable<Connection> {
     if (others > 0) this.#byAddress.set(connection.address, others);
     else this.#byAddress.delete(connection.address);
     this.#watching.delete(connection);
+    this.#watchingPairing.delete(connection);
     if (this.#present.delete(connection)) this.#tell('left', connection);
   }
 
@@ -67,6 +70,18 @@ export class Clients implements Iterable<Connection> {
   watch(connection: Connection, watch: boolean): void {
     if (watch) this.#watching.add(connection);
     else this.#watching.delete(connection);
+  }
+
+  /** Tells `connection`, an admin's, from now on who asks to be let in on channels, or no longer. */
+  watchPairing(connection: Connection, watch: boolean): void {
+    if (watch) this.#watchingPairing.add(connection);
+    else this.#watchingPairing.delete(connection);
+  }
+
+  tellPairing({ type, data }: PairingEvent): void {
+    for (const watcher of this.#watchingPairing) {
+      if (mayAdminister(watcher.scopeBits)) this.#send(watcher, type, data);
+    }
   }
 
   /** Those that are there, the newest first. */

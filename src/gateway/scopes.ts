@@ -30,6 +30,13 @@ export const REQUEST_SCOPES = {
   'token.create': 'admin',
   'token.revoke': 'admin',
   'token.rotate': 'admin',
+  'pairing.list': 'admin',
+  'pairing.approve': 'admin',
+  'pairing.reject': 'admin',
+  'pairing.revoke': 'admin',
+  'allow.list': 'admin',
+  'allow.add': 'admin',
+  'allow.remove': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */
@@ -71,4 +78,8 @@ export function checkScope(bits: number, type: string): void {
 
 export function mayRead({ bits }: Grant): boolean {
   return (bits & REQUIRED_BIT.read) !== 0;
+}
+
+export function mayAdminister(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
 }

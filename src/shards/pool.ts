@@ -33,6 +33,7 @@ export interface ShardPoolOptions {
   count: number;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  tellPairing: MainServices['tellPairing'];
   log: Logger;
   entry?: URL;
 }
@@ -118,13 +119,14 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, entry } = this.#options;
+    const { config, count, subscribers, countTokens, tellPairing, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
       config,
       subscribers,
       countTokens,
+      tellPairing,
       entry: entry ?? sibling('worker', import.meta.url),
     });
   }

@@ -14,6 +14,7 @@ export interface ShardOptions {
   config: Config;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  tellPairing: MainServices['tellPairing'];
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -70,7 +71,8 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
+    const { countTokens, tellPairing } = options;
+    const services: MainServices = { ready: ready.resolve, countTokens, tellPairing };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),
