@@ -21,7 +21,7 @@ import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
-import type { ChannelStatus } from './protocol/messages.ts';
+import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
@@ -62,6 +62,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
+    tellPairing: (event) => clients.tellPairing(event),
     log,
   });
   const channels = await openChannels(config, shards, topics, clients, log);
@@ -128,6 +129,7 @@ async function openChannels(
   const tell = {
     update: (status: ChannelStatus) => clients.tellChannel(status),
     qr: (name: { channel: string; account: string }, code: string | null) => clients.tellQr({ ...name, code }),
+    pairing: (event: PairingEvent) => clients.tellPairing(event),
   };
   return new ChannelHost({ config, shards, topics, tell, log });
 }

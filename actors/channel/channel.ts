@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { InboundMessage, WebhookRequest, WebhookResponse } from '../../src/channels/adapter.ts';
 import { blame } from '../../src/channels/blame.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
+import { LiveAnswer } from '../../src/delivery/live-answer.ts';
 import type { Outcome } from '../../src/delivery/outbox.ts';
 import type { Pairing } from '../../src/inbound/pairing.ts';
 import type { Place } from '../../src/inbound/place.ts';
@@ -17,7 +18,6 @@ import type { Account } from './account.ts';
 import { Connection } from './connection.ts';
 import { Inbound } from './inbound.ts';
 import type { Asked, Runs } from './runs.ts';
-import { ChatShow } from './show.ts';
 
 /** Messages of one account that are taken at the same time, and such that wait for that. */
 const TAKEN_MAX = 256;
@@ -158,7 +158,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
         }),
       qr: (code) => qr(account, code),
       preview: ([key, lane], { run }) =>
-        run === undefined ? undefined : this.#shared.runs.take<ChatShow>(run, `${key} ${lane}`)?.growing,
+        run === undefined ? undefined : this.#shared.runs.take<LiveAnswer>(run, `${key} ${lane}`),
       ended: (key, record, outcome) => this.#ended(key, record, outcome),
       crashed: (error) => this.#crash(error),
       log: this.#log,
@@ -231,10 +231,24 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     return this.#connection.outbox.outcome(id);
   }
 
-  #asked({ chat }: MessageOrigin): Asked {
+  #asked({ chat, message }: MessageOrigin): Asked {
+    const { newId } = this.#shared;
     return {
       place: `${this.#account.key} ${laneOf(chat)}`,
-      begin: () => new ChatShow(() => this.#connection.adapter, chat, undefined),
+      begin: () => {
+        const { adapter, signal } = this.#connection;
+        if (adapter === undefined) return undefined;
+        return new LiveAnswer({
+          adapter,
+          chat,
+          replyTo: message,
+          mode: this.#account.settings.settings.streaming,
+          clock: this.#context.clock,
+          newKey: () => newId().slice(1), // 25 characters: the one left out will be a 0 until the year 3084
+          log: this.#log,
+          signal,
+        });
+      },
     };
   }
 

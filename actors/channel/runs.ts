@@ -11,20 +11,23 @@ const TAKE_MS_MAX = 60_000;
 /** Messages that are followed at the same time; of one more only the answer is shown. */
 const MESSAGES_MAX = 10_000;
 
-/** Shows one run in one chat. */
+/** Shows one run in one chat: a LiveAnswer. */
 export interface Show {
   delta(text: string): void;
+  /** What follows is said after tools were called. */
+  turn(): void;
   /** The run has ended; its answer may follow. */
-  ended(): void;
-  /** Nothing more is shown. */
-  abandon(): void;
+  seal(): Promise<unknown>;
+  /** There is no answer. */
+  abandon(): Promise<void>;
 }
 
 /** Who asked, and how to show it. */
 export interface Asked {
   /** The account and chat: a run that answers two messages of one chat is shown once. */
   place: string;
-  begin(run: string): Show;
+  /** Undefined: it cannot be shown now. */
+  begin(): Show | undefined;
 }
 
 interface Followed {
@@ -73,12 +76,16 @@ export class Runs {
   event({ type, data }: SessionEvent): void {
     switch (type) {
       case 'run.start':
-        return this.#start(data.run, data.message);
+        this.#start(data.run, data.message);
+        return;
       case 'message.delta':
         for (const show of this.#runs.get(data.run)?.shows.values() ?? []) show.delta(data.text);
         return;
+      case 'tool.start':
+        for (const show of this.#runs.get(data.run)?.shows.values() ?? []) show.turn();
+        return;
       case 'run.end':
-        return this.#end(data.run, data.message, data.status === 'cancelled');
+        this.#end(data.run, data.message, data.status === 'cancelled');
     }
   }
 
@@ -93,7 +100,8 @@ export class Runs {
     }
     run.messages.add(message);
     const { asked } = followed;
-    if (!run.shows.has(asked.place)) run.shows.set(asked.place, asked.begin(id));
+    const show = run.shows.has(asked.place) ? undefined : asked.begin();
+    if (show !== undefined) run.shows.set(asked.place, show);
   }
 
   #end(id: string, message: string, cancelled: boolean): void {
@@ -105,10 +113,10 @@ export class Runs {
     if (run === undefined) return;
     run.messages.delete(message);
     if (run.messages.size > 0) return;
-    for (const show of run.shows.values()) show.ended();
-    if (cancelled || run.shows.size === 0) return this.#forget(id);
+    for (const show of run.shows.values()) void show.seal();
     clearTimeout(run.timer);
-    run.timer = setTimeout(() => this.#forget(id), TAKE_MS_MAX).unref();
+    if (cancelled || run.shows.size === 0) this.#forget(id);
+    else run.timer = setTimeout(() => this.#forget(id), TAKE_MS_MAX).unref();
   }
 
   #forget(id: string): void {
@@ -116,7 +124,7 @@ export class Runs {
     if (run === undefined) return;
     clearTimeout(run.timer);
     this.#runs.delete(id);
-    for (const show of run.shows.values()) show.abandon();
+    for (const show of run.shows.values()) void show.abandon();
     for (const message of run.messages) {
       const session = this.#messages.get(message)?.session;
       this.#messages.delete(message);

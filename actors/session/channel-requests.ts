@@ -82,6 +82,6 @@ export class SessionChannelRequests {
   }
 }
 
-function answer<T extends ChannelRequestType>(type: T, id: string, data: ChannelReplies[T]): Buffer {
+function answer<T extends ChannelRequestType>(_: T, id: string, data: ChannelReplies[T]): Buffer {
   return encodeFrame({ id, type: 'ack', timestamp: Date.now(), data });
 }

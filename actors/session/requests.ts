@@ -1,6 +1,7 @@
 /** The requests a shard answers: a client's frame in, a reply out. */
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
@@ -31,6 +32,8 @@ export interface RequestDependencies {
   config: Config;
   store: Store;
   models: Models;
+  /** Who may talk on channels. */
+  access: AccessRequests;
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
@@ -104,6 +107,14 @@ export class SessionRequests {
         };
         return this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch, tell });
       }
+      case 'pairing.list':
+      case 'pairing.approve':
+      case 'pairing.reject':
+      case 'pairing.revoke':
+      case 'allow.list':
+      case 'allow.add':
+      case 'allow.remove':
+        return reply.send(answer(type, id, await this.#shared.access.answer(type, data)));
       default:
         throw new DhaavakError('unknown_type', `no request has the type ${type}`, { param: 'type' });
     }

@@ -23,6 +23,7 @@ const shards = new ShardPool({
   count: Number(process.argv[2] ?? 1),
   subscribers: topics,
   countTokens: () => Promise.reject(new Error('an echo counts nothing')),
+  tellPairing: () => {},
   log,
   entry: new URL('./echo-worker.ts', import.meta.url),
 });

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/schema.ts';
 import type { WireError } from '../protocol/errors.ts';
-import type { ChannelStatus, Replies, Undelivered } from '../protocol/messages.ts';
+import type { ChannelStatus, PairingInfo, Replies, Undelivered } from '../protocol/messages.ts';
 import type { LinkEnd } from '../shards/link.ts';
 
 /** What a record between the two is. */
@@ -62,6 +62,8 @@ export interface ChannelsMain {
   ready(): void;
   update(status: ChannelStatus): void;
   qr(name: AccountName, code: string | null): void;
+  /** Somebody new asks to be let in. */
+  pairingRequested(request: PairingInfo): void;
 }
 
 /** How often the thread raises its heartbeat, in milliseconds. */

@@ -8,7 +8,7 @@ import { DEFAULT_ACCOUNT, type EnabledAccount, enabledAccounts } from '../config
 import type { Config } from '../config/schema.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
-import type { ChannelStatus, Replies, RequestData } from '../protocol/messages.ts';
+import type { ChannelStatus, PairingEvent, Replies, RequestData } from '../protocol/messages.ts';
 import { RECORD } from '../shards/link.ts';
 import { shardOf } from '../shards/placement.ts';
 import type { ShardPool } from '../shards/pool.ts';
@@ -44,7 +44,11 @@ export interface ChannelHostOptions {
   shards: Pick<ShardPool, 'request' | 'size'>;
   topics: { add(session: string, receiver: Receiver): void; remove(session: string, receiver: Receiver): void };
   /** Tells clients that watch. */
-  tell: { update(status: ChannelStatus): void; qr(name: AccountName, code: string | null): void };
+  tell: {
+    update(status: ChannelStatus): void;
+    qr(name: AccountName, code: string | null): void;
+    pairing(event: PairingEvent): void;
+  };
   log: Logger;
 }
 
@@ -218,6 +222,7 @@ export class ChannelHost implements Receiver {
         else this.codes.set(addressOf(name), { ...name, code });
         tell.qr(name, code);
       },
+      pairingRequested: (data) => tell.pairing({ type: 'pairing.requested', data }),
     });
     this.#thread = thread;
     void thread.ended.then((error) => this.#ended(error));

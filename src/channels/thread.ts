@@ -14,6 +14,7 @@ export interface ThreadOptions {
   onRecords(reader: RingReader): void;
   update: ChannelsMain['update'];
   qr: ChannelsMain['qr'];
+  pairingRequested: ChannelsMain['pairingRequested'];
 }
 
 export class ChannelsThread {
@@ -28,7 +29,7 @@ export class ChannelsThread {
   #lastBeat = 0;
   #silentLooks = 0;
 
-  constructor({ config, generation, onRecords, update, qr }: ThreadOptions) {
+  constructor({ config, generation, onRecords, update, qr, pairingRequested }: ThreadOptions) {
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toMain = createRing();
@@ -60,7 +61,7 @@ export class ChannelsThread {
       });
     });
     this.control = comlink.wrap<ChannelsControl>(nodeEndpoint(control.port1));
-    const services: ChannelsMain = { ready: ready.resolve, update, qr };
+    const services: ChannelsMain = { ready: ready.resolve, update, qr, pairingRequested };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.link = new Link({ outgoing: toChannels, incoming: toMain, bell: bell.port1 }, onRecords);
   }

@@ -11,6 +11,7 @@ import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
 import { Runs } from '../../actors/channel/runs.ts';
 import { DEFAULT_ACCOUNT, enabledAccounts } from '../config/channels.ts';
 import type { Outcome } from '../delivery/outbox.ts';
+import { pairingInfo } from '../inbound/access-requests.ts';
 import { Pairing } from '../inbound/pairing.ts';
 import { createPlace } from '../inbound/place.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
@@ -81,7 +82,7 @@ const channel = system.register(
     runs,
     place: createPlace(config),
     pairing: new Pairing({ table: store.pairing, now: Date.now }),
-    pairingRequested: () => {},
+    pairingRequested: (request) => void main.pairingRequested(pairingInfo(request)),
     newId,
     arrive: (key, arrival): Promise<unknown> => channel(key).tell(arrival),
     takesMore: () => takesMore,
@@ -98,7 +99,8 @@ const link = new Link(linkEnd, (reader) => {
 function handle({ kind, key, number, payload }: RingReader): void {
   switch (kind) {
     case CHANNEL_RECORD.frame:
-      return shards.receive(Buffer.from(payload));
+      shards.receive(Buffer.from(payload));
+      return;
     case CHANNEL_RECORD.outbox: {
       const record = JSON.parse(payload.toString()) as OutboxKey;
       if (accounts.has(key)) void channel(key).control({ type: 'outbox', key: record }).catch(ignore);

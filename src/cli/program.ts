@@ -36,6 +36,8 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addPairing(program);
+  addAllow(program);
   addConfig(program);
   return program;
 }
@@ -180,6 +182,67 @@ function addSessions(program: Command): void {
       const { exportTranscript } = await import('./commands/sessions.ts');
       process.exitCode = await exportTranscript(key, flags);
     });
+}
+
+function addPairing(program: Command): void {
+  const pairing = program.command('pairing').description('let people in who write to the bot on a channel');
+  pairing.addHelpText('after', examples('dhaavak pairing list', 'dhaavak pairing approve telegram K7PMQ2XA'));
+  withJson(withClientFlags(pairing.command('list')))
+    .description('show who asks to be let in, with their codes, and who was')
+    .option('--channel <name>', 'on this channel only')
+    .addHelpText('after', examples('dhaavak pairing list', 'dhaavak pairing list --json | jq -r .pending[].code'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/pairing.ts')).list(flags);
+    });
+  const resolving = (name: string, description: string): Command =>
+    withJson(withClientFlags(pairing.command(name)))
+      .description(description)
+      .argument('<channel>', 'telegram, discord, …')
+      .argument('<code>', 'as the person was told')
+      .addHelpText('after', examples(`dhaavak pairing ${name} telegram K7PMQ2XA`));
+  resolving('approve', 'let the person with this code in').action(async (channel: string, code: string, flags) => {
+    process.exitCode = await (await import('./commands/pairing.ts')).approve(channel, code, flags);
+  });
+  resolving('reject', 'refuse the person with this code').action(async (channel: string, code: string, flags) => {
+    process.exitCode = await (await import('./commands/pairing.ts')).reject(channel, code, flags);
+  });
+  withJson(withClientFlags(pairing.command('revoke')))
+    .description('take an approval back')
+    .argument('<channel>', 'telegram, discord, …')
+    .argument('<id>', "the platform's id of the person")
+    .option('--account <name>', 'account of the channel, where it has several')
+    .addHelpText('after', examples('dhaavak pairing revoke telegram 4711'))
+    .action(async (channel: string, user: string, flags) => {
+      process.exitCode = await (await import('./commands/pairing.ts')).revoke(channel, user, flags);
+    });
+}
+
+function addAllow(program: Command): void {
+  const allow = program.command('allow').description('change who may talk on channels, beside the configuration');
+  allow.addHelpText('after', examples('dhaavak allow list', 'dhaavak allow add telegram group -1001234'));
+  withJson(withClientFlags(allow.command('list')))
+    .description('show the users and groups that were added, and the people that are paired')
+    .option('--channel <name>', 'of this channel only')
+    .option('--account <name>', 'of the accounts of this name only')
+    .option('--kind <kind>', 'user, group or paired only')
+    .addHelpText('after', examples('dhaavak allow list', 'dhaavak allow list --kind group --json'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/allow.ts')).list(flags);
+    });
+  const changing = (name: string, description: string): Command =>
+    withJson(withClientFlags(allow.command(name)))
+      .description(description)
+      .argument('<channel>', 'telegram, discord, …')
+      .argument('<kind>', 'user or group')
+      .argument('<who>', "the platform's id, or a person's handle; ids are safer, since handles can change hands")
+      .option('--account <name>', 'account of the channel, where it has several')
+      .addHelpText('after', examples(`dhaavak allow ${name} telegram user 4711`));
+  changing('add', 'add an entry').action(async (channel: string, kind: string, who: string, flags) => {
+    process.exitCode = await (await import('./commands/allow.ts')).add(channel, kind, who, flags);
+  });
+  changing('remove', 'remove an entry').action(async (channel: string, kind: string, who: string, flags) => {
+    process.exitCode = await (await import('./commands/allow.ts')).remove(channel, kind, who, flags);
+  });
 }
 
 function addConfig(program: Command): void {

@@ -14,6 +14,7 @@ import {
 } from '../channels/adapter.ts';
 import type { OutboxKey, OutboxRecord } from '../storage/outbox.ts';
 import type { Store } from '../storage/store.ts';
+import { chunk } from './chunk.ts';
 import type { FinishedAnswer } from './live-answer.ts';
 import { nextTry } from './retry.ts';
 
@@ -235,7 +236,7 @@ export class Outbox {
       try {
         await adapter.edit?.(record.chat, message, record.pieces[index] as string, undefined, signal);
         this.#arrived(record, message);
-      } catch (error) {
+      } catch {
         this.#stop.signal.throwIfAborted();
         // What cannot be edited any more is not there: this piece and those after it are sent.
         return;
@@ -405,11 +406,4 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Pieces of at most `max` UTF-16 code units. */
-function chunk(text: string, max: number): string[] {
-  const pieces: string[] = [];
-  for (let at = 0; at < text.length; at += max) pieces.push(text.slice(at, at + max));
-  return pieces;
 }

@@ -8,7 +8,7 @@
  *          { type: 'unknown' }             it may or may not be there, and a second one would show: marked and reported
  *          { type: 'give-up', reason }     it will never be there: marked and reported
  */
-import type { ChannelError } from '../channels/adapter.ts';
+import { ChannelError } from '../channels/adapter.ts';
 
 /** Backoff: a random time up to a limit that begins with this and doubles with each try ("full jitter", AWS). */
 const BACKOFF_MIN_MS = 1_000;
@@ -55,6 +55,12 @@ export function nextTry(error: ChannelError, tries: Tries, random: () => number)
     case 'temporary':
       return later(error, tries, random);
   }
+}
+
+/** What an adapter threw. It throws ChannelErrors; of anything else nobody knows what it did. */
+export function asChannelError(thrown: unknown): ChannelError {
+  if (thrown instanceof ChannelError) return thrown;
+  return new ChannelError('unknown', thrown instanceof Error ? thrown.message : 'failed', { cause: thrown });
 }
 
 function later(error: ChannelError, tries: Tries, random: () => number): NextTry {

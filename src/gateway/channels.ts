@@ -4,7 +4,8 @@ import type { GatewayEvents, Replies, RequestData } from '../protocol/messages.t
 import type { Clients } from './clients.ts';
 import type { Connection } from './connection.ts';
 
-interface AccountName {
+/** An account, by its names in the configuration. */
+export interface AccountName {
   channel: string;
   account: string;
 }

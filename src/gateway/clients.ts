@@ -2,9 +2,16 @@
 import { CLOSE_CODES } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
 import { PRESENCE_MAX, RECONNECT_AFTER_MS } from '../protocol/limits.ts';
-import type { ChannelStatus, GatewayCounters, GatewayEvents, Presence, Replies } from '../protocol/messages.ts';
+import type {
+  ChannelStatus,
+  GatewayCounters,
+  GatewayEvents,
+  PairingEvent,
+  Presence,
+  Replies,
+} from '../protocol/messages.ts';
 import type { Connection } from './connection.ts';
-import { isAdmin } from './scopes.ts';
+import { mayAdminister } from './scopes.ts';
 
 export interface ConnectionLimits {
   connections: number;
@@ -20,6 +27,7 @@ export class Clients implements Iterable<Connection> {
   readonly #watching = new Set<Connection>();
   /** Those who are told how channels are. */
   readonly #watchingChannels = new Set<Connection>();
+  readonly #watchingPairing = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   #events = 0;
 
@@ -64,6 +72,7 @@ export class Clients implements Iterable<Connection> {
     else this.#byAddress.delete(connection.address);
     this.#watching.delete(connection);
     this.#watchingChannels.delete(connection);
+    this.#watchingPairing.delete(connection);
     if (this.#present.delete(connection)) this.#tell('left', connection);
   }
 
@@ -86,7 +95,19 @@ export class Clients implements Iterable<Connection> {
   /** Tells all admins that watch, or `only` one of them. */
   tellQr(code: GatewayEvents['channel.qr'], only?: Connection): void {
     for (const watcher of only === undefined ? this.#watchingChannels : [only]) {
-      if (isAdmin(watcher.scopeBits)) this.#send(watcher, 'channel.qr', code);
+      if (mayAdminister(watcher.scopeBits)) this.#send(watcher, 'channel.qr', code);
+    }
+  }
+
+  /** Tells `connection`, an admin's, from now on who asks to be let in on channels, or no longer. */
+  watchPairing(connection: Connection, watch: boolean): void {
+    if (watch) this.#watchingPairing.add(connection);
+    else this.#watchingPairing.delete(connection);
+  }
+
+  tellPairing({ type, data }: PairingEvent): void {
+    for (const watcher of this.#watchingPairing) {
+      if (mayAdminister(watcher.scopeBits)) this.#send(watcher, type, data);
     }
   }
 

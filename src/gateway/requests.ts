@@ -102,7 +102,19 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.history':
       forward(context, connection, head, frame);
       break;
+    case 'pairing.list': {
+      const { watch } = decode('pairing.list', frame);
+      if (watch !== undefined) context.clients.watchPairing(connection, watch);
+      forward(context, connection, head, frame, head.id);
+      break;
+    }
     case 'session.list': // any shard will do: the id picks one
+    case 'pairing.approve':
+    case 'pairing.reject':
+    case 'pairing.revoke':
+    case 'allow.list':
+    case 'allow.add':
+    case 'allow.remove':
       forward(context, connection, head, frame, head.id);
       break;
     case 'session.create':

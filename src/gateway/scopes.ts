@@ -33,6 +33,13 @@ export const REQUEST_SCOPES = {
   'token.create': 'admin',
   'token.revoke': 'admin',
   'token.rotate': 'admin',
+  'pairing.list': 'admin',
+  'pairing.approve': 'admin',
+  'pairing.reject': 'admin',
+  'pairing.revoke': 'admin',
+  'allow.list': 'admin',
+  'allow.add': 'admin',
+  'allow.remove': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */
@@ -77,11 +84,10 @@ export function checkScope(bits: number, type: string): void {
   });
 }
 
-/** Whether everything may be seen, secrets of pairing included. */
-export function isAdmin(bits: number): boolean {
-  return (bits & REQUIRED_BIT.admin) !== 0;
-}
-
 export function mayRead({ bits }: Grant): boolean {
   return (bits & REQUIRED_BIT.read) !== 0;
+}
+
+export function mayAdminister(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
 }

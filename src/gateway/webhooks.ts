@@ -2,7 +2,7 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
-import type { ChannelDesk } from './channels.ts';
+import type { AccountName, ChannelDesk } from './channels.ts';
 
 /** Bytes of one body, and how long it may take to come. Nobody has shown a credential before it is read. */
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -40,11 +40,13 @@ export class Webhooks {
       if (!reading.closed && reading.timer !== undefined) this.#leave(reading);
     });
     const name = { channel: request.getParameter(0) ?? '', account: request.getParameter(1) ?? '' };
-    if (!this.#channels.hasWebhook(name)) return refuse(reading, '404 Not Found');
-    if (Number(request.getHeader('content-length')) > BODY_BYTES_MAX) return refuse(reading, '413 Payload Too Large');
-    if (this.#requests >= REQUESTS_MAX) return refuse(reading, '503 Service Unavailable');
+    const refusal = this.#refusal(name, Number(request.getHeader('content-length')));
+    if (refusal !== undefined) {
+      refuse(reading, refusal);
+      return;
+    }
     const headers = new Map<string, string>();
-    request.forEach((key, value) => headers.set(key, value));
+    request.forEach((key, value) => void headers.set(key, value));
     const method = request.getMethod().toUpperCase();
     this.#requests += 1;
     reading.timer = setTimeout(() => this.#cut(reading, '408 Request Timeout'), BODY_TIMEOUT_MS);
@@ -61,12 +63,15 @@ export class Webhooks {
     });
   }
 
+  /** Why a request is not even read. */
+  #refusal(name: AccountName, announcedBytes: number): string | undefined {
+    if (!this.#channels.hasWebhook(name)) return '404 Not Found';
+    if (announcedBytes > BODY_BYTES_MAX) return '413 Payload Too Large';
+    return this.#requests >= REQUESTS_MAX ? '503 Service Unavailable' : undefined;
+  }
+
   /** Never rejects. */
-  async #answer(
-    reading: Reading,
-    name: { channel: string; account: string },
-    request: Parameters<ChannelDesk['webhook']>[1],
-  ) {
+  async #answer(reading: Reading, name: AccountName, request: Parameters<ChannelDesk['webhook']>[1]) {
     reading.closed = true;
     const answer = await this.#channels.webhook(name, request);
     this.#leave(reading);

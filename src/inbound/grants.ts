@@ -6,7 +6,8 @@
  *     await new AllowLists({ table, now }).add(channel, account, 'user', '4711')
  */
 import { DhaavakError } from '../protocol/errors.ts';
-import type { Grant, GrantKey, PairingRecords, PairingTable } from '../storage/pairing.ts';
+import type { GrantInfo } from '../protocol/messages.ts';
+import type { GrantKey, GrantKind, PairingRecords, PairingTable } from '../storage/pairing.ts';
 import type { LiveAccess } from './admit.ts';
 import { PeerList } from './peer-list.ts';
 
@@ -62,12 +63,12 @@ export class AllowLists {
   }
 
   /** Adds an entry; one that is there already stays as it is. Throws `conflict` when the list is full. */
-  async add(channel: string, account: string, kind: 'user' | 'group', peer: string): Promise<Grant> {
+  async add(channel: string, account: string, kind: 'user' | 'group', peer: string): Promise<GrantInfo> {
     const added = await this.#change((records) => {
       const there = records.grant([channel, account, kind, peer]);
       if (there !== undefined) return there;
       if (records.peers(channel, account, kind).length >= LIST_MAX) return undefined;
-      const grant: Grant = { channel, account, kind, peer, grantedAt: this.#now() };
+      const grant: GrantInfo = { channel, account, kind, peer, grantedAt: this.#now() };
       records.keepGrant(grant);
       return grant;
     });
@@ -76,7 +77,7 @@ export class AllowLists {
   }
 
   /** Throws `not_found`. */
-  async remove(channel: string, account: string, kind: 'user' | 'group', peer: string): Promise<Grant> {
+  async remove(channel: string, account: string, kind: 'user' | 'group', peer: string): Promise<GrantInfo> {
     const removed = await this.#change((records) => {
       const grant = records.grant([channel, account, kind, peer]);
       if (grant !== undefined) records.forgetGrant(grant);
@@ -88,13 +89,14 @@ export class AllowLists {
   }
 
   /** At most `limit` grants of all kinds, of one channel or account if named, and where the next page begins. */
-  page({ channel, account, after, limit }: GrantPage): { grants: Grant[]; next: GrantKey | undefined } {
-    const grants: Grant[] = [];
+  page({ channel, account, kind, after, limit }: GrantPage): { grants: GrantInfo[]; next: GrantKey | undefined } {
+    const grants: GrantInfo[] = [];
     for (const grant of this.#table.grantsFrom(
       after ?? (channel === undefined ? undefined : [channel, '', 'group', '']),
     )) {
       if (channel !== undefined && grant.channel !== channel) break;
       if (account !== undefined && grant.account !== account) continue;
+      if (kind !== undefined && grant.kind !== kind) continue;
       if (grants.length === limit) return { grants, next: [grant.channel, grant.account, grant.kind, grant.peer] };
       grants.push(grant);
     }
@@ -115,6 +117,7 @@ export class AllowLists {
 export interface GrantPage {
   channel?: string | undefined;
   account?: string | undefined;
+  kind?: GrantKind | undefined;
   after?: GrantKey | undefined;
   limit: number;
 }

@@ -20,7 +20,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Sender } from '../channels/adapter.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { Grant, PairingRecords, PairingRequest, PairingTable } from '../storage/pairing.ts';
+import type { GrantInfo } from '../protocol/messages.ts';
+import type { PairingRecords, PairingRequest, PairingTable } from '../storage/pairing.ts';
 
 /** Life of a code, in milliseconds. */
 export const CODE_TTL_MS = 3_600_000;
@@ -121,7 +122,7 @@ export class Pairing {
   }
 
   /** Takes back an approval: the person's next message gets a code again. Throws `not_found`. */
-  async revoke(channel: string, account: string, user: string): Promise<Grant> {
+  async revoke(channel: string, account: string, user: string): Promise<GrantInfo> {
     const revoked = await this.#change((records) => {
       const grant = records.grant([channel, account, 'paired', user]);
       if (grant !== undefined) records.forgetGrant(grant);

@@ -62,7 +62,7 @@ export const ERROR_CODES = {
     todo: 'choose another name, or revoke one',
   },
   not_found: {
-    meaning: 'The session, run or agent does not exist; `param` names which.',
+    meaning: 'The session, run, agent, pairing code or entry of a list does not exist; `param` names which.',
     retryable: false,
     todo: 'create the session; a run has ended already',
   },

@@ -28,7 +28,7 @@ export const ATTACHMENTS_MAX = 4;
 export const ATTACHMENTS_BYTES_MAX = 512 * 1024;
 /** Entries in one page of `session.history`. */
 export const HISTORY_PAGE_MAX = 200;
-/** Sessions in one page of `session.list`. */
+/** Sessions in one page of `session.list`, grants in one of `allow.list`. */
 export const LIST_PAGE_MAX = 200;
 /** Title of a session, in Unicode code points. */
 export const TITLE_LENGTH_MAX = 200;

@@ -36,6 +36,14 @@ export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
 /** How a channel account is; `docs/channels.md` explains each. */
 export const CHANNEL_STATES = ['connecting', 'ready', 'degraded', 'logged-out', 'stopped'] as const;
+/** The lists of an account that can be added to while the gateway runs. */
+export const LIST_KINDS = ['user', 'group'] as const;
+/** What gives access: to have been paired, or to be on a list. */
+export const GRANT_KINDS = ['paired', ...LIST_KINDS] as const;
+/** A pairing code as people type it. */
+const code = z.string().min(1).max(32);
+/** A platform's id of a person or group, or a person's handle. */
+const peer = z.string().min(1).max(128);
 
 /** The images a message may come with. */
 export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'] as const;
@@ -119,6 +127,19 @@ export const REQUESTS = {
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
+  'pairing.list': z.strictObject({ channel: word.optional(), watch: z.boolean().optional() }),
+  'pairing.approve': z.strictObject({ channel: word, code }),
+  'pairing.reject': z.strictObject({ channel: word, code }),
+  'pairing.revoke': z.strictObject({ channel: word, account: word.optional(), user: peer }),
+  'allow.list': z.strictObject({
+    channel: word.optional(),
+    account: word.optional(),
+    kind: z.enum(GRANT_KINDS).optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: z.string().min(1).max(1_024).optional(),
+  }),
+  'allow.add': z.strictObject({ channel: word, account: word.optional(), kind: z.enum(LIST_KINDS), peer }),
+  'allow.remove': z.strictObject({ channel: word, account: word.optional(), kind: z.enum(LIST_KINDS), peer }),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -306,6 +327,38 @@ export interface TokenInfo {
   rotatedAt: number | null;
 }
 
+/** A person on a channel who asked to be let in. */
+export interface Applicant {
+  channel: string;
+  account: string;
+  /** The platform's id. */
+  user: string;
+  /** What others see. */
+  name: string;
+  /** Their handle, where they have one. */
+  username?: string;
+}
+
+/** A request that an operator has not resolved. Times in milliseconds since the epoch. */
+export interface PairingInfo extends Applicant {
+  code: string;
+  requestedAt: number;
+  expiresAt: number;
+}
+
+/** Access that was given while the gateway ran. */
+export interface GrantInfo {
+  channel: string;
+  account: string;
+  kind: (typeof GRANT_KINDS)[number];
+  /** Id of a person or group, or a person's handle. */
+  peer: string;
+  /** Of a paired person. */
+  name?: string;
+  username?: string;
+  grantedAt: number;
+}
+
 /** An authenticated connection as others see it. */
 export interface Presence {
   /** Unique until the gateway stops. */
@@ -350,6 +403,14 @@ export interface Replies {
   'token.create': { name: string; scopes: Scope[]; token: string };
   'token.revoke': { name: string; closed: number };
   'token.rotate': { name: string; token: string; closed: number };
+  'pairing.list': { pending: PairingInfo[] };
+  'pairing.approve': Applicant;
+  'pairing.reject': Applicant;
+  'pairing.revoke': Applicant;
+  /** `cursor`: there is more; it is where to go on. */
+  'allow.list': { grants: GrantInfo[]; cursor?: string };
+  'allow.add': { grant: GrantInfo };
+  'allow.remove': { grant: GrantInfo };
 }
 
 /** The frame type that answers each request. */
@@ -376,6 +437,13 @@ export const REPLY_TYPES = {
   'token.create': 'result',
   'token.revoke': 'result',
   'token.rotate': 'result',
+  'pairing.list': 'result',
+  'pairing.approve': 'result',
+  'pairing.reject': 'result',
+  'pairing.revoke': 'result',
+  'allow.list': 'result',
+  'allow.add': 'result',
+  'allow.remove': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */
@@ -398,7 +466,14 @@ export interface GatewayEvents {
   'channel.update': { channel: ChannelStatus };
   /** A pairing code to be shown as a QR code, to admins only; null: it is not good any more. */
   'channel.qr': { channel: string; account: string; code: string | null };
+  'pairing.requested': PairingInfo;
+  'pairing.resolved': Applicant & { outcome: 'approved' | 'rejected' | 'revoked' };
 }
+
+/** An event of {@link GatewayEvents} for those who watch who asks to be let in. */
+export type PairingEvent = {
+  [T in 'pairing.requested' | 'pairing.resolved']: { type: T; data: GatewayEvents[T] };
+}['pairing.requested' | 'pairing.resolved'];
 
 /** Data of the events of a session, by type, in the order they occur in a run. */
 export interface Events {

@@ -35,6 +35,7 @@ export interface ShardPoolOptions {
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
   onOutbox?: ShardOptions['onOutbox'];
+  tellPairing: MainServices['tellPairing'];
   log: Logger;
   entry?: URL;
 }
@@ -128,7 +129,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
@@ -136,6 +137,7 @@ export class ShardPool {
       subscribers,
       countTokens,
       onOutbox,
+      tellPairing,
       entry: entry ?? sibling('worker', import.meta.url),
     });
   }

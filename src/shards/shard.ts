@@ -16,6 +16,7 @@ export interface ShardOptions {
   countTokens: MainServices['countTokens'];
   /** Told of what was put into the outbox of a channel account. */
   onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
+  tellPairing: MainServices['tellPairing'];
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -74,7 +75,8 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
+    const { countTokens, tellPairing } = options;
+    const services: MainServices = { ready: ready.resolve, countTokens, tellPairing };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),

@@ -15,6 +15,9 @@ import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
+import { AccessRequests } from '../inbound/access-requests.ts';
+import { AllowLists } from '../inbound/grants.ts';
+import { Pairing } from '../inbound/pairing.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -82,12 +85,20 @@ const session = system.register(
   }),
 );
 
+const access = new AccessRequests({
+  channels: config.channels,
+  pairing: new Pairing({ table: store.pairing, now: Date.now }),
+  lists: new AllowLists({ table: store.pairing, now: Date.now }),
+  tell: (event) => void main.tellPairing(event),
+});
+
 const shared: RequestDependencies = {
   config,
   store,
   models,
   session,
   newId,
+  access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
 };

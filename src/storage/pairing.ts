@@ -1,38 +1,15 @@
 import type { Database, RootDatabase } from 'lmdb';
+import type { GrantInfo, PairingInfo } from '../protocol/messages.ts';
 
-/** Somebody who asked to be let in. Times in milliseconds since the epoch. */
-export interface PairingRequest {
-  channel: string;
-  account: string;
-  /** The platform's id of the person, and what others see of them. */
-  user: string;
-  name: string;
-  username?: string;
-  code: string;
-  requestedAt: number;
-  /** From this moment on the code is good for nothing. */
-  expiresAt: number;
+/** Somebody who asked to be let in. Times in milliseconds since the epoch; from `expiresAt` on the code is good for nothing. */
+export interface PairingRequest extends PairingInfo {
   /** When the person was told the code last. */
   toldAt: number;
   /** An operator said no. The record stays until it expires, so that the person gets no new code before. */
   rejected?: true;
 }
 
-/** `paired`: a person whom an operator approved, for DMs. `user`, `group`: added to the lists of an account. */
-export type GrantKind = 'paired' | 'user' | 'group';
-
-/** Access that was given while the gateway ran, beside what the configuration gives. */
-export interface Grant {
-  channel: string;
-  account: string;
-  kind: GrantKind;
-  /** Id of a person or group, or a person's handle; of a paired person the id. */
-  peer: string;
-  /** Of a paired person, as they were when they asked. */
-  name?: string;
-  username?: string;
-  grantedAt: number;
-}
+export type GrantKind = GrantInfo['kind'];
 
 /** Grants sort by channel, account, kind and peer. */
 export type GrantKey = [channel: string, account: string, kind: GrantKind, peer: string];
@@ -40,7 +17,7 @@ type RequestKey = [channel: string, account: string, user: string];
 
 interface Tables {
   requests: Database<PairingRequest, RequestKey>;
-  grants: Database<Grant, GrantKey>;
+  grants: Database<GrantInfo, GrantKey>;
   /** How often the lists of an account were changed. */
   versions: Database<number, [channel: string, account: string]>;
 }
@@ -81,7 +58,7 @@ export class PairingTable {
     return requestsIn(this.#tables, channel);
   }
 
-  grant(key: GrantKey): Grant | undefined {
+  grant(key: GrantKey): GrantInfo | undefined {
     return this.#tables.grants.get(key);
   }
 
@@ -91,7 +68,7 @@ export class PairingTable {
   }
 
   /** All grants in the order of their keys, from `start` on. */
-  grantsFrom(start: GrantKey | undefined): Iterable<Grant> {
+  grantsFrom(start: GrantKey | undefined): Iterable<GrantInfo> {
     const range = this.#tables.grants.getRange(start === undefined ? {} : { start });
     return range.map(({ value }) => value);
   }
@@ -122,7 +99,7 @@ export class PairingRecords {
     void this.#tables.requests.remove([channel, account, user]);
   }
 
-  grant(key: GrantKey): Grant | undefined {
+  grant(key: GrantKey): GrantInfo | undefined {
     return this.#tables.grants.get(key);
   }
 
@@ -130,17 +107,17 @@ export class PairingRecords {
     return peersIn(this.#tables, channel, account, kind);
   }
 
-  keepGrant(grant: Grant): void {
+  keepGrant(grant: GrantInfo): void {
     void this.#tables.grants.put([grant.channel, grant.account, grant.kind, grant.peer], grant);
     this.#changed(grant);
   }
 
-  forgetGrant(grant: Grant): void {
+  forgetGrant(grant: GrantInfo): void {
     void this.#tables.grants.remove([grant.channel, grant.account, grant.kind, grant.peer]);
     this.#changed(grant);
   }
 
-  #changed({ channel, account }: Grant): void {
+  #changed({ channel, account }: GrantInfo): void {
     const version = this.#tables.versions.get([channel, account]) ?? 0;
     void this.#tables.versions.put([channel, account], version + 1);
   }

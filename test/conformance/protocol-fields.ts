@@ -6,6 +6,7 @@ import type { WireError } from '../../src/protocol/errors.ts';
 import type { Frame } from '../../src/protocol/frame.ts';
 import type * as limits from '../../src/protocol/limits.ts';
 import type {
+  Applicant,
   Attachment,
   ChannelStatus,
   Delivery,
@@ -15,9 +16,11 @@ import type {
   GatewayCounters,
   GatewayEvents,
   GatewayStatus,
+  GrantInfo,
   HistoryEntry,
   Limits,
   MessageOrigin,
+  PairingInfo,
   Presence,
   Replies,
   RequestData,
@@ -31,6 +34,8 @@ import type {
 
 /** All fields of a shape: the compiler refuses one too few and one too many. */
 type Fields<Shape> = Record<keyof Required<Shape>, true>;
+
+const APPLICANT_FIELDS: Fields<Applicant> = { channel: true, account: true, user: true, name: true, username: true };
 
 export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   hello: { protocol: true, server: true, limits: true, features: true, scopes: true },
@@ -65,6 +70,13 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'token.create': { name: true, scopes: true, token: true },
   'token.revoke': { name: true, closed: true },
   'token.rotate': { name: true, token: true, closed: true },
+  'pairing.list': { pending: true },
+  'pairing.approve': APPLICANT_FIELDS,
+  'pairing.reject': APPLICANT_FIELDS,
+  'pairing.revoke': APPLICANT_FIELDS,
+  'allow.list': { grants: true, cursor: true },
+  'allow.add': { grant: true },
+  'allow.remove': { grant: true },
 };
 
 export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
@@ -74,6 +86,8 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
   presence: { change: true, connection: true },
   'channel.update': { channel: true },
   'channel.qr': { channel: true, account: true, code: true },
+  'pairing.requested': { ...APPLICANT_FIELDS, code: true, requestedAt: true, expiresAt: true },
+  'pairing.resolved': { outcome: true, ...APPLICANT_FIELDS },
   'message.inbound': { message: true, text: true, attachments: true },
   'run.start': { run: true, message: true, model: true },
   'run.model': { run: true, model: true, error: true },
@@ -185,6 +199,24 @@ export const NESTED: [string, string, object][] = [
     '`token.list`',
     'tokens',
     { name: true, scopes: true, createdAt: true, rotatedAt: true } satisfies Fields<TokenInfo>,
+  ],
+  [
+    '`pairing.list`',
+    'pending',
+    { ...APPLICANT_FIELDS, code: true, requestedAt: true, expiresAt: true } satisfies Fields<PairingInfo>,
+  ],
+  [
+    '`allow.list`',
+    'grants',
+    {
+      channel: true,
+      account: true,
+      kind: true,
+      peer: true,
+      name: true,
+      username: true,
+      grantedAt: true,
+    } satisfies Fields<GrantInfo>,
   ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
   [

@@ -15,7 +15,7 @@ const PAGE = new URL('../../docs/extending.md', import.meta.url);
 /** The adapter as it stands on the page. */
 export async function lineChannelSource(): Promise<string> {
   const page = await readFile(PAGE, 'utf8');
-  return /^```js line-channel\.mjs\n([^]*?)^```$/m.exec(page)![1]!;
+  return /^```js line-channel\.mjs\n([\s\S]*?)^```$/m.exec(page)![1]!;
 }
 
 /** Writes an adapter into `folder`: the page's, changed by `change` where a test needs it to misbehave. */
