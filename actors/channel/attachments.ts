@@ -39,11 +39,6 @@ export async function loadFiles(attachments: readonly InboundAttachment[], signa
   return { images, notes };
 }
 
-/** The same files without a look at what is in them. */
-export function namesOf(attachments: readonly InboundAttachment[]): string[] {
-  return attachments.slice(0, NAMED_MAX).map(noteOf);
-}
-
 function imageType({ kind, mediaType }: InboundAttachment): ImageType | undefined {
   return kind === 'image' ? IMAGE_TYPES.find((type) => type === mediaType) : undefined;
 }

@@ -2,19 +2,20 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
+import { Blocks } from './blocks.ts';
 import type { AccountName, ChannelDesk } from './channels.ts';
 
 /** Bytes of one body, and how long it may take to come. Nobody has shown a credential before it is read. */
 const BODY_BYTES_MAX = 1024 * 1024;
 const BODY_TIMEOUT_MS = 5_000;
-/** Requests that are being read or answered, and the bytes of their bodies together. */
+/** Requests that are being read or answered, and memory for the bodies that are being read. */
 const REQUESTS_MAX = 256;
 const BYTES_MAX = 8 * 1024 * 1024;
 
 /** A request whose body is coming, or whose answer is. */
 interface Reading {
   response: HttpResponse;
-  chunks: Buffer[];
+  blocks: Buffer[];
   bytes: number;
   timer: NodeJS.Timeout | undefined;
   /** The response can still be written. */
@@ -25,8 +26,8 @@ interface Reading {
 
 export class Webhooks {
   readonly #channels: ChannelDesk;
+  readonly #blocks = new Blocks(BYTES_MAX);
   #requests = 0;
-  #bytes = 0;
 
   constructor(channels: ChannelDesk) {
     this.#channels = channels;
@@ -34,7 +35,7 @@ export class Webhooks {
 
   /** Handles one POST. Everything of `request` is read before this returns. */
   handle(response: HttpResponse, request: HttpRequest): void {
-    const reading: Reading = { response, chunks: [], bytes: 0, timer: undefined, alive: true, closed: false };
+    const reading: Reading = { response, blocks: [], bytes: 0, timer: undefined, alive: true, closed: false };
     response.onAborted(() => {
       reading.alive = false;
       if (!reading.closed && reading.timer !== undefined) this.#leave(reading);
@@ -52,14 +53,13 @@ export class Webhooks {
     reading.timer = setTimeout(() => this.#cut(reading, '408 Request Timeout'), BODY_TIMEOUT_MS);
     response.onData((chunk, last) => {
       if (reading.closed) return;
-      reading.bytes += chunk.byteLength;
-      this.#bytes += chunk.byteLength;
-      if (reading.bytes > BODY_BYTES_MAX) return this.#cut(reading, '413 Payload Too Large');
-      if (this.#bytes > BYTES_MAX) return this.#cut(reading, '503 Service Unavailable');
-      reading.chunks.push(Buffer.from(chunk.slice(0))); // its memory is uWebSockets' own, and used again
-      if (!last) return;
-      clearTimeout(reading.timer);
-      void this.#answer(reading, name, { method, headers, body: Buffer.concat(reading.chunks) });
+      if (reading.bytes + chunk.byteLength > BODY_BYTES_MAX) this.#cut(reading, '413 Payload Too Large');
+      else if (!this.#blocks.append(reading.blocks, reading.bytes, new Uint8Array(chunk))) {
+        this.#cut(reading, '503 Service Unavailable');
+      } else {
+        reading.bytes += chunk.byteLength;
+        if (last) void this.#answer(reading, name, { method, headers, body: this.#bodyOf(reading) });
+      }
     });
   }
 
@@ -72,6 +72,7 @@ export class Webhooks {
 
   /** Never rejects. */
   async #answer(reading: Reading, name: AccountName, request: Parameters<ChannelDesk['webhook']>[1]) {
+    clearTimeout(reading.timer);
     reading.closed = true;
     const answer = await this.#channels.webhook(name, request);
     this.#leave(reading);
@@ -84,6 +85,13 @@ export class Webhooks {
     });
   }
 
+  /** The whole body; its blocks are given back. */
+  #bodyOf({ blocks, bytes }: Reading): Buffer {
+    const body = Buffer.concat(blocks, bytes);
+    this.#blocks.release(blocks);
+    return body;
+  }
+
   #cut(reading: Reading, status: string): void {
     this.#leave(reading);
     refuse(reading, status);
@@ -93,10 +101,8 @@ export class Webhooks {
   #leave(reading: Reading): void {
     clearTimeout(reading.timer);
     reading.closed = true;
-    reading.chunks = [];
+    this.#blocks.release(reading.blocks);
     this.#requests -= 1;
-    this.#bytes -= reading.bytes;
-    reading.bytes = 0;
   }
 }
 
