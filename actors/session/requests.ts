@@ -1,18 +1,19 @@
 /** The requests a shard answers: a client's frame in, a reply out. */
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
-import type { KeyOwner, Store } from '../../src/storage/store.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
-import { ownerOf } from './inbox.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
@@ -34,6 +35,8 @@ export interface RequestDependencies {
   config: Config;
   store: Store;
   models: Models;
+  /** Who may talk on channels. */
+  access: AccessRequests;
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
@@ -117,6 +120,14 @@ export class SessionRequests {
         };
         return this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch, tell });
       }
+      case 'pairing.list':
+      case 'pairing.approve':
+      case 'pairing.reject':
+      case 'pairing.revoke':
+      case 'allow.list':
+      case 'allow.add':
+      case 'allow.remove':
+        return reply.send(answer(type, id, await this.#shared.access.answer(type, data)));
       default:
         throw new DhaavakError('unknown_type', `no request has the type ${type}`, { param: 'type' });
     }
@@ -133,7 +144,7 @@ export class SessionRequests {
       reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
     // A repeated key gets its answer also when the mailbox is full.
-    const original = idempotencyKey && ownerOf(store, key, idempotencyKey, now());
+    const original = idempotencyKey && store.keys.owner(key, idempotencyKey, now());
     if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
@@ -261,7 +272,7 @@ function answer<T extends RequestType>(type: T, id: string, data: Replies[T]): B
 }
 
 /** The error as a user may see it, or undefined for a fault of ours. */
-function asUserError(error: unknown): DhaavakError | undefined {
+export function asUserError(error: unknown): DhaavakError | undefined {
   if (error instanceof DhaavakError) return error;
   if (!(error instanceof RuntimeError)) return undefined;
   const retry = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };

@@ -13,6 +13,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
@@ -32,6 +33,7 @@ export interface RunnerParts {
   followUps: FollowUps;
   persistence: Persistence;
   ends: TurnEnds;
+  outgoing: OutgoingAnswers;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -174,16 +176,18 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
     session.lastActive = now();
+    const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
       (batch) => {
         record.putRest(batch);
+        words.write(batch);
         inbox.remove(batch, withJoined(turn));
         batch.put(shared.store.sessions, events.session, session);
       },
@@ -191,6 +195,7 @@ export class Runner {
     );
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
+    words.announce();
     const { message } = turn;
     if (end.status === 'ok') events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };

@@ -10,6 +10,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
+import { OutgoingAnswers } from './outgoing.ts';
 import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
 import { recoveredTurns } from './recovery.ts';
@@ -50,6 +51,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
   readonly #ends: TurnEnds;
+  readonly #outgoing: OutgoingAnswers;
   readonly #runner: Runner;
   readonly #admin: SessionAdmin;
   /** Told when the turn that is going on has ended. */
@@ -66,7 +68,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const events = new EventStream(key, shared.newId(), { ...shared, clock: context.clock });
     const persistence = new Persistence(store.journal, context, log);
     const followUps = new FollowUps(context, config.sessions);
-    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, now });
+    const outgoing = new OutgoingAnswers(events, shared);
+    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, outgoing, now });
     this.#record = new SessionRecord(key, store, config, now());
     this.#runner = new Runner({
       shared,
@@ -76,6 +79,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       followUps,
       persistence,
       ends,
+      outgoing,
       now,
       agentId: () => this.#agentId,
     });
@@ -94,6 +98,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#events = events;
     this.#followUps = followUps;
     this.#ends = ends;
+    this.#outgoing = outgoing;
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
@@ -170,6 +175,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#ends.bury(message.turn, message.error, message.attempts);
+      case 'delivery':
+        return this.#outgoing.mark(message);
       case 'discard':
         return this.#discard(message.message);
       case 'command':
@@ -192,7 +199,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, origin, mayChange, acknowledge }: CommandMessage,
   ): Promise<undefined> {
     const now = this.#context.clock.now();
     const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey, now);
@@ -200,11 +207,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       await original.kept;
       throw new DuplicateMessage(original);
     }
-    const carryOut = () => this.#carryOut(said);
-    const answer = await (idempotencyKey === undefined
+    const carryOut = async () => {
+      const answer = await this.#carryOut(said, mayChange);
+      return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
+    };
+    const { answer, announce } = await (idempotencyKey === undefined
       ? carryOut()
       : this.#inbox.claim(idempotencyKey, message, now, carryOut));
     acknowledge();
+    announce();
     const run = this.#shared.newId();
     this.#events.publish('message.inbound', { message, text });
     this.#events.publish('run.start', { run, message, model: 'command' });
@@ -213,7 +224,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
-  #carryOut(said: SaidCommand): Promise<string> {
+  #carryOut(said: SaidCommand, mayChange: boolean | undefined): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -227,6 +238,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         stop: () => this.#cancel(undefined),
       },
       said,
+      mayChange,
     );
   }
 

@@ -3,6 +3,7 @@
  * with this. Every object is strict, so that a mistyped key is refused instead of ignored.
  */
 import { z } from 'zod';
+import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -141,6 +142,8 @@ const shape = z.strictObject({
     .prefault({ main: {} }),
   /** Which agent answers where none is named, see `inbound/route.ts`. */
   bindings: z.array(binding).max(1_000).default([]),
+  channels: channelsSchema,
+  identities: identitiesSchema,
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

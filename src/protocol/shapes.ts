@@ -5,7 +5,17 @@
  */
 import { z } from 'zod';
 import { ERROR_CODES } from './error-codes.ts';
-import { FOLLOW_UPS, IMAGE_TYPES, id, SCOPES, SESSION_TYPES, sessionKey, THINKING_LEVELS } from './vocabulary.ts';
+import {
+  CHANNEL_STATES,
+  FOLLOW_UPS,
+  GRANT_KINDS,
+  IMAGE_TYPES,
+  id,
+  SCOPES,
+  SESSION_TYPES,
+  sessionKey,
+  THINKING_LEVELS,
+} from './vocabulary.ts';
 
 export const count = z.int().nonnegative();
 export const time = z.number();
@@ -66,6 +76,25 @@ export const attachment = z.strictObject({
   bytes: count,
 });
 
+/** Where a message came from that a channel brought, and where its answer goes. Ids are the platform's. */
+export const messageOrigin = z.strictObject({
+  /** The platform, such as `telegram`. */
+  channel: z.string(),
+  /** Which of the gateway's accounts on it. */
+  account: z.string(),
+  chat: z.strictObject({ id: z.string(), type: z.enum(['dm', 'group']), thread: z.string().exactOptional() }),
+  /** The message, to reply to. */
+  message: z.string(),
+  sender: z.strictObject({ id: z.string(), name: z.string() }),
+});
+
+/** What became of an answer on its way to a channel, where that is not simply that it is there. */
+export const delivery = z.strictObject({
+  /** `unknown`: it may be there, or not; it is not sent again, so that it cannot be there twice. */
+  status: z.enum(['failed', 'unknown']),
+  reason: z.string(),
+});
+
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export const historyEntry = z.strictObject({
   seq: z.int().positive(),
@@ -97,6 +126,10 @@ export const historyEntry = z.strictObject({
   answers: z.array(id).exactOptional(),
   /** Images the user's message came with. */
   attachments: z.array(attachment).readonly().exactOptional(),
+  /** Of a user's message that a channel brought. */
+  origin: messageOrigin.exactOptional(),
+  /** Of an answer that may not have reached its channel. */
+  delivery: delivery.exactOptional(),
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -170,6 +203,74 @@ export const shardStatus = z.strictObject({
   restarts: count,
 });
 
+/** How one account of a channel is. Counts are since the channels' thread started. */
+export const channelStatus = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  state: z.enum(CHANNEL_STATES),
+  /** Why it is so, for an operator. */
+  reason: z.string().nullable(),
+  /** When it became so. */
+  since: time,
+  /** When something last came from the platform. */
+  lastInbound: time.nullable(),
+  /** Messages that were accepted. */
+  received: count,
+  /** Messages that are on the platform. */
+  sent: count,
+  /** Answers that could not be sent, and such of which it is not known. */
+  failed: count,
+  unknown: count,
+  /** Answers that wait to be sent. */
+  waiting: count,
+});
+
+/** An answer that could not be sent, or of which it is not known. */
+export const undelivered = z.strictObject({
+  ...delivery.shape,
+  channel: z.string(),
+  account: z.string(),
+  /** The platform's id of the chat. */
+  chat: z.string(),
+  at: time,
+  session: z.string().exactOptional(),
+  /** Id of the user's message it answers. */
+  message: z.string().exactOptional(),
+});
+
+/** A person on a channel who asked to be let in. */
+export const applicant = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  /** The platform's id. */
+  user: z.string(),
+  /** What others see. */
+  name: z.string(),
+  /** Their handle, where they have one. */
+  username: z.string().exactOptional(),
+});
+
+/** A request that an operator has not resolved. */
+export const pairingInfo = z.strictObject({
+  ...applicant.shape,
+  code: z.string(),
+  requestedAt: time,
+  expiresAt: time,
+});
+
+/** Access that was given while the gateway ran. */
+export const grantInfo = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  kind: z.enum(GRANT_KINDS),
+  /** Id of a person or group, or a person's handle. */
+  peer: z.string(),
+  /** Of a paired person. */
+  name: z.string().exactOptional(),
+  username: z.string().exactOptional(),
+  grantedAt: time,
+});
+
 export const gatewayStatus = z.strictObject({
   version: z.string(),
   uptimeMs: count,
@@ -181,6 +282,7 @@ export const gatewayStatus = z.strictObject({
   /** The model that answers where nobody names one. */
   model: z.string(),
   counters: gatewayCounters,
+  channels: z.array(channelStatus),
 });
 
 /** A named token without the secret. */

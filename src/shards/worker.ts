@@ -6,16 +6,20 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
-import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
+import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
+import { AccessRequests } from '../inbound/access-requests.ts';
+import { AllowLists } from '../inbound/grants.ts';
+import { Pairing } from '../inbound/pairing.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -80,24 +84,43 @@ const session = system.register(
     },
     recentEvents: new RecentEventsPool(),
     arrivingKeys: new Map(),
+    poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
 );
 
-const requests = new SessionRequests({
+const access = new AccessRequests({
+  channels: config.channels,
+  pairing: new Pairing({ table: store.pairing, now: Date.now }),
+  lists: new AllowLists({ table: store.pairing, now: Date.now }),
+  tell: (event) => void main.tellPairing(event),
+});
+
+const shared: RequestDependencies = {
   config,
   store,
   models,
   session,
   newId,
   now: Date.now,
+  access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
-});
+};
+const requests = new SessionRequests(shared);
+const channelRequests = new SessionChannelRequests(shared);
+
+/** The store is being closed: nothing reads it any more. Who still asks is told by the front end that the shard is gone. */
+let closing = false;
+let closed: Promise<void> | undefined;
 
 const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+  while (reader.next()) {
+    if (closing) continue;
+    const answerer = reader.kind === RECORD.channelRequest ? channelRequests : requests;
+    answerer.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+  }
 });
 
 /** Answers to request `number`. */
@@ -130,7 +153,9 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
-    await store.close();
+    closing = true;
+    closed ??= store.close();
+    await closed;
     return outcome;
   },
 };

@@ -10,7 +10,10 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { WireError } from '../protocol/errors.ts';
 import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
+import { IdempotencyKeys } from './idempotency.ts';
 import { Journal } from './journal.ts';
+import { OutboxTable } from './outbox.ts';
+import { PairingTable } from './pairing.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -41,18 +44,6 @@ export interface DeadLetter {
   acceptedAt: number;
   diedAt: number;
 }
-
-/** Which message an idempotency key was used for. */
-export interface KeyOwner {
-  message: string;
-  /** Of its entry in the transcript; 0 for a chat command, which has none. */
-  seq: number;
-  /** Of a chat command. */
-  answer?: string;
-}
-
-/** Days are numbered from the epoch. */
-export type IdempotencyKey = [day: number, session: string, key: string];
 
 /** Plain msgpack maps, which any tool can read. (lmdb passes this on to msgpackr; its types do not say so.) */
 const plain = { encoding: 'msgpack' as const, useRecords: false };
@@ -91,13 +82,14 @@ export class Store {
   readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
   /** The messages that were accepted and whose turns have not ended. */
   readonly inbox: Database<InboxRecord, EntryKey>;
-  /** The message an idempotency key became, by the day of its first use. */
-  readonly keys: Database<KeyOwner, IdempotencyKey>;
+  readonly keys: IdempotencyKeys;
   /** By message; ids sort by time, the oldest first. */
   readonly deadLetters: Database<DeadLetter, string>;
   /** Sessions whose deletion has begun and not ended. */
   readonly deletions: Database<true, string>;
   readonly spending: SpendingTable;
+  readonly outbox: OutboxTable;
+  readonly pairing: PairingTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
 
@@ -108,15 +100,17 @@ export class Store {
   constructor(folder: string, { flush = true } = {}) {
     surviveCommitFailures();
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
+    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 32 });
     this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
     this.entries = this.#root.openDB({ name: 'entries', ...plain });
     this.images = this.#root.openDB({ name: 'images', encoding: 'binary' });
     this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
-    this.keys = this.#root.openDB({ name: 'keys', ...plain });
+    this.keys = new IdempotencyKeys(this.#root, plain);
     this.deadLetters = this.#root.openDB({ name: 'deadLetters', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.spending = new SpendingTable(this.#root, plain);
+    this.outbox = new OutboxTable(this.#root, plain);
+    this.pairing = new PairingTable(this.#root, plain);
     this.journal = new Journal(this.#root, flush);
     this.numbers = new Numbers((session) => this.lastSeq(session));
   }

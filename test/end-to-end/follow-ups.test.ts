@@ -101,6 +101,9 @@ describe('steer', () => {
     await server.request(0);
     acks.push(await client.ask('message.send', { text: 'second', mode: 'steer' }));
     expect(sent((await server.request(1)).body).at(-1)).toEqual(['user', 'second']);
+    // What may be done twice is not waited for.
+    const kept = async () => (await client.ask('session.history', { session: MAIN })).entries.length === 4 || undefined;
+    await until(5_000, kept, 'the result of the call');
     await gateway.kill();
     const entries = await answeredAfterKill(home, models, 2);
     const [first, second] = acks.map(({ message }) => message);
