@@ -6,6 +6,8 @@ import type { Logger } from 'pino';
 import type { Adapter, Chat, Sender } from '../../src/channels/adapter.ts';
 import { createAdapter } from '../../src/channels/discord/adapter.ts';
 import { channelsSchema } from '../../src/config/channels.ts';
+import { refusal } from '../support/discord-bodies.ts';
+import { limited } from '../support/discord-limits.ts';
 import { DISCORD_TOKEN, type DiscordServer, type Fault, startDiscordServer } from '../support/discord-server.ts';
 import type { Attachment, Channel, Message, User } from '../support/discord-world.ts';
 import {
@@ -172,23 +174,17 @@ function displayed(content: string): Pick<Shown, 'text' | 'formatting'> {
 }
 
 function faultOf(fault: SendFault, retryAfterMs: number): Fault {
-  const refuse = (status: number, code: number, message: string): Fault => ({ status, body: { code, message } });
-  const seconds = retryAfterMs / 1_000;
   switch (fault) {
     case 'rate_limited':
-      return {
-        status: 429,
-        body: { message: 'The resource is being rate limited.', retry_after: seconds, global: false },
-        headers: { 'Retry-After': String(seconds), 'X-RateLimit-Scope': 'shared' },
-      };
+      return limited(retryAfterMs, false, true);
     case 'temporary':
-      return { status: 503, body: { message: 'Service Unavailable', code: 0 } };
+      return refusal(503, 0, 'Service Unavailable');
     case 'rejected':
-      return refuse(403, 50_013, 'Missing Permissions');
+      return refusal(403, 50_013, 'Missing Permissions');
     case 'gone':
-      return refuse(404, 10_003, 'Unknown Channel');
+      return refusal(404, 10_003, 'Unknown Channel');
     case 'unauthorized':
-      return refuse(401, 0, '401: Unauthorized');
+      return refusal(401, 0, '401: Unauthorized');
     case 'unknown':
       return 'cut';
     case 'silence':

@@ -4,16 +4,27 @@ import { z } from 'zod';
 
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
-/** A refusal, as Discord's body of it. */
+/** A refusal: status, body and headers of the response. */
 export class Refusal extends Error {
   readonly status: number;
   readonly body: object;
+  readonly headers: Record<string, string>;
 
-  constructor(status: number, code: number, message: string, errors?: object) {
-    super(message);
+  constructor(
+    status: number,
+    body: { message: string; [more: string]: unknown },
+    headers: Record<string, string> = {},
+  ) {
+    super(body.message);
     this.status = status;
-    this.body = { code, message, ...(errors ? { errors } : {}) };
+    this.body = body;
+    this.headers = headers;
   }
+}
+
+/** One with a code of Discord's table. */
+export function refusal(status: number, code: number, message: string, errors?: object): Refusal {
+  return new Refusal(status, { code, message, ...(errors ? { errors } : {}) });
 }
 
 const button = z.strictObject({
@@ -86,7 +97,7 @@ export function checked<T extends z.ZodType>(schema: T, body: unknown): z.output
 /** 50035 with the path of the field, as Discord nests it. */
 export function invalid(path: readonly string[], code: string, message: string): Refusal {
   const errors = path.reduceRight<object>((inner, key) => ({ [key]: inner }), { _errors: [{ code, message }] });
-  return new Refusal(400, 50_035, 'Invalid Form Body', errors);
+  return refusal(400, 50_035, 'Invalid Form Body', errors);
 }
 
 export async function read(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
@@ -94,7 +105,7 @@ export async function read(request: IncomingMessage): Promise<Buffer<ArrayBuffer
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new Refusal(413, 40_005, 'Request entity too large');
+    if (bytes > BODY_BYTES_MAX) throw refusal(413, 40_005, 'Request entity too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -103,7 +114,7 @@ export async function read(request: IncomingMessage): Promise<Buffer<ArrayBuffer
 /** JSON. */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   if (request.headers['content-type'] !== 'application/json')
-    throw new Refusal(400, 50_109, 'The request body contains invalid JSON.');
+    throw refusal(400, 50_109, 'The request body contains invalid JSON.');
   return JSON.parse(String(await read(request)));
 }
 
@@ -118,7 +129,7 @@ export async function readMessage(request: IncomingMessage): Promise<{ payload: 
   return { payload: JSON.parse(String(form.get('payload_json') ?? '{}')), files };
 }
 
-export function json(response: ServerResponse, status: number, body: unknown): void {
+export function json(response: ServerResponse, status: number, body: unknown, headers = {}): void {
   if (response.destroyed || response.headersSent) return;
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }

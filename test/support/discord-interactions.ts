@@ -1,5 +1,5 @@
 /** Interactions of the local Discord: slash commands and buttons, which want an answer within 3 s. */
-import { callbackSchema, checked, Refusal } from './discord-bodies.ts';
+import { callbackSchema, checked, refusal } from './discord-bodies.ts';
 import type { DiscordGateway } from './discord-gateway.ts';
 import { type Channel, type DiscordWorld, describeChannel, type Message, type User } from './discord-world.ts';
 
@@ -60,17 +60,16 @@ export class DiscordInteractions {
     if (method === 'POST' && id !== undefined) return this.#callback(this.#open.get(token ?? ''), payload);
     const [, original] = /^\/webhooks\/\d+\/([^/]+)\/messages\/@original$/.exec(path) ?? [];
     const interaction = this.#open.get(original ?? '');
-    if (method !== 'PATCH' || !interaction) throw new Refusal(404, 10_015, 'Unknown Webhook');
-    if (!interaction.answered) throw new Refusal(404, 10_008, 'Unknown Message');
+    if (method !== 'PATCH' || !interaction) throw refusal(404, 10_015, 'Unknown Webhook');
+    if (!interaction.answered) throw refusal(404, 10_008, 'Unknown Message');
     const content = (payload as { content: string }).content;
     interaction.show(content);
     return { id: this.#world.snowflake(), content };
   }
 
   #callback(interaction: Interaction | undefined, payload: unknown): undefined {
-    if (!interaction || Date.now() - interaction.begun > ANSWER_MS)
-      throw new Refusal(404, 10_062, 'Unknown interaction');
-    if (interaction.answered) throw new Refusal(400, 40_060, 'Interaction has already been acknowledged.');
+    if (!interaction || Date.now() - interaction.begun > ANSWER_MS) throw refusal(404, 10_062, 'Unknown interaction');
+    if (interaction.answered) throw refusal(400, 40_060, 'Interaction has already been acknowledged.');
     const { type, data } = checked(callbackSchema, payload);
     interaction.answered = true;
     interaction.ephemeral = ((data.flags ?? 0) & EPHEMERAL) !== 0;

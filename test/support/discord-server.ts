@@ -5,9 +5,10 @@
  *
  * @see https://discord.com/developers/docs/reference
  */
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { z } from 'zod';
 import {
   checked,
@@ -19,9 +20,11 @@ import {
   Refusal,
   readJson,
   readMessage,
+  refusal,
 } from './discord-bodies.ts';
 import { DiscordGateway, INTENT } from './discord-gateway.ts';
 import { DiscordInteractions } from './discord-interactions.ts';
+import { DiscordLimits } from './discord-limits.ts';
 import {
   type Attachment,
   type Channel,
@@ -36,20 +39,16 @@ export const DISCORD_TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GdTest.canary-token-of-th
 const FILE_BYTES_MAX = 10 * 1024 * 1024;
 
 /** What the next attempt to create a message meets: an answer, or none. */
-export type Fault = { status: number; body: object; headers?: Record<string, string> } | 'cut' | 'silence';
+export type Fault = Refusal | 'cut' | 'silence';
+
+/** What is answered when nothing is. */
+const SILENCE = Symbol('silence');
 
 interface Call {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly request: IncomingMessage;
-}
-
-interface Bucket {
-  limit: number;
-  windowMs: number;
-  left: number;
-  resetAt: number;
 }
 
 export class DiscordServer {
@@ -66,13 +65,10 @@ export class DiscordServer {
   commands: object[] = [];
   /** Faults of the next attempts to create a message. */
   readonly faults: Fault[] = [];
-  /** Until when every request gets 429. */
-  globalLimitUntil = 0;
+  readonly limits = new DiscordLimits();
   readonly #http: Server;
   readonly #sockets = new Set<Socket>();
   readonly #typing: string[] = [];
-  readonly #buckets = new Map<string, Bucket>();
-  #messageLimit: { limit: number; windowMs: number } | undefined;
   #port = 0;
 
   constructor() {
@@ -142,11 +138,6 @@ export class DiscordServer {
     return this.#typing.filter((id) => id === channel).length;
   }
 
-  /** Lets this many messages be created in a channel in the time. */
-  limitMessages(limit: number, windowMs: number): void {
-    this.#messageLimit = { limit, windowMs };
-  }
-
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '', this.url);
     try {
@@ -159,27 +150,29 @@ export class DiscordServer {
       };
       this.calls.push(`${call.method} ${call.path}`);
       const body = await this.#answer(call, response);
-      if (response.destroyed || body === 'silence') return;
+      if (response.destroyed || body === SILENCE) return;
       if (body === undefined) return void response.writeHead(204).end();
       json(response, 200, body);
     } catch (error) {
-      const refusal = error instanceof Refusal ? error : new Refusal(500, 0, String(error));
-      json(response, refusal.status, refusal.body);
+      const { status, body, headers } = error instanceof Refusal ? error : refusal(500, 0, String(error));
+      json(response, status, body, headers);
     }
   }
 
   async #serveFile(path: string, response: ServerResponse): Promise<void> {
     const data = this.world.files.get(path.split('/')[3] ?? '');
     if (!data) return void response.writeHead(404).end();
-    const closed = once(response, 'close');
     response.writeHead(200, { 'content-type': 'application/octet-stream' });
-    for (let at = 0; at < data.length && !response.destroyed; at += 65_536) {
+    // Whoever has enough of it closes the connection.
+    await pipeline(Readable.from(this.#chunks(data)), response).catch(() => undefined);
+  }
+
+  *#chunks(data: Uint8Array): Generator<Uint8Array> {
+    for (let at = 0; at < data.length; at += 65_536) {
       const chunk = data.subarray(at, at + 65_536);
       this.fileBytesRead += chunk.length;
-      if (!response.write(chunk))
-        await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+      yield chunk;
     }
-    response.end();
   }
 
   async #answer(call: Call, response: ServerResponse): Promise<unknown> {
@@ -189,9 +182,9 @@ export class DiscordServer {
     }
     if (call.request.headers.authorization !== `Bot ${DISCORD_TOKEN}`) {
       this.refusals += 1;
-      throw new Refusal(401, 0, '401: Unauthorized');
+      throw refusal(401, 0, '401: Unauthorized');
     }
-    if (Date.now() < this.globalLimitUntil) return this.#limited(response, this.globalLimitUntil - Date.now(), true);
+    this.limits.checkGlobal();
     if (method === 'GET' && path === '/users/@me') return this.world.bot;
     if (method === 'GET' && path === '/applications/@me') return this.world.application;
     if (method === 'GET' && path === '/gateway/bot') {
@@ -200,14 +193,14 @@ export class DiscordServer {
     }
     if (path === `/applications/${this.world.application.id}/commands`) return this.#applicationCommands(call);
     const [, id, rest] = /^\/channels\/(\d+)(\/.*)?$/.exec(path) ?? [];
-    if (id === undefined) throw new Refusal(404, 0, '404: Not Found');
+    if (id === undefined) throw refusal(404, 0, '404: Not Found');
     return this.#channel(call, response, this.#channelOf(id), rest ?? '');
   }
 
   #channelOf(id: string): Channel {
     const channel = this.world.channels.get(id);
-    if (!channel) throw new Refusal(404, 10_003, 'Unknown Channel');
-    if (channel.access === 'none') throw new Refusal(403, 50_001, 'Missing Access');
+    if (!channel) throw refusal(404, 10_003, 'Unknown Channel');
+    if (channel.access === 'none') throw refusal(403, 50_001, 'Missing Access');
     return channel;
   }
 
@@ -215,12 +208,12 @@ export class DiscordServer {
     const { method, query, request } = call;
     if (method === 'GET' && rest === '') return describeChannel(channel);
     if (method === 'GET' && rest === '/messages') return this.#history(channel, query);
-    if (channel.access === 'read') throw new Refusal(403, 50_013, 'Missing Permissions');
-    if (channel.access === 'blocked') throw new Refusal(403, 50_007, 'Cannot send messages to this user');
+    if (channel.access === 'read') throw refusal(403, 50_013, 'Missing Permissions');
+    if (channel.access === 'blocked') throw refusal(403, 50_007, 'Cannot send messages to this user');
     if (method === 'POST' && rest === '/typing') return void this.#typing.push(channel.id);
     if (method === 'POST' && rest === '/messages') return this.#create(request, response, channel);
     const [, id] = /^\/messages\/(\d+)$/.exec(rest) ?? [];
-    if (method !== 'PATCH' || id === undefined) throw new Refusal(405, 0, '405: Method Not Allowed');
+    if (method !== 'PATCH' || id === undefined) throw refusal(405, 0, '405: Method Not Allowed');
     return this.#edit(channel, id, await readJson(request));
   }
 
@@ -238,19 +231,17 @@ export class DiscordServer {
     const { payload, files } = await readMessage(request);
     this.attempts += 1;
     const fault = this.faults.shift();
-    if (fault === 'silence') return 'silence';
-    if (fault === 'cut') return void response.destroy();
-    if (fault) return this.#fault(response, fault);
-    if (this.#messageLimit) {
-      const { limited, retryMs } = this.#take(response, channel.id, this.#messageLimit);
-      if (limited) return this.#limited(response, retryMs, false);
-    }
+    if (fault === 'silence') return SILENCE;
+    if (fault === 'cut') response.destroy();
+    else if (fault) throw fault;
+    if (fault) return SILENCE;
+    this.limits.checkMessage(response, channel.id);
     const body = checked(createSchema, payload);
     this.created.push(body);
     const before = body.enforce_nonce ? this.world.of(channel.id).find(({ nonce }) => nonce === body.nonce) : undefined;
     if (before) return before;
-    if (!body.content?.trim() && files.length === 0) throw new Refusal(400, 50_006, 'Cannot send an empty message');
-    if (files.some(({ size }) => size > FILE_BYTES_MAX)) throw new Refusal(413, 40_005, 'Request entity too large');
+    if (!body.content?.trim() && files.length === 0) throw refusal(400, 50_006, 'Cannot send an empty message');
+    if (files.some(({ size }) => size > FILE_BYTES_MAX)) throw refusal(413, 40_005, 'Request entity too large');
     const reference = body.message_reference;
     const known = reference !== undefined && this.world.find(channel.id, reference.message_id) !== undefined;
     if (reference && !known && reference.fail_if_not_exists !== false) {
@@ -274,9 +265,9 @@ export class DiscordServer {
   #edit(channel: Channel, id: string, payload: unknown): Message {
     const body = checked(editSchema, payload);
     const message = this.world.find(channel.id, id);
-    if (!message) throw new Refusal(404, 10_008, 'Unknown Message');
+    if (!message) throw refusal(404, 10_008, 'Unknown Message');
     if (message.author.id !== this.world.bot.id)
-      throw new Refusal(403, 50_005, 'Cannot edit a message authored by another user');
+      throw refusal(403, 50_005, 'Cannot edit a message authored by another user');
     uniqueIds(body.components);
     if (body.content !== undefined) message.content = body.content;
     if (body.components) message.components = body.components;
@@ -289,36 +280,6 @@ export class DiscordServer {
     const commands = checked(commandsSchema, await readJson(request));
     this.commands = commands.map((one) => ({ id: this.world.snowflake(), version: this.world.snowflake(), ...one }));
     return this.commands;
-  }
-
-  #take(response: ServerResponse, channel: string, { limit, windowMs }: { limit: number; windowMs: number }) {
-    let bucket = this.#buckets.get(channel);
-    if (!bucket || bucket.resetAt <= Date.now()) {
-      bucket = { limit, windowMs, left: limit, resetAt: Date.now() + windowMs };
-      this.#buckets.set(channel, bucket);
-    }
-    const limited = bucket.left === 0;
-    if (!limited) bucket.left -= 1;
-    const retryMs = bucket.resetAt - Date.now();
-    response.setHeader('X-RateLimit-Limit', limit);
-    response.setHeader('X-RateLimit-Remaining', bucket.left);
-    response.setHeader('X-RateLimit-Reset-After', retryMs / 1_000);
-    response.setHeader('X-RateLimit-Bucket', 'bucket-of-messages');
-    return { limited, retryMs };
-  }
-
-  #limited(response: ServerResponse, retryMs: number, global: boolean): void {
-    response.setHeader('X-RateLimit-Scope', global ? 'global' : 'user');
-    if (global) response.setHeader('X-RateLimit-Global', 'true');
-    const seconds = retryMs / 1_000;
-    const body = { message: 'You are being rate limited.', retry_after: seconds, global };
-    this.#fault(response, { status: 429, body, headers: { 'Retry-After': String(seconds) } });
-  }
-
-  #fault(response: ServerResponse, { status, body, headers = {} }: Exclude<Fault, string>): 'silence' {
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    json(response, status, body);
-    return 'silence';
   }
 }
 
