@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { expect, type TestContext } from 'vitest';
 import type { Adapter, Chat, Sender } from '../../src/channels/adapter.ts';
 import { createAdapter } from '../../src/channels/discord/adapter.ts';
 import { channelsSchema } from '../../src/config/channels.ts';
@@ -18,6 +19,7 @@ import {
   type SendFault,
   type Shown,
 } from './adapter-fixture.ts';
+import { Recorder } from './recorder.ts';
 
 const WRONG_TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GdWrong.canary-of-a-wrong-token-at-discord';
 
@@ -101,6 +103,24 @@ export async function discordFixture(log: Logger): Promise<DiscordFixture> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The adapter, started, with its account; all is ended with the test. */
+export async function liveDiscord(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  prepare: (server: DiscordServer) => void = () => undefined,
+): Promise<{ fixture: DiscordFixture; account: Recorder }> {
+  const account = new Recorder();
+  const fixture = await discordFixture(account.log);
+  onTestFinished(async () => {
+    await fixture.adapter.stop();
+    await fixture.close();
+    for (const secret of fixture.secrets) expect(account.said.join('\n')).not.toContain(secret);
+  });
+  prepare(fixture.server);
+  await fixture.adapter.start(account);
+  await account.reaches('ready');
+  return { fixture, account };
 }
 
 function asUser({ id, name, username, bot }: Sender): User {

@@ -40,6 +40,10 @@ export class DiscordGateway {
   acknowledges = true;
   /** Privileged intents that are switched on for the application. */
   allowedIntents = INTENT.messageContent;
+  /** Connections wait for it before they are opened. */
+  door: Promise<void> = Promise.resolve();
+  /** Connections that were tried. */
+  knocks = 0;
   /** What became of each connection: `identify`, `resume`. */
   readonly logins: string[] = [];
   /** Codes with which clients closed. */
@@ -59,7 +63,9 @@ export class DiscordGateway {
     this.#url = url;
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    this.knocks += 1;
+    await this.door;
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       const { searchParams } = new URL(request.url ?? '', 'http://local');
       const version = searchParams.get('v');

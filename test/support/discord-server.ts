@@ -80,7 +80,7 @@ export class DiscordServer {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
-    this.#http.on('upgrade', (request, socket, head) => this.gateway.upgrade(request, socket, head));
+    this.#http.on('upgrade', (request, socket, head) => void this.gateway.upgrade(request, socket, head));
   }
 
   get url(): string {

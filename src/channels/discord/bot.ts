@@ -13,7 +13,7 @@ import {
   Routes,
 } from 'discord-api-types/v10';
 import type { Account } from '../../config/channels.ts';
-import type { AdapterContext, AdapterEvents, InboundMessage } from '../adapter.ts';
+import type { AdapterContext, AdapterEvents, ChannelState, InboundMessage } from '../adapter.ts';
 import { Api } from './api.ts';
 import { CatchUp } from './catch-up.ts';
 import { answerInteraction, registerCommands } from './commands.ts';
@@ -39,18 +39,22 @@ export class Bot {
   #id = '';
   #opened = false;
   #registered = false;
+  #loggedOut = false;
 
   constructor({ token, apiUrl }: Account<'discord'>, { folder, signal, log }: AdapterContext, events: AdapterEvents) {
     this.#events = events;
     this.api = new Api(token, apiUrl, signal, (error) => {
       // Before, `open` throws it.
-      if (this.#opened) this.#events.state('logged-out', error.message);
+      if (this.#opened) this.#state('logged-out', error.message);
       void this.#connection.close();
     });
-    this.#connection = new Connection(this.api, events, {
-      ready: (data) => this.#ready(data),
-      dispatch: (payload) => this.#dispatch(payload),
-    });
+    const listener = {
+      state: (state: ChannelState, reason?: string) => this.#state(state, reason),
+      alive: () => events.alive(),
+      ready: (data: GatewayReadyDispatchData) => this.#ready(data),
+      dispatch: (payload: GatewayDispatchPayload) => this.#dispatch(payload),
+    };
+    this.#connection = new Connection(this.api, listener, events.log);
     this.#inbox = new Inbox(events);
     this.#places = new Places(this.api);
     this.#position = new Position(folder, log);
@@ -77,6 +81,13 @@ export class Bot {
     await this.#connection.close();
     await this.#position.close();
     this.api.close();
+  }
+
+  /** Once logged out, it is: the API and the gateway both say so. */
+  #state(state: ChannelState, reason?: string): void {
+    if (this.#loggedOut) return;
+    this.#loggedOut = state === 'logged-out';
+    this.#events.state(state, reason);
   }
 
   #ready({ guilds, application }: GatewayReadyDispatchData): void {

@@ -18,7 +18,8 @@ import {
   type GatewayReadyDispatchData,
   Routes,
 } from 'discord-api-types/v10';
-import { type AdapterEvents, ChannelError } from '../adapter.ts';
+import type { Logger } from 'pino';
+import { ChannelError, type ChannelState } from '../adapter.ts';
 import type { Api } from './api.ts';
 import { fatalClose } from './failure.ts';
 
@@ -29,7 +30,7 @@ const INTENTS =
   GatewayIntentBits.DirectMessages |
   GatewayIntentBits.MessageContent;
 
-const HANDSHAKE_MS = 10_000;
+const HANDSHAKE_MS = 5_000;
 const HELLO_MS = 10_000;
 /** How long `open` waits to be ready. It goes on afterwards. */
 const OPEN_MS = 15_000;
@@ -41,6 +42,10 @@ const RESUME_TRIES_MAX = 2;
 
 /** What the connection is for. */
 export interface Listener {
+  /** See `AdapterEvents`. */
+  state(state: ChannelState, reason?: string): void;
+  /** Something came from Discord. */
+  alive(): void;
   /** A session began that knows nothing of what was before. */
   ready(data: GatewayReadyDispatchData): void;
   dispatch(payload: GatewayDispatchPayload): void;
@@ -62,8 +67,8 @@ interface Shard {
 
 export class Connection {
   readonly #api: Api;
-  readonly #events: AdapterEvents;
   readonly #listener: Listener;
+  readonly #log: Logger;
   readonly #manager: WebSocketManager;
   readonly #shards = new Map<number, Shard>();
   readonly #stopping = new AbortController();
@@ -73,10 +78,10 @@ export class Connection {
   #shardCount = 1;
   #closed: Promise<void> | undefined;
 
-  constructor(api: Api, events: AdapterEvents, listener: Listener) {
+  constructor(api: Api, listener: Listener, log: Logger) {
     this.#api = api;
-    this.#events = events;
     this.#listener = listener;
+    this.#log = log;
     // It may reject before anybody waits.
     this.#begun.promise.catch(() => undefined);
     this.#manager = new WebSocketManager({
@@ -97,7 +102,7 @@ export class Connection {
    * when it is of no use to go on, others when Discord's API cannot be asked now.
    */
   async open(): Promise<void> {
-    this.#events.state('connecting', 'connecting to Discord');
+    this.#listener.state('connecting', 'connecting to Discord');
     const gateway = await this.#api.request<APIGatewayBotInfo>('GET', Routes.gatewayBot());
     const { remaining, reset_after: retryAfterMs } = gateway.session_start_limit;
     if (remaining < gateway.shards) {
@@ -107,9 +112,7 @@ export class Connection {
     this.#gatewayUrl = gateway.url;
     this.#shardCount = gateway.shards;
     // Its promise rejects with the first error of a socket, though it tries again: `closed` tells what it means.
-    this.#manager
-      .connect()
-      .catch((error: Error) => this.#events.log.debug({ reason: error.message }, 'discord gateway'));
+    this.#manager.connect().catch((error: Error) => this.#log.debug({ reason: error.message }, 'discord gateway'));
     await this.#ready();
   }
 
@@ -119,7 +122,7 @@ export class Connection {
     this.#opening = true;
     try {
       if (!(await Promise.race([this.#begun.promise, late]))) return;
-      this.#events.state('degraded', "Discord's gateway does not answer; it is tried again");
+      this.#listener.state('degraded', "Discord's gateway does not answer; it is tried again");
     } finally {
       this.#opening = false;
       waited.abort();
@@ -144,19 +147,19 @@ export class Connection {
   }
 
   async #settled(shard: Shard): Promise<void> {
-    const end = performance.now() + HANDSHAKE_MS + 1_000;
+    const end = performance.now() + HANDSHAKE_MS + 500;
     while (shard.dialing && performance.now() < end) await delay(10);
   }
 
   #listen(): void {
     this.#manager.on(WebSocketShardEvents.Hello, ({ shardId }) => {
       Object.assign(this.#shard(shardId), { greeted: true, dialing: false, unreached: false });
-      this.#events.alive();
+      this.#listener.alive();
     });
-    this.#manager.on(WebSocketShardEvents.HeartbeatComplete, () => this.#events.alive());
+    this.#manager.on(WebSocketShardEvents.HeartbeatComplete, () => this.#listener.alive());
     this.#manager.on(WebSocketShardEvents.Closed, ({ code, shardId }) => this.#down(shardId, code));
     this.#manager.on(WebSocketShardEvents.Error, ({ error }) =>
-      this.#events.log.debug({ reason: error.message }, 'discord gateway'),
+      this.#log.debug({ reason: error.message }, 'discord gateway'),
     );
     this.#manager.on(WebSocketShardEvents.Resumed, ({ shardId }) => this.#up(shardId));
     this.#manager.on(WebSocketShardEvents.Ready, ({ data, shardId }) => {
@@ -166,7 +169,7 @@ export class Connection {
     });
     this.#manager.on(WebSocketShardEvents.Dispatch, ({ data }) => {
       if (this.#stopping.signal.aborted) return;
-      this.#events.alive();
+      this.#listener.alive();
       this.#safely(() => this.#listener.dispatch(data));
     });
   }
@@ -176,7 +179,7 @@ export class Connection {
     try {
       work();
     } catch (error) {
-      this.#events.log.error({ error }, 'something from Discord could not be read; it is passed over');
+      this.#log.error({ error }, 'something from Discord could not be read; it is passed over');
     }
   }
 
@@ -185,7 +188,7 @@ export class Connection {
     Object.assign(this.#shard(id), { up: true, failures: 0 });
     const shards = [...this.#shards.values()];
     if (shards.length < this.#shardCount || shards.some(({ up }) => !up)) return;
-    this.#events.state('ready');
+    this.#listener.state('ready');
     this.#begun.resolve();
   }
 
@@ -194,13 +197,14 @@ export class Connection {
     const { up: wasUp, greeted, failures } = shard;
     Object.assign(shard, { greeted: false, dialing: false, up: false, failures: failures + 1, unreached: !greeted });
     if (this.#stopping.signal.aborted) return;
+    this.#log.debug({ code, failures }, 'the connection to Discord closed');
     const fatal = fatalClose(code);
     if (fatal) {
-      if (!this.#opening) this.#events.state('logged-out', fatal.message);
+      if (!this.#opening) this.#listener.state('logged-out', fatal.message);
       this.#begun.reject(fatal);
       void this.close();
     } else if (wasUp) {
-      this.#events.state('degraded', `the connection to Discord broke (${nameOf(code)}); it is made again`);
+      this.#listener.state('degraded', `the connection to Discord broke (${nameOf(code)}); it is made again`);
     }
   }
 
