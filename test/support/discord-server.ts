@@ -144,7 +144,7 @@ export class DiscordServer {
       if (pathname.startsWith('/cdn/')) return await this.#serveFile(pathname, response);
       const call = {
         method: request.method ?? '',
-        path: pathname.replace(/^\/api\/v10/, ''),
+        path: decodeURIComponent(pathname.replace(/^\/api\/v10/, '')),
         query: searchParams,
         request,
       };
