@@ -3,6 +3,8 @@
  * said in words that tell what to do. Method: the adapter on a local Discord that breaks the connection in each way the
  * real one does. Cases run side by side: the library waits 5 s before it begins a second session.
  */
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { holds } from '../support/wait.ts';
 import { discordFixture, liveDiscord } from './discord-fixture.ts';
@@ -121,6 +123,52 @@ describe('a gateway that was down', () => {
     // What was kept shortly before may come again, under the same name.
     const updates = account.messages.map(({ update, text }) => `${update} ${text}`);
     expect(new Set(updates).size).toBe(4);
+  });
+
+  it('asks for what it could not keep in time before it went down', async (context) => {
+    const { fixture, account } = await liveDiscord(context);
+    account.keep = () => Promise.reject(new Error('the disk is full'));
+    await fixture.group('keep me');
+    await account.message(0);
+    await fixture.adapter.stop();
+    const after = new Recorder();
+    const again = fixture.again();
+    context.onTestFinished(() => again.stop());
+    await again.start(after);
+    expect(await after.message(0)).toMatchObject({ text: 'keep me', update: account.messages[0]!.update });
+  });
+
+  it('reads so many messages of a channel, none of one it may not read, and says so', async (context) => {
+    const { fixture, account } = await liveDiscord(context);
+    await fixture.dm('before');
+    await account.message(0);
+    await fixture.adapter.stop();
+    const { server, general, ada } = fixture;
+    for (let number = 0; number < 510; number += 1) server.world.write(general, ada, `number ${number}`);
+    const { chat } = await fixture.group('hidden', { elsewhere: true });
+    server.world.channels.get(chat.id)!.access = 'none';
+    const again = fixture.again();
+    context.onTestFinished(() => again.stop());
+    await again.start(account);
+    await holds(() => texts(account).includes('number 499'));
+    await holds(() => account.said.some((line) => line.includes('more messages were missed')));
+    await holds(() => account.said.some((line) => line.includes('cannot be read')));
+    const numbers = texts(account).filter((text) => text.startsWith('number'));
+    expect(numbers).toEqual(Array.from({ length: 500 }, (_, number) => `number ${number}`));
+  });
+
+  it('starts with a damaged note of where it was, and says so', async (context) => {
+    const { fixture, account } = await liveDiscord(context);
+    await fixture.adapter.stop();
+    const path = join(fixture.folder, 'position.json');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await writeFile(path, '{"bot":');
+    const again = fixture.again();
+    context.onTestFinished(() => again.stop());
+    await again.start(account);
+    await fixture.dm('hi');
+    await account.message(0);
+    expect(account.said.some((line) => line.includes('none is asked for again'))).toBe(true);
   });
 
   it('asks for nothing of the time before it was first there', async (context) => {

@@ -26,6 +26,8 @@ const WRONG_TOKEN = 'MTIzNDU2Nzg5MDEyMzQ1Njc4.GdWrong.canary-of-a-wrong-token-at
 /** The fixture, and Discord itself for its own cases. */
 export interface DiscordFixture extends AdapterFixture {
   readonly server: DiscordServer;
+  /** The account's. */
+  readonly folder: string;
   readonly ada: User;
   readonly general: Channel;
   readonly direct: Channel;
@@ -65,6 +67,7 @@ export async function discordFixture(log: Logger): Promise<DiscordFixture> {
 
   return {
     server,
+    folder,
     ada,
     general,
     direct,
