@@ -242,14 +242,20 @@ describe('what cannot be mended', () => {
 
   it('stays away when it is stopped while it waits for its next try', async (context) => {
     const { fixture, account } = await liveDiscord(context);
+    // Another one, which goes on, shows when the time for that try is over.
+    const [other, theirs] = [fixture.again(), new Recorder()];
+    context.onTestFinished(() => other.stop());
+    await other.start(theirs);
+    await theirs.reaches('ready');
     fixture.drop();
-    await account.reaches('degraded');
+    await Promise.all([account.reaches('degraded'), theirs.reaches('degraded')]);
     await fixture.adapter.stop();
     await fixture.restore();
-    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
-    // The library's own pause of half a second ends, and nothing comes of it.
-    await holds(() => timers() <= 1);
-    expect(fixture.connections()).toBe(0);
-    expect(fixture.server.gateway.logins).toEqual(['identify']);
+    await theirs.reaches('ready');
+    await fixture.dm('hi');
+    await theirs.message(0);
+    expect(fixture.server.gateway.logins).toEqual(['identify', 'identify', 'resume']);
+    expect(fixture.server.gateway.knocks).toBe(3);
+    expect(account.messages).toEqual([]);
   });
 });
