@@ -202,6 +202,26 @@ describe('slash commands of Discord', () => {
   });
 });
 
+describe('buttons of Discord', () => {
+  it('answer whoever presses them also when there is nothing to say, and within 3 s', async (context) => {
+    const { fixture, account } = await liveDiscord(context);
+    const { server, general, ada } = fixture;
+    const { message } = await send(fixture, 'May I?', { buttons: [[{ label: 'Yes', data: 'yes' }]] });
+    const shown = server.world.find(general.id, message)!;
+    account.answer = '';
+    const quick = server.interactions.press(general, ada, shown, 'yes');
+    expect(await quick.text).toBe('✓');
+    expect(quick.ephemeral).toBe(true);
+    const held = gate();
+    account.press = () => held.opened.then(() => 'Allowed.');
+    const slow = server.interactions.press(general, ada, shown, 'yes');
+    await holds(() => slow.answered);
+    expect(slow.deferred).toBe(true);
+    held.open();
+    expect(await slow.text).toBe('Allowed.');
+  });
+});
+
 describe('what goes to Discord', () => {
   it('is shown once for a key, though it is sent twice', async (context) => {
     const { fixture } = await liveDiscord(context);

@@ -140,7 +140,12 @@ export class Bot {
 
   #interaction(interaction: APIInteraction): void {
     if (interaction.type === InteractionType.MessageComponent) {
-      this.#answer(interaction, this.#events.press(inboundPress(interaction)));
+      const shown = this.#events.press(inboundPress(interaction));
+      // Discord takes no empty answer, and shows a failure without one.
+      this.#answer(
+        interaction,
+        shown.then((text) => text || '✓'),
+      );
     } else if (isCommand(interaction)) {
       this.#answer(interaction, this.#command(interaction));
     }

@@ -63,6 +63,7 @@ export function channelError(thrown: unknown, secret: string): ChannelError {
   const reason = describe(thrown).replaceAll(secret, '[redacted]').slice(0, REASON_LENGTH_MAX);
   if (thrown instanceof RateLimitError) return rateLimited(thrown);
   if (thrown instanceof DiscordAPIError) return refusal(thrown, reason);
+  // It may have been done for all that. Tried again within minutes, its nonce keeps it from being shown twice.
   if (thrown instanceof HTTPError) return new ChannelError('temporary', `Discord failed (${thrown.status}): ${reason}`);
   // The library forgets a token that was refused once.
   if (/token to be set/.test(reason)) return new ChannelError('unauthorized', 'Discord refused the bot token before');

@@ -26,7 +26,7 @@ export class Inbox {
       this.#full = true;
       return false;
     }
-    this.#full = false;
+    if (this.#waiting < WAITING_MAX / 2) this.#full = false;
     this.#waiting += 1;
     const tail = (this.#tails.get(channel) ?? Promise.resolve()).then(() => this.#do(channel, work));
     this.#tails.set(channel, tail);
