@@ -203,22 +203,15 @@ describe('slash commands of Discord', () => {
 });
 
 describe('buttons of Discord', () => {
-  it('answer whoever presses them also when there is nothing to say, and within 3 s', async (context) => {
+  it('answer whoever presses them alone, also when there is nothing to say', async (context) => {
     const { fixture, account } = await liveDiscord(context);
     const { server, general, ada } = fixture;
     const { message } = await send(fixture, 'May I?', { buttons: [[{ label: 'Yes', data: 'yes' }]] });
     const shown = server.world.find(general.id, message)!;
     account.answer = '';
-    const quick = server.interactions.press(general, ada, shown, 'yes');
-    expect(await quick.text).toBe('✓');
-    expect(quick.ephemeral).toBe(true);
-    const held = gate();
-    account.press = () => held.opened.then(() => 'Allowed.');
-    const slow = server.interactions.press(general, ada, shown, 'yes');
-    await holds(() => slow.answered);
-    expect(slow.deferred).toBe(true);
-    held.open();
-    expect(await slow.text).toBe('Allowed.');
+    const press = server.interactions.press(general, ada, shown, 'yes');
+    expect(await press.text).toBe('✓');
+    expect(press.ephemeral).toBe(true);
   });
 });
 
