@@ -171,6 +171,7 @@ export class Inbound {
       origin: originOf(account, message),
       keys: updates.map((update) => this.#keyOf(update)),
       mayChange: this.#access.isAdmin(message.chat, message.sender),
+      mayApprove: this.#access.isOperator(message.sender),
     });
   }
 

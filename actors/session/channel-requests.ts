@@ -5,7 +5,7 @@ import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
-import { asUserError, type Reply, type RequestDependencies, type SessionRef } from './requests.ts';
+import { asUserError, type Reply, type RequestDependencies, type SessionRef, sendCommand } from './requests.ts';
 import { DuplicateMessage, newTurn } from './turn.ts';
 
 export class SessionChannelRequests {
@@ -35,7 +35,7 @@ export class SessionChannelRequests {
   }
 
   async #message(request: ChannelRequests['channel.message'], key: string, id: string, reply: Reply): Promise<void> {
-    const { said, before, images, origin, mayChange } = request;
+    const { said, before, images, origin, mayApprove, mayChange } = request;
     const [idempotencyKey, ...otherKeys] = request.keys as [string, ...string[]];
     const { store, now } = this.#shared;
     const original = store.keys.owner(key, idempotencyKey, now());
@@ -48,9 +48,15 @@ export class SessionChannelRequests {
       if (command !== undefined) {
         const acknowledge = () => reply.send(answer('channel.message', id, { message, command: true }));
         const text = said;
-        const told = { message, text, idempotencyKey, origin, mayChange, acknowledge };
-        await ref.control({ type: 'command', said: command, message: told });
-        return;
+        const told = {
+          message,
+          text,
+          idempotencyKey,
+          origin,
+          rights: { change: mayChange, approve: mayApprove },
+          acknowledge,
+        };
+        return sendCommand(ref, command, told, (error) => this.#shared.onFault(error, key));
       }
       const attached = images.length === 0 ? undefined : attachedTo(images);
       await ref.tell({

@@ -18,14 +18,22 @@ export interface SaidCommand {
 /** The account of a channel. */
 type DeliveryPlace = Pick<MessageOrigin, 'channel' | 'account'>;
 
+/** What whoever says a command may do. */
+export interface Rights {
+  /** Change things for everybody in the conversation. */
+  change: boolean;
+  /** Decide on tool calls that wait for an operator. */
+  approve: boolean;
+}
+
 /** The message that a command is. */
 export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
-  /** Where the answer goes, when a channel brought it; and whether who said it may change things. */
+  /** Where the answer goes, when a channel brought it. */
   origin?: MessageOrigin;
-  mayChange?: boolean;
+  rights: Rights;
   /** Told once it has been carried out, before any of its events. */
   acknowledge(): void;
 }
@@ -46,6 +54,10 @@ export type SessionControl =
   | { type: 'delivery'; message: string; seq: number | undefined; place: DeliveryPlace; delivery: Delivery }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
   | { type: 'bury'; turn: Turn; error: unknown; attempts: number }
+  /** Makes the summary that a command has asked for. Resolves when that is there: the session stays in memory so long. */
+  | { type: 'compact' }
+  /** An operator's answer to a tool call that waits for one; undefined: the only one that waits. */
+  | { type: 'approve'; approval: string | undefined; allow: boolean }
   /** Forgets a dead letter. */
   | { type: 'discard'; message: string }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
@@ -73,6 +85,8 @@ export interface SessionAnswers {
   cancel: { cancelled: string[] };
   delivery: undefined;
   bury: undefined;
+  compact: undefined;
+  approve: { session: string; approval: string; allowed: boolean };
   discard: { session: string; message: string };
   subscribe: undefined;
 }

@@ -12,7 +12,14 @@ import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
-import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
+import type {
+  CommandMessage,
+  SaidCommand,
+  SessionAnswer,
+  SessionAnswers,
+  SessionControl,
+  StreamPosition,
+} from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
@@ -61,23 +68,30 @@ export class SessionRequests {
 
   /**
    * Handles one frame that the front end has skimmed and routed here. `routedTo` is the session it is for where the
-   * frame does not say so itself. Never throws.
+   * frame does not say so itself; `admin`: the client's credential may do everything. Never throws.
    */
-  handle(routedTo: string, bytes: Uint8Array, reply: Reply): void {
+  handle(routedTo: string, bytes: Uint8Array, reply: Reply, admin: boolean): void {
     const frame = decodeFrame(bytes);
     const id = frame.id as string;
     const key = routedTo || sessionIn(frame.data) || MAIN_SESSION;
-    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply).catch((error: unknown) => {
+    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply, admin).catch((error: unknown) => {
       const told = asUserError(error);
       if (told === undefined) this.#shared.onFault(error, key);
       reply.send(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(told) }));
     });
   }
 
-  async #dispatch(type: RequestType, data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #dispatch(
+    type: RequestType,
+    data: unknown,
+    key: string,
+    id: string,
+    reply: Reply,
+    admin: boolean,
+  ): Promise<void> {
     switch (type) {
       case 'message.send':
-        return this.#send(data, key, id, reply);
+        return this.#send(data, key, id, reply, admin);
       case 'message.cancel': {
         const { run } = checkRequest(type, data);
         const { cancelled } = await this.#control<'cancel'>(key, { type: 'cancel', run });
@@ -104,6 +118,10 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'approval.resolve': {
+        const { approval, allow } = checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'approve'>(key, { type: 'approve', approval, allow })));
+      }
       case 'dead-letter.list':
         return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
       case 'dead-letter.resubmit':
@@ -133,7 +151,7 @@ export class SessionRequests {
     }
   }
 
-  async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #send(data: unknown, key: string, id: string, reply: Reply, admin: boolean): Promise<void> {
     const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
     const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
@@ -153,9 +171,9 @@ export class SessionRequests {
     try {
       if (said !== undefined) {
         if (attached !== undefined) throw commandWithImages();
-        const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
-        await ref.control({ type: 'command', said, message: command });
-        return;
+        const rights = { change: true, approve: admin };
+        const command = { message, text, idempotencyKey, rights, acknowledge: () => acknowledge(0) };
+        return sendCommand(ref, said, command, (error) => this.#shared.onFault(error, key));
       }
       await ref.tell({
         ...newTurn(message, unescaped(text)),
@@ -230,6 +248,17 @@ export class SessionRequests {
 function isMainSession(key: string, config: Config): boolean {
   const [, agent = '', type, ...rest] = key.split(':');
   return key.startsWith('agent:') && type === 'main' && rest.length === 0 && Object.hasOwn(config.agents, agent);
+}
+
+/** Has a command carried out, and what it has begun finished: the session stays in memory for that. */
+export async function sendCommand(
+  ref: SessionRef,
+  said: SaidCommand,
+  message: CommandMessage,
+  onFault: (error: unknown) => void,
+): Promise<void> {
+  await ref.control({ type: 'command', said, message });
+  if (said.name === 'compact') ref.control({ type: 'compact' }).catch(onFault);
 }
 
 /** The session a frame names; the front end has checked its form. */

@@ -8,6 +8,7 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
@@ -31,6 +32,7 @@ export interface RunnerParts {
   transcript: Transcript;
   inbox: Inbox;
   followUps: FollowUps;
+  approvals: Approvals;
   persistence: Persistence;
   ends: TurnEnds;
   outgoing: OutgoingAnswers;
@@ -94,7 +96,7 @@ export class Runner {
 
   #recordOf(turn: Turn, run: string): RunRecord {
     const { events, inbox, now, persistence, shared, transcript } = this.#parts;
-    const tools = shared.tools.view(this.#agent.tools);
+    const tools = shared.tools.view(this.#agent);
     return new RunRecord(
       {
         store: shared.store,
@@ -119,7 +121,7 @@ export class Runner {
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
-    const { events, followUps, shared, transcript } = this.#parts;
+    const { approvals, events, followUps, shared, transcript } = this.#parts;
     const { config, models, tools, budgets, workspaces, log } = shared;
     const run = live.id;
     const reference = session.model ?? this.#agent.model ?? null;
@@ -142,7 +144,7 @@ export class Runner {
       models: line,
       system: typeof system === 'string' ? system : await system,
       messages: this.#contextOf(turn, resumed),
-      tools: tools.view(this.#agent.tools),
+      tools: tools.view(this.#agent),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
@@ -150,6 +152,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
+      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);

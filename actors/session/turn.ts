@@ -22,6 +22,8 @@ export interface Turn {
   readonly starts: number | undefined;
   /** The dead letter that is sent again as this message: it goes with the same commit that brings this. */
   readonly resubmits?: string;
+  /** The model is shown only its beginning: too many messages were answered together. */
+  abridged?: true;
   /** A message that came before the last end of the process had interrupted it. */
   readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */

@@ -94,7 +94,7 @@ const shape = z.strictObject({
       followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
-      overflow: z.enum(['old', 'new']).default('old'),
+      overflow: z.enum(['old', 'new', 'summarize']).default('old'),
       cleanUp: z
         .strictObject({
           afterMs: z
@@ -124,6 +124,7 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
@@ -136,6 +137,8 @@ const shape = z.strictObject({
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
+        /** Of these, called with an operator's approval only. */
+        approve: z.array(z.string().min(1)).default([]),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')

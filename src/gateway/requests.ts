@@ -12,13 +12,14 @@ import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
 import { FRAME_BYTES_MAX_UNAUTHENTICATED, IN_FLIGHT_MAX } from '../protocol/limits.ts';
 import type { GatewayStatus, REQUESTS, Replies, RequestType } from '../protocol/messages.ts';
 import { FrameError, type Head, sessionOf, skim } from '../protocol/skim.ts';
+import { RECORD } from '../shards/link.ts';
 import { shardOf, shardOfBytes } from '../shards/placement.ts';
 import type { Receiver } from '../shards/receiver.ts';
 import type { ChannelDesk } from './channels.ts';
 import type { Connection } from './connection.ts';
 import { type LoginContext, login, refuse } from './login.ts';
 import type { Pace } from './pace.ts';
-import { checkScope } from './scopes.ts';
+import { checkScope, isAdmin } from './scopes.ts';
 import { createToken, revokeToken, rotateToken } from './token-requests.ts';
 
 export interface RequestContext extends LoginContext {
@@ -29,7 +30,7 @@ export interface RequestContext extends LoginContext {
   route: Route;
   shards: {
     readonly size: number;
-    request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
+    request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver, kind?: number): void;
   };
 }
 
@@ -100,6 +101,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'approval.resolve':
     case 'dead-letter.resubmit':
     case 'dead-letter.discard':
       forward(context, connection, head, frame);
@@ -193,7 +195,8 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
     key === undefined
       ? shardOfBytes(frame, head.sessionStart, head.sessionEnd, shards.size)
       : shardOf(key, shards.size);
-  shards.request(index, key ?? '', frame, head.id, connection);
+  const kind = isAdmin(connection.scopeBits) ? RECORD.adminRequest : RECORD.request;
+  shards.request(index, key ?? '', frame, head.id, connection, kind);
   connection.inFlight++;
 }
 

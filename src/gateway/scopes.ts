@@ -25,6 +25,7 @@ export const REQUEST_SCOPES = {
   'session.update': 'write',
   'session.reset': 'write',
   'session.delete': 'write',
+  'approval.resolve': 'admin',
   'dead-letter.list': 'read',
   'dead-letter.resubmit': 'write',
   'dead-letter.discard': 'write',
@@ -85,6 +86,10 @@ export function checkScope(bits: number, type: string): void {
   throw new DhaavakError('forbidden', `${type} needs the scope ${REQUEST_SCOPES[type as RequestType]}`, {
     param: 'type',
   });
+}
+
+export function isAdmin(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
 }
 
 export function mayRead({ bits }: Grant): boolean {

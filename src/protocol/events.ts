@@ -8,6 +8,7 @@ import {
   delivery,
   flag,
   pairingInfo,
+  pendingApproval,
   presence,
   runStatus,
   session,
@@ -56,6 +57,10 @@ export const EVENTS = {
     /** Nobody knows whether it happened. */
     unknown: flag,
   }),
+  /** A tool call waits for an operator: `approval.resolve`, or the command `/approve`. */
+  'approval.requested': pendingApproval,
+  /** It was decided, or time is up. */
+  'approval.resolved': z.strictObject({ approval: id, allowed: z.boolean() }),
   'message.outbound': z.strictObject({ run: id, message: id, text: z.string(), truncated: flag }),
   'run.end': z.strictObject({
     run: id,
@@ -72,6 +77,12 @@ export const EVENTS = {
     channel: z.string(),
     account: z.string(),
     ...delivery.shape,
+  }),
+  /** What was said up to now became a summary for the next runs, or failed to. `turns`: how many it stands for. */
+  'session.compacted': z.strictObject({
+    status: z.enum(['ok', 'failed']),
+    turns: count,
+    error: wireError.exactOptional(),
   }),
   /** `state` is the session as it is now, or was when it was deleted. */
   'session.update': z.strictObject({ state: session, deleted: flag }),

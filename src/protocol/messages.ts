@@ -105,6 +105,7 @@ export const REQUESTS = {
     before: z.int().positive().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
+  'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allow: z.boolean() }),
   'dead-letter.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -147,6 +148,7 @@ export type Usage = z.output<typeof shapes.usage>;
 export type RunStatus = z.output<typeof shapes.runStatus>;
 export type Attachment = z.output<typeof shapes.attachment>;
 export type HistoryEntry = z.output<typeof shapes.historyEntry>;
+export type PendingApproval = z.output<typeof shapes.pendingApproval>;
 export type Outcome = z.output<typeof shapes.outcome>;
 export type Snapshot = z.output<typeof shapes.snapshot>;
 export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
@@ -182,6 +184,7 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'approval.resolve': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',

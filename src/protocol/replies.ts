@@ -59,6 +59,7 @@ export const REPLIES = {
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
   'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */
     letters: z.array(deadLetter),

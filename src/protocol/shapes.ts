@@ -98,8 +98,11 @@ export const delivery = z.strictObject({
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export const historyEntry = z.strictObject({
   seq: z.int().positive(),
-  /** `reset`: no model is sent what stands before this entry. It has no text. */
-  role: z.enum(['user', 'assistant', 'tool', 'reset']),
+  /**
+   * `reset`: no model is sent what stands before this entry; it has no text. `summary`: models are sent its text instead of
+   * the users' messages up to the entry `covers`, and of what they led to.
+   */
+  role: z.enum(['user', 'assistant', 'tool', 'reset', 'summary']),
   text: z.string(),
   timestamp: time,
   /** Id of the user's message this entry belongs to. */
@@ -122,6 +125,8 @@ export const historyEntry = z.strictObject({
       unknown: flag,
     })
     .exactOptional(),
+  /** On a summary: `seq` of the newest user's entry it stands for. */
+  covers: count.exactOptional(),
   /** Messages besides `message` that the run answered, on its last entry. */
   answers: z.array(id).exactOptional(),
   /** Images the user's message came with. */
@@ -130,6 +135,17 @@ export const historyEntry = z.strictObject({
   origin: messageOrigin.exactOptional(),
   /** Of an answer that may not have reached its channel. */
   delivery: delivery.exactOptional(),
+});
+
+/** A tool call that waits for an operator. */
+export const pendingApproval = z.strictObject({
+  approval: id,
+  run: id,
+  call: z.string(),
+  name: z.string(),
+  input: z.unknown(),
+  /** Then the answer is no. */
+  expiresAt: time,
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -150,6 +166,8 @@ export const snapshot = z.strictObject({
   run: z.strictObject({ run: id, message: id, text: z.string() }).exactOptional(),
   /** Messages that wait. */
   queued: count,
+  /** Tool calls that wait for an operator. */
+  approvals: z.array(pendingApproval).exactOptional(),
 });
 
 /** A message that failed for good. */

@@ -18,6 +18,8 @@ export const RECORD = {
   channelRequest: 6,
   /** To the front end, and on to the channels' thread: the account `key` has a new record in its outbox, named by the payload. */
   outbox: 7,
+  /** To the shard: as `request`, of a client whose credential may do everything. */
+  adminRequest: 8,
 } as const;
 
 /** Records handled before other work of the thread gets its turn. */

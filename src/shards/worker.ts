@@ -118,8 +118,10 @@ let closed: Promise<void> | undefined;
 const link = new Link(linkEnd, (reader) => {
   while (reader.next()) {
     if (closing) continue;
-    const answerer = reader.kind === RECORD.channelRequest ? channelRequests : requests;
-    answerer.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+    const reply = new LinkReply(reader.number);
+    const frame = Buffer.from(reader.payload);
+    if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+    else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
   }
 });
 
@@ -163,7 +165,7 @@ comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
-  tools.view(agent.tools);
+  tools.view(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

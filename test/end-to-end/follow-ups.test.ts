@@ -168,6 +168,27 @@ describe('collect', () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it('answers all of them where the configuration says so, and shows the model only the beginning of the oldest', async () => {
+    const { server, models } = await scriptedModel(ANSWERS_SLOWLY, { text: ['all'] });
+    const sessions = { followUp: 'collect', collectMax: 2, debounceMs: 0, overflow: 'summarize' } as const;
+    const client = await open({ models, sessions });
+    await client.ask('message.send', { text: 'first' });
+    await server.request(0);
+    const long = 'x'.repeat(500);
+    const waiting: string[] = [];
+    for (const text of [`${long}1`, `${long}2`, `${long}3`]) {
+      waiting.push((await client.ask('message.send', { text })).message);
+    }
+    await client.runEnd(waiting[0]!);
+    expect(sent((await server.request(1)).body).slice(-3)).toEqual([
+      ['user', `${'x'.repeat(160)} […]`],
+      ['user', `${long}2`],
+      ['user', `${long}3`],
+    ]);
+    expect(waiting.map((message) => statuses(client)[message])).toEqual(['ok', 'ok', 'ok']);
+    expect(server.requests).toHaveLength(2);
+  });
+
   it('refuses the new one as busy where the configuration says so', async () => {
     const { server, models } = await scriptedModel(STALLS);
     const sessions = { followUp: 'collect', collectMax: 2, overflow: 'new' } as const;
