@@ -36,6 +36,7 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addApprove(program);
   addDeadLetters(program);
   addChannels(program);
   addPairing(program);
@@ -192,6 +193,19 @@ function addSessions(program: Command): void {
     .action(async (key: string, flags) => {
       const { exportTranscript } = await import('./commands/sessions.ts');
       process.exitCode = await exportTranscript(key, flags);
+    });
+}
+
+function addApprove(program: Command): void {
+  withJson(withClientFlags(program.command('approve')))
+    .description('let a tool call that waits for an operator be made, or not')
+    .argument('<session>', 'its key')
+    .argument('<approval>', 'the id that was told')
+    .option('--deny', 'refuse it')
+    .addHelpText('after', examples('dhaavak approve agent:main:main 01M87Z2RA3RK3162KRJZ3EB4TK'))
+    .action(async (session: string, approval: string, flags) => {
+      const { approve } = await import('./commands/approve.ts');
+      process.exitCode = await approve(session, approval, flags);
     });
 }
 

@@ -1,5 +1,6 @@
 /** Goal: a tool call that needs an operator waits for one, and nobody's silence means yes. Method: calc, to be approved. */
 import { describe, expect, it } from 'vitest';
+import { runCli } from '../cli/processes.ts';
 import { localGateway } from '../support/gateway.ts';
 import { MAIN } from '../support/valid-requests.ts';
 
@@ -61,6 +62,22 @@ describe('a tool call that needs an operator', () => {
     await patient.admin.ask('message.cancel', { session: MAIN });
     expect((await patient.admin.runEnd(second.message)).data.status).toBe('cancelled');
     expect(patient.admin.events('approval.resolved').map(({ data }) => data.allowed)).toEqual([false]);
+  });
+
+  it('is decided on from the command line, which tells how', async () => {
+    const { gateway, admin } = await open();
+    const { message } = await admin.ask('message.send', { text: 'what is 6*7' });
+    const { data } = await admin.event('approval.requested');
+    const flags = ['--url', gateway.url, '--token', gateway.token];
+    const done = await runCli(['approve', MAIN, data.approval, '--deny', ...flags]);
+    expect(done).toEqual({ exitCode: 0, stdout: `${data.approval} is refused.\n`, stderr: '' });
+    await admin.runEnd(message);
+    const sent = runCli(['send', 'what is 6*7', ...flags]);
+    const next = await admin.event('approval.requested', (event) => event.data.approval !== data.approval);
+    await runCli(['approve', MAIN, next.data.approval, ...flags]);
+    const { stdout, stderr } = await sent;
+    expect(stdout).toContain('6*7 = 42');
+    expect(stderr).toContain(`dhaavak approve ${MAIN} ${next.data.approval}`);
   });
 
   it('is decided on in the chat by an operator, and by nobody else', async () => {

@@ -115,7 +115,13 @@ describe('executing a call', () => {
       const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
       const asked: unknown[] = [];
       const verdicts: Verdict[] = [{ allowed: false, reason: 'an operator refused it' }, { allowed: true }];
-      const operator = { ...context, approve: async (given: unknown) => (asked.push(given), verdicts.shift()!) };
+      const operator = {
+        ...context,
+        async approve(given: unknown) {
+          asked.push(given);
+          return verdicts.shift()!;
+        },
+      };
       expect((await view.execute(call, context)).output).toContain('there is no operator');
       expect((await view.execute(call, operator)).output).toBe('test.tool was not called: an operator refused it');
       expect(await view.execute(call, operator)).toEqual({ output: 'done', failed: false });
