@@ -71,7 +71,7 @@ class Cutter {
   }
 
   #add(head: string, body: string, cut: Fence | undefined): void {
-    if (cut !== undefined) this.#pieces.push(`${head}${body}${body.endsWith('\n') ? '' : '\n'}${cut.close}`);
+    if (cut !== undefined) this.#pieces.push(`${head}${body}\n${cut.close}`);
     else if (body.trim() !== '') this.#pieces.push(head + body.trimEnd());
   }
 
@@ -90,7 +90,9 @@ class Cutter {
     const body = Math.max(start, fence.body);
     const last = Math.min(limit - fence.close.length - 1, fence.bodyEnd - 1);
     const line = this.#text.lastIndexOf('\n', last);
-    if (line > body) return { end: line, next: line + 1 >= fence.bodyEnd ? fence.end : line + 1, fence };
+    // After the last line of code only the fence is left, which is in this piece.
+    const next = line + 1 < fence.bodyEnd ? line + 1 : this.#skipWhiteSpace(fence.end).next;
+    if (line > body) return { end: line, next, fence };
     if (canGoBefore) return { end: fence.start, next: fence.start };
     const end = this.#hardCut(body, last);
     return { end, next: end, fence };
