@@ -33,13 +33,15 @@ interface Cut {
 }
 
 /**
- * Pieces of at most `max` UTF-16 units (2 or more) that together say what `text` says; white space at the cuts is left out.
+ * Pieces of at most `max` UTF-16 units (2 or more) that together say what `text` says; white space at the cuts
+ * and at the end is left out.
  * None for a text of white space only.
  */
 export function chunk(text: string, max: number): string[] {
   if (max < 2) throw new RangeError(`a piece of ${max} units cannot hold every character`);
-  if (text.length <= max) return text.trim() === '' ? [] : [text];
-  return new Cutter(text, max).pieces();
+  const trimmed = text.trimEnd();
+  if (trimmed.length <= max) return trimmed === '' ? [] : [trimmed];
+  return new Cutter(trimmed, max).pieces();
 }
 
 class Cutter {

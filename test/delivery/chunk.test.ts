@@ -118,8 +118,9 @@ describe('a code fence', () => {
   });
 });
 
-it('a text that fits stays as it is; one of nothing is no piece; a piece must hold a character', () => {
-  expect(chunk(' a\n', 10)).toEqual([' a\n']);
+it('a text that fits stays as it is, but for white space at its end; one of nothing is no piece; a piece must hold a character', () => {
+  expect(chunk(' a\n', 10)).toEqual([' a']);
+  expect(chunk('abc \n', 3)).toEqual(['abc']);
   expect(chunk(' \n '.repeat(9), 10)).toEqual([]);
   expect(chunk('', 10)).toEqual([]);
   expect(() => chunk('a', 1)).toThrow(RangeError);
