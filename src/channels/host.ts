@@ -104,7 +104,8 @@ export class ChannelHost implements Receiver {
 
   /** How every account is; as it was told last, when the thread does not answer. */
   async list(): Promise<Replies['channel.list']> {
-    const listed = await this.#call(CALL_TIMEOUT_MS, (control) => control.list());
+    const ready = this.#thread?.isReady;
+    const listed = ready ? await this.#call(CALL_TIMEOUT_MS, (control) => control.list()) : undefined;
     for (const status of listed?.channels ?? []) this.#statuses.set(addressOf(status), status);
     return { channels: [...this.#statuses.values()], undelivered: listed?.undelivered ?? [] };
   }
@@ -186,7 +187,7 @@ export class ChannelHost implements Receiver {
     this.#stopping = true;
     clearInterval(this.#watch);
     clearTimeout(this.#waiting);
-    await this.#call(timeoutMs + STOP_SLACK_MS, (control) => control.drain(timeoutMs));
+    if (this.#thread?.isReady) await this.#call(timeoutMs + STOP_SLACK_MS, (control) => control.drain(timeoutMs));
     await this.#thread?.terminate();
     this.#forget();
   }

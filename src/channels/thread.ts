@@ -22,6 +22,7 @@ export class ChannelsThread {
   readonly control: comlink.Remote<ChannelsControl>;
   /** Resolves when it takes calls; never rejects. */
   readonly ready: Promise<void>;
+  isReady = false;
   /** Resolves when the thread has ended, with what ended it. */
   readonly ended: Promise<Error>;
   readonly #worker: Worker;
@@ -48,7 +49,9 @@ export class ChannelsThread {
       transferList: [bell.port2, control.port2],
     });
     const ready = Promise.withResolvers<void>();
-    this.ready = ready.promise;
+    this.ready = ready.promise.then(() => {
+      this.isReady = true;
+    });
     this.ended = new Promise((resolve) => {
       let cause: Error | undefined;
       this.#worker.once('error', (error: Error) => {

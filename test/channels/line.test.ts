@@ -436,6 +436,48 @@ describe('answers', () => {
   });
 });
 
+describe('an answer that is being made', () => {
+  /** A platform whose messages can be changed: each has a line when it is sent and when it is edited. */
+  const edits = (source: string) =>
+    source
+      .replace('edits: false', 'edits: true')
+      .replace('typingMs: 0', 'typingMs: 5_000')
+      .replace(
+        'async send({ chat, text }) {',
+        `async typing(chat) {
+      sockets.get(chat.id)?.write('(' + chat.id + ' types)\\n');
+    },
+
+    async edit(chat, message, text) {
+      sockets.get(chat.id)?.write(chat.id + ' edit: ' + JSON.stringify(text) + '\\n');
+    },
+
+    async send({ chat, text }) {`,
+      );
+
+  it('is shown in one message that grows, and becomes the answer', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two ', 'three ', 'four.'], eventDelayMs: 400 });
+    const { client, line } = await lineGateway(edits, { models });
+    line.say('kitchen ada#1: count');
+    await line.heard(/^\(kitchen types\)$/);
+    await line.heard(/^kitchen edit: "One two three four\."$/);
+    await counts(client, { sent: 1, waiting: 0 });
+    const sent = line.lines.filter((one) => one.startsWith('kitchen bot: '));
+    expect(sent).toHaveLength(1);
+    expect(JSON.parse(sent[0]!.slice(13))).toMatch(/^One/);
+  });
+
+  it('is not shown where the account says so', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two.'], eventDelayMs: 400 });
+    const { client, line } = await lineGateway(edits, { models, account: { streaming: 'off' } });
+    line.say('kitchen ada#1: count');
+    await line.heard(/bot: /);
+    await counts(client, { sent: 1 });
+    expect(line.lines).toContain('(kitchen types)');
+    expect(line.lines.filter((one) => /bot|edit/.test(one))).toEqual(['kitchen bot: "One two."']);
+  });
+});
+
 describe('chat commands', () => {
   it('are answered at once, while a run stalls, and end it', async () => {
     const { models } = await scriptedModel(STALLS);
