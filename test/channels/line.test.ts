@@ -3,6 +3,7 @@
  * turn for each message, no answer lost or doubled unseen, an account that fails alone. Method: the page's own code, run by
  * the gateway, and somebody on the line. Where a platform must misbehave, a line of the page is changed.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { type ConfigInput, gatewayProcess, type LocalGateway, localGateway } from '../support/gateway.ts';
@@ -229,7 +230,6 @@ describe('kill -9', () => {
     const before = await Line.open(port);
     before.say('kitchen ada#1: hello');
     await before.heard(/^ok 1$/);
-    const { readFile } = await import('node:fs/promises');
     const tries = async () => (await readFile(`${home}/sent.txt`, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     await until(10_000, async () => (await tries()).length === 1 || undefined, 'a try to send');
     await first.kill();
@@ -266,7 +266,6 @@ describe('kill -9', () => {
     const first = await gatewayProcess({ home, config });
     const before = await Line.open(port);
     before.say('kitchen ada#1: hello');
-    const { readFile } = await import('node:fs/promises');
     const tries = async () => (await readFile(`${home}/sent.txt`, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     await until(10_000, async () => (await tries()).length === 1 || undefined, 'a try to send');
     await first.kill();
@@ -353,7 +352,6 @@ describe('an account that fails', () => {
       code: 'unavailable',
       message: expect.stringContaining('logged-out'),
     });
-    const { readFile, writeFile } = await import('node:fs/promises');
     expect(await readFile(`${home}/starts`, 'utf8')).toBe('x');
     await writeFile(`${home}/good`, '');
     await client.ask('channel.restart', { channel: 'line' });
@@ -465,6 +463,38 @@ describe('an answer that is being made', () => {
     const sent = line.lines.filter((one) => one.startsWith('kitchen bot: '));
     expect(sent).toHaveLength(1);
     expect(JSON.parse(sent[0]!.slice(13))).toMatch(/^One/);
+  });
+
+  it('that a crash cuts short while it becomes the answer is edited once more after the start', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two ', 'three ', 'four.'], eventDelayMs: 400 });
+    const [home, port] = [await tempFolder(), await freePort()];
+    const hanging = (source: string) =>
+      edits(source)
+        .replace('return {\n    capabilities', `const files = await import('node:fs');\n  return {\n    capabilities`)
+        .replace('export function', 'export async function')
+        .replace('editIntervalMs: 0', 'editIntervalMs: 3_000') // so that the only edit is the last one
+        .replace(
+          'async edit(chat, message, text) {',
+          `async edit(chat, message, text) {
+      files.appendFileSync('${home}/edits', text + '\\n');
+      if (text === 'One two three four.' && !files.existsSync('${home}/again')) await new Promise(() => {});`,
+        );
+    const config = { models, channels: { custom: { line: lineConfig(await writeLineChannel(home, hanging), port) } } };
+    const first = await gatewayProcess({ home, config });
+    const before = await Line.open(port);
+    before.say('kitchen ada#1: count');
+    const final = async () =>
+      (await readFile(`${home}/edits`, 'utf8').catch(() => ''))
+        .split('\n')
+        .filter((text) => text === 'One two three four.');
+    await until(10_000, async () => (await final()).length === 1 || undefined, 'the last edit');
+    await first.kill();
+    await writeFile(`${home}/again`, '');
+    const second = await gatewayProcess({ home, config });
+    const client = await second.connect();
+    await counts(client, { sent: 1, unknown: 0, failed: 0, waiting: 0 });
+    expect(await final()).toHaveLength(2);
+    expect((await client.ask('session.history', { session: KITCHEN })).entries.at(-1)?.delivery).toBeUndefined();
   });
 
   it('is not shown where the account says so', async () => {
