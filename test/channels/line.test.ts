@@ -181,13 +181,21 @@ describe('a message that is delivered more than once', () => {
     expect(entries.filter(({ role }) => role === 'assistant')).toHaveLength(2);
   });
 
-  it('is one turn also where it was joined with another', async () => {
-    const { client, line } = await lineGateway(undefined, { account: { debounceMs: 300 } });
-    line.say('kitchen ada#1: one');
+  it('is one turn also where it was joined with another, and comes again alone after a restart', async () => {
+    const [home, port] = [await tempFolder(), await freePort()];
+    const account = lineConfig(await writeLineChannel(home), port, { debounceMs: 300 });
+    const config = { channels: { custom: { line: account } } };
+    const first = await gatewayProcess({ home, config });
+    const before = await Line.open(port);
+    before.say('kitchen ada#1: one');
+    before.say('kitchen ada#2: two');
+    await before.heard(/^kitchen bot: /);
+    await first.kill();
+    const second = await gatewayProcess({ home, config });
+    const line = await Line.open(port);
     line.say('kitchen ada#2: two');
-    await line.heard(/^kitchen bot: /);
-    line.say('kitchen ada#2: two');
-    await until(5_000, async () => line.lines.filter((one) => one === 'ok 2').length === 2 || undefined, 'ok');
+    await line.heard(/^ok 2$/);
+    const client = await second.connect();
     expect(await said(client, KITCHEN)).toEqual(['one\ntwo']);
   });
 });
