@@ -29,6 +29,8 @@ interface Command {
   /** What may follow its name. */
   argument?: string;
   help: string;
+  /** Whether it changes anything, for whoever is in the conversation too. */
+  changes?: true;
   /** The answer. May throw a DhaavakError: `invalid_request` becomes the answer. */
   run(target: CommandTarget, argument: string): string | Promise<string>;
 }
@@ -37,16 +39,22 @@ interface Command {
 const DEFAULT = 'default';
 
 const COMMANDS: Record<string, Command> = {
-  new: { help: 'begin a new conversation; the transcript is kept', run: reset },
-  reset: { help: 'the same as /new', run: reset },
-  stop: { help: 'end the answer being made and all that waits', run: stop },
+  new: { help: 'begin a new conversation; the transcript is kept', changes: true, run: reset },
+  reset: { help: 'the same as /new', changes: true, run: reset },
+  stop: { help: 'end the answer being made and all that waits', changes: true, run: stop },
   status: { help: 'what this session is and does', run: status },
-  model: { argument: `[model | ${DEFAULT}]`, help: 'show or choose the model', run: model },
-  think: { argument: `[${THINKING_LEVELS.join(' | ')}]`, help: 'show or choose how much it thinks', run: think },
+  model: { argument: `[model | ${DEFAULT}]`, help: 'show or choose the model', changes: true, run: model },
+  think: {
+    argument: `[${THINKING_LEVELS.join(' | ')}]`,
+    help: 'show or choose how much it thinks',
+    changes: true,
+    run: think,
+  },
   usage: { help: 'tokens used so far', run: usage },
   queue: {
     argument: `[${FOLLOW_UPS.join(' | ')} | ${DEFAULT}]`,
     help: 'show or choose what becomes of messages during an answer',
+    changes: true,
     run: queue,
   },
   help: { help: 'this list', run: help },
@@ -66,10 +74,20 @@ export function unescaped(text: string): string {
   return text.startsWith('//') && commandIn(text.slice(1)) !== undefined ? text.slice(1) : text;
 }
 
-/** Does what was said and returns the answer. Throws only what is no mistake of who said it. */
-export async function answerCommand(target: CommandTarget, { name, argument }: SaidCommand): Promise<string> {
+/**
+ * Does what was said and returns the answer. Who may not change things (in a group: whoever is no admin) may still ask.
+ * Throws only what is no mistake of who said it.
+ */
+export async function answerCommand(
+  target: CommandTarget,
+  { name, argument }: SaidCommand,
+  mayChange = true,
+): Promise<string> {
+  const command = COMMANDS[name] as Command;
+  const asks = command.argument !== undefined && argument === '';
+  if (command.changes && !mayChange && !asks) return `Only an admin may use /${name} here.`;
   try {
-    return await (COMMANDS[name] as Command).run(target, argument);
+    return await command.run(target, argument);
   } catch (error) {
     if (error instanceof DhaavakError && error.code === 'invalid_request') return error.message;
     throw error;

@@ -1,4 +1,4 @@
-import type { FollowUp, Session } from '../../src/protocol/messages.ts';
+import type { Delivery, FollowUp, MessageOrigin, Session } from '../../src/protocol/messages.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -15,11 +15,17 @@ export interface SaidCommand {
   argument: string;
 }
 
+/** The account of a channel. */
+type DeliveryPlace = Pick<MessageOrigin, 'channel' | 'account'>;
+
 /** The message that a command is. */
 export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
+  /** Where the answer goes, when a channel brought it; and whether who said it may change things. */
+  origin?: MessageOrigin;
+  mayChange?: boolean;
   /** Told once it has been carried out, before any of its events. */
   acknowledge(): void;
 }
@@ -36,6 +42,8 @@ export type SessionControl =
   | { type: 'expire'; before: number }
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
+  /** An answer to `message`, the entry `seq`, did not reach its channel, or may not have. */
+  | { type: 'delivery'; message: string; seq: number | undefined; place: DeliveryPlace; delivery: Delivery }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
   | { type: 'bury'; turn: Turn; error: unknown }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
@@ -59,6 +67,7 @@ export interface SessionAnswers {
   expire: undefined;
   command: undefined;
   cancel: { cancelled: string[] };
+  delivery: undefined;
   bury: undefined;
   subscribe: undefined;
 }

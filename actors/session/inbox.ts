@@ -1,4 +1,5 @@
 import type { Session } from '../../src/protocol/messages.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { Transcript } from './transcript.ts';
 import { type Turn, userEntry } from './turn.ts';
@@ -28,20 +29,24 @@ export class Inbox {
     return message === undefined ? undefined : { message, kept: Promise.resolve() };
   }
 
-  /** Remembers the key of a message that is no turn. */
-  claim(key: string, message: string): Promise<void> {
-    return this.#store.journal.commit((batch) => batch.put(this.#store.keys, [this.#session, key], message));
+  /** Remembers the key of a message that is no turn, together with what `also` writes. */
+  claim(key: string, message: string, also?: Write): Promise<void> {
+    return this.#store.journal.commit((batch) => {
+      batch.put(this.#store.keys, [this.#session, key], message);
+      also?.(batch);
+    });
   }
 
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
   async write(turn: Turn, unkept: Session | undefined): Promise<void> {
     const { inbox, journal, keys, sessions } = this.#store;
-    const { idempotencyKey, images, message, seq } = turn;
+    const { idempotencyKey, images, message, otherKeys = [], seq } = turn;
     const kept = journal.commit((batch) => {
       this.#transcript.write(batch, userEntry(turn));
       if (images !== undefined) this.#transcript.writeImages(batch, seq, images);
       batch.put(inbox, [this.#session, seq], message);
       if (idempotencyKey !== undefined) batch.put(keys, [this.#session, idempotencyKey], message);
+      for (const key of otherKeys) batch.put(keys, [this.#session, key], message);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
     });
     if (idempotencyKey === undefined) return kept;

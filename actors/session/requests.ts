@@ -245,7 +245,7 @@ function answer<T extends RequestType>(type: T, id: string, data: Replies[T]): B
 }
 
 /** The error as a user may see it, or undefined for a fault of ours. */
-function asUserError(error: unknown): DhaavakError | undefined {
+export function asUserError(error: unknown): DhaavakError | undefined {
   if (error instanceof DhaavakError) return error;
   if (!(error instanceof RuntimeError)) return undefined;
   const retry = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };

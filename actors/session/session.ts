@@ -14,6 +14,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
+import { OutgoingAnswers } from './outgoing.ts';
 import { SessionRecord } from './record.ts';
 import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
 import { publishRun } from './run-events.ts';
@@ -54,6 +55,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
   readonly #ends: TurnEnds;
+  readonly #outgoing: OutgoingAnswers;
   readonly #admin: SessionAdmin;
   #run: { id: string; message: string } | undefined;
   /** Told when the run that is going on has ended. */
@@ -68,6 +70,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
     this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
     this.#ends = new TurnEnds(this.#events, shared);
+    this.#outgoing = new OutgoingAnswers(this.#events, shared);
     this.#admin = new SessionAdmin({
       record: this.#record,
       events: this.#events,
@@ -153,6 +156,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#ends.bury(message.turn, message.error);
+      case 'delivery':
+        return this.#outgoing.mark(message);
       case 'command':
         return this.#command(message.said, message.message);
       case 'subscribe':
@@ -212,12 +217,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
     session.lastActive = timestamp;
+    const outgoing = this.#outgoing.ofRun(withJoined(turn), end, run, entries);
     await store.journal.commit((batch) => {
       for (const entry of entries) this.#transcript.write(batch, entry);
+      outgoing.write(batch);
       for (const { seq } of withJoined(turn)) batch.remove(store.inbox, [this.#key, seq]);
       batch.put(store.sessions, this.#key, session);
     });
     this.#transcript.ended(turn, entries);
+    outgoing.announce();
     const { message } = turn;
     if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
@@ -254,7 +262,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, origin, mayChange, acknowledge }: CommandMessage,
   ): Promise<undefined> {
     const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey);
     if (original !== undefined) throw new DuplicateMessage(original.message);
@@ -271,9 +279,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         stop: () => this.#cancel(undefined),
       },
       said,
+      mayChange,
     );
-    if (idempotencyKey !== undefined) await this.#inbox.claim(idempotencyKey, message);
+    const outgoing = this.#outgoing.ofCommand(origin, message, answer);
+    if (idempotencyKey !== undefined) await this.#inbox.claim(idempotencyKey, message, outgoing.write);
     acknowledge();
+    outgoing.announce();
     const run = this.#shared.newId();
     this.#events.publish('message.inbound', { message, text });
     this.#events.publish('run.start', { run, message, model: 'command' });

@@ -2,6 +2,7 @@ import { toWireError } from '../../src/protocol/errors.ts';
 import type { Events, Usage } from '../../src/protocol/messages.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import { OutgoingAnswers } from './outgoing.ts';
 import { type Turn, withJoined } from './turn.ts';
 
 /** What a message costs that no model was asked about. */
@@ -11,10 +12,12 @@ export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
 export class TurnEnds {
   readonly #events: EventStream;
   readonly #shared: SessionDependencies;
+  readonly #outgoing: OutgoingAnswers;
 
   constructor(events: EventStream, shared: SessionDependencies) {
     this.#events = events;
     this.#shared = shared;
+    this.#outgoing = new OutgoingAnswers(events, shared);
   }
 
   /** Takes the turn out of the inbox and tells. Never rejects: at worst it runs after a restart. */
@@ -23,10 +26,13 @@ export class TurnEnds {
     const { session } = this.#events;
     const run = newId();
     const turns = withJoined(turn);
+    const outgoing = this.#outgoing.ofRun(turns, end, run);
     try {
       await store.journal.commit((batch) => {
         for (const { seq } of turns) batch.remove(store.inbox, [session, seq]);
+        outgoing.write(batch);
       });
+      outgoing.announce();
       for (const { message } of turns) this.#events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
     } catch (error) {
       log.error({ session, message: turn.message, error }, 'a message that ended may run after a restart');

@@ -1,4 +1,4 @@
-import type { Attachment, FollowUp, HistoryEntry } from '../../src/protocol/messages.ts';
+import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -9,6 +9,10 @@ export interface Turn {
   /** The bytes of the attachments until they are on the disk, from where runs read them; then undefined. */
   images: readonly Buffer[] | undefined;
   readonly idempotencyKey: string | undefined;
+  /** More of them, where a channel has joined several messages into this one. */
+  readonly otherKeys?: readonly string[] | undefined;
+  /** Where the answer goes besides to subscribers, when a channel brought the message. */
+  readonly origin?: MessageOrigin | undefined;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */
@@ -24,20 +28,22 @@ export interface Turn {
 export const NONE: readonly Turn[] = [];
 
 /** The turn's message as it stands in the transcript. */
-export function userEntry({ seq, text, acceptedAt, message, attachments }: Turn): HistoryEntry {
+export function userEntry({ seq, text, acceptedAt, message, attachments, origin }: Turn): HistoryEntry {
   const entry: HistoryEntry = { seq, role: 'user', text, timestamp: acceptedAt, message };
   if (attachments !== undefined) entry.attachments = attachments;
+  if (origin !== undefined) entry.origin = origin;
   return entry;
 }
 
 /** A message that was accepted in an earlier life, as the turn it still is. */
-export function turnOf({ seq, text, timestamp, message, attachments }: HistoryEntry): Turn {
+export function turnOf({ seq, text, timestamp, message, attachments, origin }: HistoryEntry): Turn {
   return {
     message,
     text,
     attachments,
     images: undefined,
     idempotencyKey: undefined,
+    origin,
     followUp: undefined,
     joined: NONE,
     seq,

@@ -21,12 +21,13 @@
  * All adapters pass `test/channels/adapter-suite.ts` against a local server of the platform's own protocol.
  */
 import type { Logger } from 'pino';
+import type { ChannelStatus } from '../protocol/messages.ts';
 
 /**
  * `connecting` → `ready`; `degraded`: it works in part, or tries to come back by itself; `logged-out`: the credentials are
  * not good (any more), nothing is tried again until an operator acts; `stopped`: told to, or given up.
  */
-export type ChannelState = 'connecting' | 'ready' | 'degraded' | 'logged-out' | 'stopped';
+export type ChannelState = ChannelStatus['state'];
 
 /** What a platform can do. Lengths are in UTF-16 code units of Markdown text, times in milliseconds. */
 export interface Capabilities {

@@ -36,6 +36,7 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addChannels(program);
   addPairing(program);
   addAllow(program);
   addConfig(program);
@@ -66,14 +67,23 @@ function addChat(program: Command): void {
 
 function addSend(program: Command): void {
   withClientFlags(program.command('send'))
-    .description('send one message and print the answer')
+    .description('send one message to an agent and print the answer, or with --to one to a chat')
     .argument('<text...>', 'the message')
     .option('--session <key>', 'session to send to (default: the main session)')
+    .option('--to <chat>', 'chat of a channel to send to: telegram:123, telegram/work:123; no agent is asked')
     .option('--json', 'print one JSON object: session, message, status, text, usage, error')
-    .addHelpText('after', examples('dhaavak send What is 6 * 7?', 'dhaavak send --json "hello" | jq .usage'))
-    .action(async (words: string[], flags) => {
-      const { send } = await import('./commands/send.ts');
-      process.exitCode = await send(words.join(' '), flags);
+    .addHelpText(
+      'after',
+      examples(
+        'dhaavak send What is 6 * 7?',
+        'dhaavak send --json "hello" | jq .usage',
+        'dhaavak send --to telegram:123 "dinner is ready"',
+      ),
+    )
+    .action(async (words: string[], { to, ...flags }) => {
+      const { send, sendTo } = await import('./commands/send.ts');
+      const text = words.join(' ');
+      process.exitCode = await (to === undefined ? send(text, flags) : sendTo(to, text, flags));
     });
 }
 
@@ -181,6 +191,24 @@ function addSessions(program: Command): void {
     .action(async (key: string, flags) => {
       const { exportTranscript } = await import('./commands/sessions.ts');
       process.exitCode = await exportTranscript(key, flags);
+    });
+}
+
+function addChannels(program: Command): void {
+  const channels = program.command('channels').description('see how the accounts of channels are');
+  channels.addHelpText('after', examples('dhaavak channels list', 'dhaavak channels restart telegram/work'));
+  withJson(withClientFlags(channels.command('list')))
+    .description('show every account, and the answers that could not be sent')
+    .addHelpText('after', examples('dhaavak channels list', 'dhaavak channels list --json | jq .undelivered'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/channels.ts')).list(flags);
+    });
+  withJson(withClientFlags(channels.command('restart')))
+    .description('disconnect an account and connect it anew, as after its credentials were mended')
+    .argument('<account>', 'telegram, or telegram/work')
+    .addHelpText('after', examples('dhaavak channels restart telegram'))
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/channels.ts')).restart(name, flags);
     });
 }
 

@@ -14,6 +14,7 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'session.get',
   'session.history',
   'session.list',
+  'channel.list',
 ]);
 
 /** A cancel that names its run can't hit another one. */

@@ -130,7 +130,6 @@ export const identitiesSchema = z
   .default([]);
 
 export type ChannelsConfig = z.output<typeof channelsSchema>;
-export type Platform = Exclude<keyof ChannelsConfig, 'custom'>;
 export type Account<P extends keyof ChannelsConfig> = ChannelsConfig[P][string];
 /** What every account has. */
 export type AnyAccount = Account<keyof ChannelsConfig>;

@@ -14,6 +14,7 @@ import type { GatewayStatus, REQUESTS, Replies, RequestType } from '../protocol/
 import { FrameError, type Head, sessionOf, skim } from '../protocol/skim.ts';
 import { shardOf, shardOfBytes } from '../shards/placement.ts';
 import type { Receiver } from '../shards/receiver.ts';
+import type { ChannelDesk } from './channels.ts';
 import type { Connection } from './connection.ts';
 import { type LoginContext, login, refuse } from './login.ts';
 import type { Pace } from './pace.ts';
@@ -23,6 +24,7 @@ import { createToken, revokeToken, rotateToken } from './token-requests.ts';
 export interface RequestContext extends LoginContext {
   pace: Pace;
   status(): Promise<GatewayStatus>;
+  channels: ChannelDesk;
   /** The agent of a new session that names none. */
   route: Route;
   shards: {
@@ -138,6 +140,15 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       connection.reply(head.id, 'result', context.clients.list());
       break;
     }
+    case 'channel.list':
+      answer(connection, head.id, context.channels.list(connection, decode('channel.list', frame)));
+      break;
+    case 'channel.restart':
+      answer(connection, head.id, context.channels.restart(decode('channel.restart', frame)));
+      break;
+    case 'channel.send':
+      answer(connection, head.id, context.channels.send(decode('channel.send', frame)));
+      break;
     case 'token.list':
       decode('token.list', frame);
       connection.reply(head.id, 'result', { tokens: context.access.named.list() });

@@ -26,6 +26,9 @@ export const REQUEST_SCOPES = {
   'session.reset': 'write',
   'session.delete': 'write',
   'presence.list': 'read',
+  'channel.list': 'read',
+  'channel.restart': 'admin',
+  'channel.send': 'write',
   'token.list': 'admin',
   'token.create': 'admin',
   'token.revoke': 'admin',
@@ -39,12 +42,17 @@ export const REQUEST_SCOPES = {
   'allow.remove': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
+/** Where platforms call the accounts of channels that have a webhook. POST only. */
+export const WEBHOOK_ROUTE = '/webhooks/:channel/:account';
+
 /** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */
 export const ROUTE_SCOPES = {
   '/health': 'open',
   /** Without a credential it says 200 or 503 and no more. */
   '/ready': 'open',
   '/status': 'read',
+  /** Whether it is the platform that calls is its adapter's to check. */
+  [WEBHOOK_ROUTE]: 'open',
 } as const satisfies Record<string, Scope | 'open'>;
 
 export type Route = keyof typeof ROUTE_SCOPES;

@@ -14,8 +14,9 @@ import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
 import { type HttpContext, handleHttp, json, ROUTES, tooMany } from './http.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
-import type { Route } from './scopes.ts';
+import { WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
+import { Webhooks } from './webhooks.ts';
 
 /**
  * LIBUS_LISTEN_EXCLUSIVE_PORT, which the types of uWebSockets.js do not offer as a value. Without it the kernel (SO_REUSEPORT) lets a second
@@ -84,9 +85,13 @@ export class Server {
         clients.closed(connection);
       },
     });
-    for (const route of Object.keys(ROUTES) as Route[]) {
+    for (const route of Object.keys(ROUTES) as (keyof typeof ROUTES)[]) {
       this.#app.get(route, (response, request) => this.#http(context, response, request, route));
     }
+    const webhooks = new Webhooks(options.channels);
+    this.#app.post(WEBHOOK_ROUTE, (response, request) => {
+      if (this.#welcome(context, response, request)) webhooks.handle(response, request);
+    });
     this.#app.any('/*', (response, request) => this.#http(context, response, request));
   }
 
@@ -116,7 +121,7 @@ export class Server {
     }
   }
 
-  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: Route): void {
+  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: keyof typeof ROUTES): void {
     if (!this.#welcome(context, response, request)) return;
     handleHttp(context, response, request, addressOf(response.getRemoteAddress()).address, route);
   }

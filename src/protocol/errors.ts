@@ -126,6 +126,12 @@ export const ERROR_CODES = {
     retryable: true,
     todo: 'wait, then send again with the same idempotency key',
   },
+  delivery_failed: {
+    meaning:
+      'A message could not be sent to a channel, or nobody knows whether it was; the message says which and why.',
+    retryable: false,
+    todo: 'read the message; look into the chat before sending it again',
+  },
   in_use: {
     meaning: 'The port or the data folder belongs to another process.',
     retryable: false,

@@ -20,6 +20,8 @@ export const IN_FLIGHT_MAX = 256;
 export const SUBSCRIPTIONS_MAX = 1_024;
 /** Text of one `message.send`, in Unicode code points, as zod counts them. */
 export const TEXT_LENGTH_MAX = 256 * 1024;
+/** Text of one `channel.send`, in Unicode code points. */
+export const SEND_TEXT_LENGTH_MAX = 65_536;
 /** Images one message comes with. */
 export const ATTACHMENTS_MAX = 4;
 /** Bytes of the images of one message together: a frame holds them and a text beside them. */

@@ -4,7 +4,14 @@
  */
 import { z } from 'zod';
 import type { WireError } from './errors.ts';
-import { ATTACHMENTS_MAX, HISTORY_PAGE_MAX, LIST_PAGE_MAX, TEXT_LENGTH_MAX, TITLE_LENGTH_MAX } from './limits.ts';
+import {
+  ATTACHMENTS_MAX,
+  HISTORY_PAGE_MAX,
+  LIST_PAGE_MAX,
+  SEND_TEXT_LENGTH_MAX,
+  TEXT_LENGTH_MAX,
+  TITLE_LENGTH_MAX,
+} from './limits.ts';
 
 /** Ids and keys travel in logs and paths: printable ASCII without spaces. */
 const printable = /^[\x21-\x7e]+$/;
@@ -27,6 +34,8 @@ export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
+/** How a channel account is; `docs/channels.md` explains each. */
+export const CHANNEL_STATES = ['connecting', 'ready', 'degraded', 'logged-out', 'stopped'] as const;
 /** The lists of an account that can be added to while the gateway runs. */
 export const LIST_KINDS = ['user', 'group'] as const;
 /** What gives access: to have been paired, or to be on a list. */
@@ -107,6 +116,13 @@ export const REQUESTS = {
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
   'presence.list': z.strictObject({ watch: z.boolean().optional() }),
+  'channel.list': z.strictObject({ watch: z.boolean().optional() }),
+  'channel.restart': z.strictObject({ channel: word, account: word.optional() }),
+  'channel.send': z.strictObject({
+    to: z.string().min(3).max(256),
+    text: z.string().min(1).max(SEND_TEXT_LENGTH_MAX),
+    idempotencyKey: id.optional(),
+  }),
   'token.list': z.strictObject({}),
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
   'token.revoke': z.strictObject({ name: word }),
@@ -172,6 +188,25 @@ export interface Attachment {
   bytes: number;
 }
 
+/** Where a message came from that a channel brought, and where its answer goes. Ids are the platform's. */
+export interface MessageOrigin {
+  /** The platform, such as `telegram`. */
+  channel: string;
+  /** Which of the gateway's accounts on it. */
+  account: string;
+  chat: { id: string; type: 'dm' | 'group'; thread?: string };
+  /** The message, to reply to. */
+  message: string;
+  sender: { id: string; name: string };
+}
+
+/** What became of an answer on its way to a channel, where that is not simply that it is there. */
+export interface Delivery {
+  /** `unknown`: it may be there, or not; it is not sent again, so that it cannot be there twice. */
+  status: 'failed' | 'unknown';
+  reason: string;
+}
+
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export interface HistoryEntry {
   seq: number;
@@ -193,6 +228,10 @@ export interface HistoryEntry {
   toolCall?: { id: string; name: string; failed?: true };
   /** Images the user's message came with. */
   attachments?: readonly Attachment[];
+  /** Of a user's message that a channel brought. */
+  origin?: MessageOrigin;
+  /** Of an answer that may not have reached its channel. */
+  delivery?: Delivery;
 }
 
 export interface Limits {
@@ -225,6 +264,42 @@ export interface GatewayStatus {
   model: string;
   /** Since the start; see docs/protocol.md. */
   counters: GatewayCounters;
+  channels: ChannelStatus[];
+}
+
+/** How one account of a channel is. Times in milliseconds since the epoch, counts since the channels' thread started. */
+export interface ChannelStatus {
+  channel: string;
+  account: string;
+  state: (typeof CHANNEL_STATES)[number];
+  /** Why it is so, for an operator. */
+  reason: string | null;
+  /** When it became so. */
+  since: number;
+  /** When something last came from the platform. */
+  lastInbound: number | null;
+  /** Messages that were accepted. */
+  received: number;
+  /** Messages that are on the platform. */
+  sent: number;
+  /** Answers that could not be sent, and such of which it is not known. */
+  failed: number;
+  unknown: number;
+  /** Answers that wait to be sent. */
+  waiting: number;
+}
+
+/** An answer that could not be sent, or of which it is not known. */
+export interface Undelivered extends Delivery {
+  channel: string;
+  account: string;
+  /** The platform's id of the chat. */
+  chat: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+  session?: string;
+  /** Id of the user's message it answers. */
+  message?: string;
 }
 
 /** What was done to clients, counted. */
@@ -320,6 +395,10 @@ export interface Replies {
   'session.delete': { session: string };
   'session.history': { session: string; entries: HistoryEntry[]; more: boolean };
   'presence.list': { connections: Presence[]; total: number };
+  'channel.list': { channels: ChannelStatus[]; undelivered: Undelivered[] };
+  'channel.restart': { channel: ChannelStatus };
+  /** The platform's ids of the messages; a repeated `idempotencyKey` sends nothing, and no ids are known. */
+  'channel.send': { channel: string; account: string; chat: string; messages: string[]; duplicate?: true };
   'token.list': { tokens: TokenInfo[] };
   'token.create': { name: string; scopes: Scope[]; token: string };
   'token.revoke': { name: string; closed: number };
@@ -351,6 +430,9 @@ export const REPLY_TYPES = {
   'session.delete': 'result',
   'session.history': 'result',
   'presence.list': 'result',
+  'channel.list': 'result',
+  'channel.restart': 'result',
+  'channel.send': 'result',
   'token.list': 'result',
   'token.create': 'result',
   'token.revoke': 'result',
@@ -381,6 +463,9 @@ export interface EventPosition {
 export interface GatewayEvents {
   goaway: { reconnectAfterMs: number };
   presence: { change: 'joined' | 'left'; connection: Presence };
+  'channel.update': { channel: ChannelStatus };
+  /** A pairing code to be shown as a QR code, to admins only; null: it is not good any more. */
+  'channel.qr': { channel: string; account: string; code: string | null };
   'pairing.requested': PairingInfo;
   'pairing.resolved': Applicant & { outcome: 'approved' | 'rejected' | 'revoked' };
 }
@@ -400,6 +485,8 @@ export interface Events {
   'tool.end': { run: string; call: string; name: string; output: string; failed: boolean };
   'message.outbound': { run: string; message: string; text: string; truncated?: true };
   'run.end': { run: string; message: string; status: RunStatus; usage: Usage; error?: WireError };
+  /** An answer to `message` did not reach the channel it came from, or may not have. */
+  'message.delivery': { message: string; channel: string; account: string; status: Delivery['status']; reason: string };
   /** `state` is the session as it is now, or was when it was deleted. */
   'session.update': { state: Session; deleted?: true };
 }

@@ -14,6 +14,10 @@ export const RECORD = {
   replay: 4,
   /** To the front end: an event for every subscriber of the session `key`. */
   event: 5,
+  /** To the shard: a request of the channels' thread for the session `key`; no client has these. */
+  channelRequest: 6,
+  /** To the front end, and on to the channels' thread: the account `key` has a new record in its outbox, named by the payload. */
+  outbox: 7,
 } as const;
 
 /** Records handled before other work of the thread gets its turn. */

@@ -3,8 +3,9 @@ import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { MainServices } from './control.ts';
+import { RECORD } from './link.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
-import { Shard } from './shard.ts';
+import { Shard, type ShardOptions } from './shard.ts';
 import { sibling } from './sibling.ts';
 
 /** Restarts of one shard within the window before it is given up; Erlang's restart intensity. */
@@ -33,6 +34,7 @@ export interface ShardPoolOptions {
   count: number;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
   log: Logger;
   entry?: URL;
@@ -80,15 +82,23 @@ export class ShardPool {
   }
 
   /**
-   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. Throws
-   * `unavailable` or `busy` when the shard cannot take it.
+   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. `kind` is
+   * that of its record on the link: a client's request is the one kind that clients have. Throws `unavailable` or `busy`
+   * when the shard cannot take it.
    */
-  request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void {
+  request(
+    index: number,
+    session: string,
+    frame: Uint8Array,
+    id: string,
+    receiver: Receiver,
+    kind: number = RECORD.request,
+  ): void {
     const slot = this.#slots[index] as Slot;
     if (slot.state !== 'ready') {
       throw new DhaavakError('unavailable', `the worker of this session is ${slot.state}`, { retryAfterMs: 500 });
     }
-    if (!slot.shard.request(session, frame, id, receiver)) {
+    if (!slot.shard.request(session, frame, id, receiver, kind)) {
       throw new DhaavakError('busy', 'the worker of this session is too far behind', { retryAfterMs: 200 });
     }
   }
@@ -119,13 +129,14 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, tellPairing, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
       config,
       subscribers,
       countTokens,
+      onOutbox,
       tellPairing,
       entry: entry ?? sibling('worker', import.meta.url),
     });

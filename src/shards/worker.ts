@@ -6,9 +6,10 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
-import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
+import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
@@ -78,6 +79,7 @@ const session = system.register(
       if (!link.sendWithTurn(RECORD.event, 0, key, frame))
         log.error({ session: key }, 'an event was dropped: link full');
     },
+    poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
@@ -90,7 +92,7 @@ const access = new AccessRequests({
   tell: (event) => void main.tellPairing(event),
 });
 
-const requests = new SessionRequests({
+const shared: RequestDependencies = {
   config,
   store,
   models,
@@ -99,10 +101,15 @@ const requests = new SessionRequests({
   access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
-});
+};
+const requests = new SessionRequests(shared);
+const channelRequests = new SessionChannelRequests(shared);
 
 const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+  while (reader.next()) {
+    const answerer = reader.kind === RECORD.channelRequest ? channelRequests : requests;
+    answerer.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+  }
 });
 
 /** Answers to request `number`. */

@@ -10,6 +10,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
+import { OutboxTable } from './outbox.ts';
 import { PairingTable } from './pairing.ts';
 import { SpendingTable } from './spending.ts';
 
@@ -35,6 +36,7 @@ export class Store {
   /** Sessions whose deletion has begun and not ended. */
   readonly deletions: Database<true, string>;
   readonly spending: SpendingTable;
+  readonly outbox: OutboxTable;
   readonly pairing: PairingTable;
   readonly journal: Journal;
 
@@ -52,6 +54,7 @@ export class Store {
     this.keys = this.#root.openDB({ name: 'keys', ...plain });
     this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
     this.spending = new SpendingTable(this.#root, plain);
+    this.outbox = new OutboxTable(this.#root, plain);
     this.pairing = new PairingTable(this.#root, plain);
     this.journal = new Journal(this.#root);
   }

@@ -43,6 +43,7 @@ function start(models: Models) {
   });
   const session = system.register(
     sessionKind({
+      poke() {},
       config,
       store,
       models,

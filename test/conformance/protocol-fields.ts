@@ -8,6 +8,8 @@ import type * as limits from '../../src/protocol/limits.ts';
 import type {
   Applicant,
   Attachment,
+  ChannelStatus,
+  Delivery,
   EventPosition,
   Events,
   EventType,
@@ -17,6 +19,7 @@ import type {
   GrantInfo,
   HistoryEntry,
   Limits,
+  MessageOrigin,
   PairingInfo,
   Presence,
   Replies,
@@ -25,6 +28,7 @@ import type {
   RunStatus,
   Session,
   TokenInfo,
+  Undelivered,
   Usage,
 } from '../../src/protocol/messages.ts';
 
@@ -45,6 +49,7 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
     shards: true,
     model: true,
     counters: true,
+    channels: true,
   },
   subscribe: { session: true, epoch: true, seq: true, recovered: true },
   unsubscribe: { session: true },
@@ -58,6 +63,9 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'session.delete': { session: true },
   'session.history': { session: true, entries: true, more: true },
   'presence.list': { connections: true, total: true },
+  'channel.list': { channels: true, undelivered: true },
+  'channel.restart': { channel: true },
+  'channel.send': { channel: true, account: true, chat: true, messages: true, duplicate: true },
   'token.list': { tokens: true },
   'token.create': { name: true, scopes: true, token: true },
   'token.revoke': { name: true, closed: true },
@@ -76,6 +84,8 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
 } = {
   goaway: { reconnectAfterMs: true },
   presence: { change: true, connection: true },
+  'channel.update': { channel: true },
+  'channel.qr': { channel: true, account: true, code: true },
   'pairing.requested': { ...APPLICANT_FIELDS, code: true, requestedAt: true, expiresAt: true },
   'pairing.resolved': { outcome: true, ...APPLICANT_FIELDS },
   'message.inbound': { message: true, text: true, attachments: true },
@@ -86,6 +96,7 @@ export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
   'tool.end': { run: true, call: true, name: true, output: true, failed: true },
   'message.outbound': { run: true, message: true, text: true, truncated: true },
   'run.end': { run: true, message: true, status: true, usage: true, error: true },
+  'message.delivery': { message: true, channel: true, account: true, status: true, reason: true },
   'session.update': { state: true, deleted: true },
 };
 
@@ -125,6 +136,8 @@ export const ENTRY_FIELDS: Fields<HistoryEntry> = {
   toolCalls: true,
   toolCall: true,
   attachments: true,
+  origin: true,
+  delivery: true,
 };
 
 type SentAttachment = NonNullable<RequestData<'message.send'>['attachments']>[number];
@@ -206,6 +219,43 @@ export const NESTED: [string, string, object][] = [
     } satisfies Fields<GrantInfo>,
   ],
   ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
+  [
+    '`channel.list`',
+    'channels',
+    {
+      channel: true,
+      account: true,
+      state: true,
+      reason: true,
+      since: true,
+      lastInbound: true,
+      received: true,
+      sent: true,
+      failed: true,
+      unknown: true,
+      waiting: true,
+    } satisfies Fields<ChannelStatus>,
+  ],
+  [
+    '`channel.list`',
+    'undelivered',
+    {
+      channel: true,
+      account: true,
+      chat: true,
+      at: true,
+      session: true,
+      message: true,
+      status: true,
+      reason: true,
+    } satisfies Fields<Undelivered>,
+  ],
+  [
+    'Entry',
+    'origin',
+    { channel: true, account: true, chat: true, message: true, sender: true } satisfies Fields<MessageOrigin>,
+  ],
+  ['Entry', 'delivery', { status: true, reason: true } satisfies Fields<Delivery>],
   ['Entry', 'toolCalls', { id: true, name: true, input: true }],
   ['Entry', 'toolCall', { id: true, name: true, failed: true }],
   ['Entry', 'attachments', { type: true, mediaType: true, bytes: true } satisfies Fields<Attachment>],
@@ -222,6 +272,7 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   IN_FLIGHT_MAX: 'inFlightMax',
   SUBSCRIPTIONS_MAX: 'subscriptionsMax',
   TEXT_LENGTH_MAX: 'textLengthMax',
+  SEND_TEXT_LENGTH_MAX: 'text of a `channel.send`',
   ATTACHMENTS_MAX: 'images of a message',
   ATTACHMENTS_BYTES_MAX: 'bytes of the images of a message',
   HISTORY_PAGE_MAX: 'entries of a page of history',
