@@ -14,7 +14,8 @@ import {
   type OutboundMessage,
 } from '../../src/channels/adapter.ts';
 import { chunk } from '../../src/delivery/chunk.ts';
-import { type FinishedAnswer, LiveAnswer, type LiveAnswerOptions } from '../../src/delivery/live-answer.ts';
+import type { FinishedAnswer, LiveAnswerOptions } from '../../src/delivery/display.ts';
+import { LiveAnswer } from '../../src/delivery/live-answer.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const CAPABILITIES: Capabilities = {

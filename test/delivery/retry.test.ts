@@ -49,7 +49,10 @@ it('sends again what may be there only where a second one does not show', () => 
   expect(next(unknown, { detectsDuplicates: true, now: GIVE_UP_MS })).toEqual({ type: 'unknown' });
 });
 
-it('of an error that is no ChannelError nobody knows what was done', () => {
+it("takes a custom adapter's error by its kind; of any other nobody knows what was done", () => {
+  const custom = Object.assign(new Error('wait'), { kind: 'rate_limited', retryAfterMs: 5 });
+  expect(asChannelError(custom)).toMatchObject({ kind: 'rate_limited', message: 'wait', retryAfterMs: 5 });
   expect(asChannelError(new TypeError('x is undefined'))).toMatchObject({ kind: 'unknown', message: 'x is undefined' });
+  expect(asChannelError(undefined).kind).toBe('unknown');
   expect(asChannelError(temporary)).toBe(temporary);
 });
