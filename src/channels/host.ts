@@ -4,7 +4,8 @@
  */
 import { Packr } from 'msgpackr';
 import type { Logger } from 'pino';
-import { DEFAULT_ACCOUNT, type EnabledAccount, enabledAccounts } from '../config/channels.ts';
+import { type EnabledAccount, enabledAccounts } from '../config/channels.ts';
+import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
@@ -215,6 +216,7 @@ export class ChannelHost implements Receiver {
     this.#startedAt = Date.now();
     const thread = new ChannelsThread({
       config,
+      accounts: this.#accounts,
       generation: this.#generation,
       onRecords: (reader) => this.#handle(reader),
       update: (status) => this.#update(status),

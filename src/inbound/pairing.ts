@@ -20,7 +20,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Sender } from '../channels/adapter.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { GrantInfo } from '../protocol/messages.ts';
+import type { GrantInfo, PairingInfo } from '../protocol/messages.ts';
 import type { PairingRecords, PairingRequest, PairingTable } from '../storage/pairing.ts';
 
 /** Life of a code, in milliseconds. */
@@ -159,6 +159,11 @@ export class Pairing {
       throw new DhaavakError('storage_failed', 'the pairing could not be read and written', { cause: error });
     }
   }
+}
+
+/** The request as operators see it; of `pairing.requested` too. */
+export function pairingInfo({ toldAt: _, rejected: __, ...info }: PairingRequest): PairingInfo {
+  return info;
 }
 
 /** What a person who is not let in is told. */
