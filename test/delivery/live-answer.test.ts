@@ -477,7 +477,7 @@ describe('whatever fails', () => {
           const ids = await settled(live.seal());
           const calls = platform.calls.length;
           const finished = await settled(live.finish(final));
-          const bare = (whole: string) => whole.replaceAll(/```|\s/g, '');
+          const bare = (whole: string) => whole.replaceAll(/[`\s]/g, '');
           expect(bare(told(finished).join(''))).toBe(bare(final));
           for (const piece of told(finished)) expect(piece.length).toBeLessThanOrEqual(100);
           for (const { message, text } of finished.shown) {
