@@ -1,5 +1,5 @@
 /** The names of channel accounts, of the chats on them, and of the sessions of those chats. */
-import { DEFAULT_ACCOUNT } from '../../src/config/channels.ts';
+import { DEFAULT_ACCOUNT } from '../../src/config/default-account.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 
 /** An account's actor: `telegram:work`. */

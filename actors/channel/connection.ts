@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { Adapter, AdapterEvents, ChannelState, InboundMessage } from '../../src/channels/adapter.ts';
 import { adapterUrl, createAdapter } from '../../src/channels/adapters.ts';
 import { type Blamed, blame, suspect } from '../../src/channels/blame.ts';
-import { asChannelError, Outbox, type OutboxParts } from '../../src/delivery/outbox.ts';
+import { Outbox, type OutboxParts } from '../../src/delivery/outbox.ts';
+import { asChannelError } from '../../src/delivery/retry.ts';
 import type { Account } from './account.ts';
 
 /** Wait before an account that could not connect tries again: doubles each time. */

@@ -136,8 +136,9 @@ export class Inbound {
       log.info({ sender: message.sender.id, reason: answer.reason }, 'somebody unknown wrote and was told nothing');
       return;
     }
-    await tell(message, pairingText(answer.request));
+    // First the operators: this is the only time it is new, and telling the person may fail.
     if (answer.isNew) pairingRequested(answer.request);
+    await tell(message, pairingText(answer.request));
   }
 
   /** Messages of one chat are given to its session in order. */
@@ -166,7 +167,7 @@ export class Inbound {
     if (said === '' && images.length === 0) return;
     await this.#send(session, {
       said,
-      before: said.startsWith('/') ? '' : this.#before(message),
+      before: this.#before(message, said),
       images,
       origin: originOf(account, message),
       keys: updates.map((update) => this.#keyOf(update)),
@@ -175,10 +176,11 @@ export class Inbound {
     });
   }
 
-  /** What the agent is told before a message in a group: what was said there, and who says this. */
-  #before(message: InboundMessage): string {
+  /** What the agent is told before a message in a group: who says it, and what was said there unless it is a command. */
+  #before(message: InboundMessage, said: string): string {
     if (message.chat.type === 'dm') return '';
-    return withContext(this.#withheld.take(message.chat), `${nameOf(message)}: `);
+    const context = said.startsWith('/') ? [] : this.#withheld.take(message.chat);
+    return withContext(context, `${nameOf(message)}: `);
   }
 
   /** Gives the message to its session; more than once, where that may help: its key makes it one message. */

@@ -33,6 +33,8 @@ export interface Asked {
 interface Followed {
   session: string;
   asked: Asked;
+  /** The run that answers it; another one after a crash. */
+  run?: string;
 }
 
 interface Run {
@@ -98,15 +100,25 @@ export class Runs {
       run = { shows: new Map(), messages: new Set(), timer };
       this.#runs.set(id, run);
     }
+    this.#left(followed, message, id);
+    followed.run = id;
     run.messages.add(message);
     const { asked } = followed;
     const show = run.shows.has(asked.place) ? undefined : asked.begin();
     if (show !== undefined) run.shows.set(asked.place, show);
   }
 
+  /** The message is not answered by the run it had, which may have died: by another, or by none. */
+  #left(followed: Followed, message: string, now: string): void {
+    const before = followed.run === undefined || followed.run === now ? undefined : this.#runs.get(followed.run);
+    before?.messages.delete(message);
+    if (before?.messages.size === 0) this.#forget(followed.run as string);
+  }
+
   #end(id: string, message: string, cancelled: boolean): void {
     const followed = this.#messages.get(message);
     if (followed === undefined) return;
+    this.#left(followed, message, id);
     this.#messages.delete(message);
     this.#leave(followed.session);
     const run = this.#runs.get(id);

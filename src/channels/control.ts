@@ -1,5 +1,6 @@
 /** What the main thread and the channels' thread say to each other: records on a link, and rare calls through comlink. */
 import type { MessagePort } from 'node:worker_threads';
+import type { EnabledAccount } from '../config/channels.ts';
 import type { Config } from '../config/schema.ts';
 import type { WireError } from '../protocol/errors.ts';
 import type { ChannelStatus, PairingInfo, Replies, Undelivered } from '../protocol/messages.ts';
@@ -24,6 +25,8 @@ export const CHANNEL_RECORD = {
 /** What the thread is started with. */
 export interface ChannelsData {
   config: Config;
+  /** Those that are to run. */
+  accounts: readonly EnabledAccount[];
   /** Another one for each life of the thread: what is meant for the one before is not taken. */
   generation: number;
   link: LinkEnd;

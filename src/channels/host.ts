@@ -4,7 +4,8 @@
  */
 import { Packr } from 'msgpackr';
 import type { Logger } from 'pino';
-import { DEFAULT_ACCOUNT, type EnabledAccount, enabledAccounts } from '../config/channels.ts';
+import { type EnabledAccount, enabledAccounts } from '../config/channels.ts';
+import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
@@ -104,7 +105,8 @@ export class ChannelHost implements Receiver {
 
   /** How every account is; as it was told last, when the thread does not answer. */
   async list(): Promise<Replies['channel.list']> {
-    const listed = await this.#call(CALL_TIMEOUT_MS, (control) => control.list());
+    const ready = this.#thread?.isReady;
+    const listed = ready ? await this.#call(CALL_TIMEOUT_MS, (control) => control.list()) : undefined;
     for (const status of listed?.channels ?? []) this.#statuses.set(addressOf(status), status);
     return { channels: [...this.#statuses.values()], undelivered: listed?.undelivered ?? [] };
   }
@@ -186,7 +188,7 @@ export class ChannelHost implements Receiver {
     this.#stopping = true;
     clearInterval(this.#watch);
     clearTimeout(this.#waiting);
-    await this.#call(timeoutMs + STOP_SLACK_MS, (control) => control.drain(timeoutMs));
+    if (this.#thread?.isReady) await this.#call(timeoutMs + STOP_SLACK_MS, (control) => control.drain(timeoutMs));
     await this.#thread?.terminate();
     this.#forget();
   }
@@ -214,6 +216,7 @@ export class ChannelHost implements Receiver {
     this.#startedAt = Date.now();
     const thread = new ChannelsThread({
       config,
+      accounts: this.#accounts,
       generation: this.#generation,
       onRecords: (reader) => this.#handle(reader),
       update: (status) => this.#update(status),

@@ -2,6 +2,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import type { EnabledAccount } from '../config/channels.ts';
 import type { Config } from '../config/schema.ts';
 import { Link } from '../shards/link.ts';
 import { createRing, type RingReader } from '../shards/ring.ts';
@@ -10,6 +11,7 @@ import type { ChannelsControl, ChannelsData, ChannelsMain } from './control.ts';
 
 export interface ThreadOptions {
   config: Config;
+  accounts: readonly EnabledAccount[];
   generation: number;
   onRecords(reader: RingReader): void;
   update: ChannelsMain['update'];
@@ -22,6 +24,7 @@ export class ChannelsThread {
   readonly control: comlink.Remote<ChannelsControl>;
   /** Resolves when it takes calls; never rejects. */
   readonly ready: Promise<void>;
+  isReady = false;
   /** Resolves when the thread has ended, with what ended it. */
   readonly ended: Promise<Error>;
   readonly #worker: Worker;
@@ -29,7 +32,7 @@ export class ChannelsThread {
   #lastBeat = 0;
   #silentLooks = 0;
 
-  constructor({ config, generation, onRecords, update, qr, pairingRequested }: ThreadOptions) {
+  constructor({ config, accounts, generation, onRecords, update, qr, pairingRequested }: ThreadOptions) {
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toMain = createRing();
@@ -37,6 +40,7 @@ export class ChannelsThread {
     const heartbeat = new SharedArrayBuffer(4);
     const workerData: ChannelsData = {
       config,
+      accounts,
       generation,
       link: { outgoing: toMain, incoming: toChannels, bell: bell.port2 },
       control: control.port2,
@@ -48,7 +52,9 @@ export class ChannelsThread {
       transferList: [bell.port2, control.port2],
     });
     const ready = Promise.withResolvers<void>();
-    this.ready = ready.promise;
+    this.ready = ready.promise.then(() => {
+      this.isReady = true;
+    });
     this.ended = new Promise((resolve) => {
       let cause: Error | undefined;
       this.#worker.once('error', (error: Error) => {

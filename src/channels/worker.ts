@@ -9,10 +9,9 @@ import { Account } from '../../actors/channel/account.ts';
 import { type ChannelAnswer, channelKind } from '../../actors/channel/channel.ts';
 import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
 import { Runs } from '../../actors/channel/runs.ts';
-import { DEFAULT_ACCOUNT, enabledAccounts } from '../config/channels.ts';
+import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import type { Outcome } from '../delivery/outbox.ts';
-import { pairingInfo } from '../inbound/access-requests.ts';
-import { Pairing } from '../inbound/pairing.ts';
+import { Pairing, pairingInfo } from '../inbound/pairing.ts';
 import { createPlace } from '../inbound/place.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';
 import { formatAddress } from '../runtime/actor.ts';
@@ -38,7 +37,7 @@ import { ShardClient } from './shard-client.ts';
 /** Undelivered messages of one account in an answer to `channel.list`. */
 const UNDELIVERED_SHOWN = 20;
 
-const { config, generation, link: linkEnd, control, heartbeat } = workerData as ChannelsData;
+const { config, accounts: enabled, generation, link: linkEnd, control, heartbeat } = workerData as ChannelsData;
 
 const log = createLogger({ level: config.log.level, name: 'channels' });
 catchErrors((error) => {
@@ -52,7 +51,7 @@ const newId = monotonicFactory(Math.random);
 let takesMore = true;
 
 const accounts = new Map(
-  enabledAccounts(config.channels).map((settings) => {
+  enabled.map((settings) => {
     const account = new Account(settings, (status) => void main.update(status));
     return [account.key, account] as const;
   }),

@@ -3,6 +3,7 @@
  * whose adapter is a file of the operator's own. What all accounts have is `accountShape`; each platform adds its own.
  */
 import { z } from 'zod';
+import { DEFAULT_ACCOUNT } from './default-account.ts';
 
 const secret = z.string().min(1).max(4_096);
 /** A platform's id of a person or chat, or a person's handle without `@`. */
@@ -133,9 +134,6 @@ export type ChannelsConfig = z.output<typeof channelsSchema>;
 export type Account<P extends keyof ChannelsConfig> = ChannelsConfig[P][string];
 /** What every account has. */
 export type AnyAccount = Account<keyof ChannelsConfig>;
-
-/** The account of a platform where a name says nothing of one. */
-export const DEFAULT_ACCOUNT = 'default';
 
 /** One account that is to run. */
 export interface EnabledAccount {

@@ -1,5 +1,5 @@
 import { chunk } from './chunk.ts';
-import type { Display, FinishedAnswer, LiveAnswerOptions, ShownPiece } from './live-answer.ts';
+import type { Display, FinishedAnswer, LiveAnswerOptions, ShownPiece } from './display.ts';
 import { fencesIn } from './markdown-spans.ts';
 import { Pacer } from './pacer.ts';
 import { asChannelError, nextTry } from './retry.ts';

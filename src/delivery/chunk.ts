@@ -33,13 +33,15 @@ interface Cut {
 }
 
 /**
- * Pieces of at most `max` UTF-16 units (2 or more) that together say what `text` says; white space at the cuts is left out.
+ * Pieces of at most `max` UTF-16 units (2 or more) that together say what `text` says; white space at the cuts
+ * and at the end is left out.
  * None for a text of white space only.
  */
 export function chunk(text: string, max: number): string[] {
   if (max < 2) throw new RangeError(`a piece of ${max} units cannot hold every character`);
-  if (text.length <= max) return text.trim() === '' ? [] : [text];
-  return new Cutter(text, max).pieces();
+  const trimmed = text.trimEnd();
+  if (trimmed.length <= max) return trimmed === '' ? [] : [trimmed];
+  return new Cutter(trimmed, max).pieces();
 }
 
 class Cutter {
@@ -71,7 +73,7 @@ class Cutter {
   }
 
   #add(head: string, body: string, cut: Fence | undefined): void {
-    if (cut !== undefined) this.#pieces.push(`${head}${body}${body.endsWith('\n') ? '' : '\n'}${cut.close}`);
+    if (cut !== undefined) this.#pieces.push(`${head}${body}\n${cut.close}`);
     else if (body.trim() !== '') this.#pieces.push(head + body.trimEnd());
   }
 
@@ -90,7 +92,9 @@ class Cutter {
     const body = Math.max(start, fence.body);
     const last = Math.min(limit - fence.close.length - 1, fence.bodyEnd - 1);
     const line = this.#text.lastIndexOf('\n', last);
-    if (line > body) return { end: line, next: line + 1 >= fence.bodyEnd ? fence.end : line + 1, fence };
+    // After the last line of code only the fence is left, which is in this piece.
+    const next = line + 1 < fence.bodyEnd ? line + 1 : this.#skipWhiteSpace(fence.end).next;
+    if (line > body) return { end: line, next, fence };
     if (canGoBefore) return { end: fence.start, next: fence.start };
     const end = this.#hardCut(body, last);
     return { end, next: end, fence };

@@ -18,49 +18,11 @@
  * stale preview, or the paragraphs, of the first. What of a final answer is on the platform is for the outbox to journal.
  * Should it die between `seal` and that, editing the messages of `seal` to the pieces of `chunk` again is harmless.
  */
-import type { Logger } from 'pino';
-import type { Adapter, Chat } from '../channels/adapter.ts';
-import type { AnyAccount } from '../config/channels.ts';
-import type { Clock } from '../runtime/clock.ts';
 import { BlockStream } from './block-stream.ts';
 import { chunk } from './chunk.ts';
+import type { Display, FinishedAnswer, LiveAnswerOptions } from './display.ts';
 import { EditPreview } from './edit-preview.ts';
 import { Typing } from './typing.ts';
-
-export interface LiveAnswerOptions {
-  adapter: Adapter;
-  chat: Chat;
-  /** The message it answers: the first message shown is a reply to it. */
-  replyTo?: string | undefined;
-  mode: AnyAccount['streaming'];
-  clock: Clock;
-  /** A new key for each message, as `OutboundMessage.key` wants it. */
-  newKey(): string;
-  log: Logger;
-  /** Aborted when the gateway stops at once. */
-  signal: AbortSignal;
-}
-
-/** A piece of the final text, and the message it is on the platform. */
-export interface ShownPiece {
-  readonly message: string;
-  readonly text: string;
-}
-
-export interface FinishedAnswer {
-  readonly shown: readonly ShownPiece[];
-  /** May or may not be there (block mode): to be sent again, with this key, only where duplicates are detected. */
-  readonly unknown?: { readonly key: string; readonly text: string } | undefined;
-  readonly rest: readonly string[];
-}
-
-/** One way to show an answer. */
-export interface Display {
-  delta(text: string): void;
-  turn(): void;
-  seal(): Promise<readonly string[]>;
-  finish(text: string): Promise<FinishedAnswer>;
-}
 
 export class LiveAnswer {
   readonly #display: Display;

@@ -5,18 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  type Adapter,
-  ChannelError,
-  type ChannelErrorKind,
-  type OutboundMessage,
-  type Sent,
-} from '../channels/adapter.ts';
+import { type Adapter, ChannelError, type OutboundMessage, type Sent } from '../channels/adapter.ts';
 import type { OutboxKey, OutboxRecord } from '../storage/outbox.ts';
 import type { Store } from '../storage/store.ts';
 import { chunk } from './chunk.ts';
-import type { FinishedAnswer } from './live-answer.ts';
-import { nextTry } from './retry.ts';
+import type { FinishedAnswer } from './display.ts';
+import { asChannelError, nextTry } from './retry.ts';
 
 /** Chats that are sent to at the same time. */
 const SENDING_MAX = 64;
@@ -365,29 +359,6 @@ function skipPiece(record: OutboxRecord, why: string): void {
   record.sent.push(null);
   record.doubt = why;
   delete record.intended;
-}
-
-const KINDS: ReadonlySet<unknown> = new Set<ChannelErrorKind>([
-  'rate_limited',
-  'temporary',
-  'rejected',
-  'gone',
-  'unauthorized',
-  'too_large',
-  'unknown',
-]);
-
-/** What an adapter threw; a custom one has no class of ours, only a `kind`. An error without one says nothing of what was sent. */
-export function asChannelError(thrown: unknown): ChannelError {
-  if (thrown instanceof ChannelError) return thrown;
-  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Partial<ChannelError>;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const { retryAfterMs, movedTo } = error;
-  return new ChannelError(KINDS.has(error.kind) ? (error.kind as ChannelErrorKind) : 'unknown', message, {
-    retryAfterMs,
-    movedTo,
-    cause: thrown,
-  });
 }
 
 /** The same for every try to send a piece: 24 characters. */

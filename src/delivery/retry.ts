@@ -8,7 +8,7 @@
  *          { type: 'unknown' }             it may or may not be there, and a second one would show: marked and reported
  *          { type: 'give-up', reason }     it will never be there: marked and reported
  */
-import { ChannelError } from '../channels/adapter.ts';
+import { ChannelError, type ChannelErrorKind } from '../channels/adapter.ts';
 
 /** Backoff: a random time up to a limit that begins with this and doubles with each try ("full jitter", AWS). */
 const BACKOFF_MIN_MS = 1_000;
@@ -19,6 +19,16 @@ const WAIT_MIN_MS = 100;
 const SPREAD_MS = 1_000;
 /** A message is given up this long after its first try: nobody waits for an answer of yesterday. */
 export const GIVE_UP_MS = 24 * 3_600_000;
+
+const KINDS: ReadonlySet<unknown> = new Set<ChannelErrorKind>([
+  'rate_limited',
+  'temporary',
+  'rejected',
+  'gone',
+  'unauthorized',
+  'too_large',
+  'unknown',
+]);
 
 export interface Tries {
   /** Tries so far, the failed one included: from 1 on. */
@@ -57,10 +67,17 @@ export function nextTry(error: ChannelError, tries: Tries, random: () => number)
   }
 }
 
-/** What an adapter threw. It throws ChannelErrors; of anything else nobody knows what it did. */
+/** What an adapter threw; a custom one has no class of ours, only a `kind`. An error without one says nothing of what was sent. */
 export function asChannelError(thrown: unknown): ChannelError {
   if (thrown instanceof ChannelError) return thrown;
-  return new ChannelError('unknown', thrown instanceof Error ? thrown.message : 'failed', { cause: thrown });
+  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Partial<ChannelError>;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const { retryAfterMs, movedTo } = error;
+  return new ChannelError(KINDS.has(error.kind) ? (error.kind as ChannelErrorKind) : 'unknown', message, {
+    retryAfterMs,
+    movedTo,
+    cause: thrown,
+  });
 }
 
 function later(error: ChannelError, tries: Tries, random: () => number): NextTry {

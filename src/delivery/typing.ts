@@ -1,4 +1,4 @@
-import type { LiveAnswerOptions } from './live-answer.ts';
+import type { LiveAnswerOptions } from './display.ts';
 
 /** Typing is shown for this long without a sign of life of the answer: a run that nobody ends must not type for ever. */
 const SILENCE_MAX_MS = 600_000;

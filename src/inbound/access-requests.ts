@@ -1,12 +1,13 @@
 /** `pairing.…` and `allow.…`: who may talk on channels, for admins. Any shard answers them: all is in the store. */
+
 import type { ChannelsConfig } from '../config/channels.ts';
-import { DEFAULT_ACCOUNT } from '../config/channels.ts';
+import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import { checkRequest } from '../protocol/check.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { Applicant, PairingEvent, PairingInfo, Replies, RequestData } from '../protocol/messages.ts';
-import type { GrantKey, PairingRequest } from '../storage/pairing.ts';
+import type { Applicant, PairingEvent, Replies, RequestData } from '../protocol/messages.ts';
+import type { GrantKey } from '../storage/pairing.ts';
 import type { AllowLists } from './grants.ts';
-import type { Pairing } from './pairing.ts';
+import { type Pairing, pairingInfo } from './pairing.ts';
 
 export type AccessRequestType = Extract<keyof Replies, `pairing.${string}` | `allow.${string}`>;
 
@@ -95,11 +96,6 @@ export class AccessRequests {
     if (Object.hasOwn(custom, channel)) return [DEFAULT_ACCOUNT];
     return Object.keys(Object.entries(platforms).find(([platform]) => platform === channel)?.[1] ?? {});
   }
-}
-
-/** The request as operators see it; of `pairing.requested` too. */
-export function pairingInfo({ toldAt: _, rejected: __, ...info }: PairingRequest): PairingInfo {
-  return info;
 }
 
 function cursorOf(key: GrantKey): string {

@@ -2,10 +2,12 @@
  * Ends the talk of two bots that answer each other: after 20 messages of bots within 60 s in one chat the bots there are
  * not answered for 60 s. People always are. (The numbers are OpenClaw's.)
  *
- *     if (sender.bot && guard.count(chatKey(chat)) !== 'run') …    // for each message of a bot that would run
+ *     if (sender.bot && guard.count(chatKey(chat)) !== 'run') return;   // for each message of a bot that would run
  *
  * In memory: a restart ends a pause.
  */
+
+import type { Clock } from '../runtime/clock.ts';
 
 /** Messages of bots in one chat, answered within {@link WINDOW_MS}. */
 export const BOT_MESSAGES_MAX = 20;
@@ -21,17 +23,17 @@ interface BotChat {
 }
 
 export class BotLoopGuard {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
   /** By chat, the one that was silent the longest first. */
   readonly #chats = new Map<string, BotChat>();
 
-  constructor({ now }: { now(): number }) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
   }
 
   /** Counts a message of a bot. `paused`: it is not to be answered; `pauses`: neither, and it is the first, worth a log line. */
   count(chat: string): 'run' | 'pauses' | 'paused' {
-    const now = this.#now();
+    const now = this.#clock.now();
     const state = this.#chats.get(chat) ?? { times: [], pausedUntil: 0 };
     this.#chats.delete(chat);
     this.#chats.set(chat, state);

@@ -8,18 +8,20 @@
  *     await dedupe.once(message.update, () => handle(message))
  */
 
+import type { Clock } from '../runtime/clock.ts';
+
 /** How long an update is remembered, in milliseconds: platforms try again for up to a day. */
 export const REMEMBERED_MS = 24 * 3_600_000;
 /** Updates remembered for an account, about 5 MB; past it the oldest is forgotten. */
 export const REMEMBERED_MAX = 20_000;
 
 export class Dedupe {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
   /** By update, the oldest first. */
   readonly #seen = new Map<string, { at: number; done: Promise<void> }>();
 
-  constructor({ now }: { now(): number }) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
   }
 
   /**
@@ -27,10 +29,10 @@ export class Dedupe {
    * the first; after one that failed `handle` is called again.
    */
   once(update: string, handle: () => Promise<void>): Promise<void> {
-    const now = this.#now();
-    this.#forget(now);
+    const now = this.#clock.now();
     const first = this.#seen.get(update);
-    if (first !== undefined) return first.done;
+    if (first !== undefined && now - first.at < REMEMBERED_MS) return first.done;
+    this.#makeRoom(now);
     const done = handle();
     const entry = { at: now, done };
     this.#seen.set(update, entry);
@@ -40,7 +42,7 @@ export class Dedupe {
     return done;
   }
 
-  #forget(now: number): void {
+  #makeRoom(now: number): void {
     for (const [update, { at }] of this.#seen) {
       if (this.#seen.size < REMEMBERED_MAX && now - at < REMEMBERED_MS) break;
       this.#seen.delete(update);

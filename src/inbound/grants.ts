@@ -57,7 +57,7 @@ export class AllowLists {
   readonly #table: PairingTable;
   readonly #now: () => number;
 
-  constructor({ table, now }: { table: PairingTable; now(): number }) {
+  constructor({ table, now }: { table: PairingTable; now: () => number }) {
     this.#table = table;
     this.#now = now;
   }

@@ -20,7 +20,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Sender } from '../channels/adapter.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { GrantInfo } from '../protocol/messages.ts';
+import type { GrantInfo, PairingInfo } from '../protocol/messages.ts';
 import type { PairingRecords, PairingRequest, PairingTable } from '../storage/pairing.ts';
 
 /** Life of a code, in milliseconds. */
@@ -48,26 +48,22 @@ export type PairingAnswer =
 export interface PairingDependencies {
   table: PairingTable;
   /** Milliseconds since the epoch. */
-  now(): number;
+  now: () => number;
   /** A new code; for tests. */
   newCode?: () => string;
 }
 
 export class Pairing {
-  readonly #table: PairingTable;
-  readonly #now: () => number;
-  readonly #newCode: () => string;
+  readonly #shared: Required<PairingDependencies>;
 
-  constructor({ table, now, newCode = randomCode }: PairingDependencies) {
-    this.#table = table;
-    this.#now = now;
-    this.#newCode = newCode;
+  constructor(dependencies: PairingDependencies) {
+    this.#shared = { newCode: randomCode, ...dependencies };
   }
 
   /** What to tell somebody who is not let in. Throws `storage_failed`. */
   request(channel: string, account: string, sender: Sender): Promise<PairingAnswer> {
     return this.#change((records) => {
-      const now = this.#now();
+      const now = this.#shared.now();
       if (records.grant([channel, account, 'paired', sender.id])) return { type: 'paired' };
       const requests = forgetExpired(records, channel, now);
       const own = requests.find((request) => request.account === account && request.user === sender.id);
@@ -82,15 +78,17 @@ export class Pairing {
 
   /** Requests that an operator may resolve, oldest first. */
   pending(channel?: string): PairingRequest[] {
-    const now = this.#now();
-    const pending = this.#table.requests(channel).filter(({ expiresAt, rejected }) => now < expiresAt && !rejected);
+    const now = this.#shared.now();
+    const pending = this.#shared.table
+      .requests(channel)
+      .filter(({ expiresAt, rejected }) => now < expiresAt && !rejected);
     return pending.sort((a, b) => a.requestedAt - b.requestedAt);
   }
 
   /** Lets the person in whose code this is. Throws `not_found`, also for all but the first of several at once. */
   async approve(channel: string, code: string): Promise<PairingRequest> {
     const approved = await this.#change((records) => {
-      const now = this.#now();
+      const now = this.#shared.now();
       const request = findPending(forgetExpired(records, channel, now), code);
       if (request === undefined) return 'unknown';
       const { account, user, name, username } = request;
@@ -108,7 +106,7 @@ export class Pairing {
   /** Refuses the request with this code. Throws `not_found`. */
   async reject(channel: string, code: string): Promise<PairingRequest> {
     const rejected = await this.#change((records) => {
-      const requests = forgetExpired(records, channel, this.#now());
+      const requests = forgetExpired(records, channel, this.#shared.now());
       const request = findPending(requests, code);
       if (request === undefined) return undefined;
       const earlier = requests.filter(({ account, rejected }) => account === request.account && rejected);
@@ -135,10 +133,10 @@ export class Pairing {
   }
 
   #newRequest(channel: string, account: string, sender: Sender, others: readonly PairingRequest[]): PairingRequest {
-    const requestedAt = this.#now();
-    let code = this.#newCode();
+    const requestedAt = this.#shared.now();
+    let code = this.#shared.newCode();
     // Unique in the channel, since that is how an operator names it.
-    while (others.some((other) => other.code === code)) code = this.#newCode();
+    while (others.some((other) => other.code === code)) code = this.#shared.newCode();
     return {
       channel,
       account,
@@ -154,13 +152,18 @@ export class Pairing {
 
   async #change<T>(change: (records: PairingRecords) => T, until?: 'flushed'): Promise<T> {
     try {
-      const result = await this.#table.change(change);
-      if (until === 'flushed') await this.#table.flushed();
+      const result = await this.#shared.table.change(change);
+      if (until === 'flushed') await this.#shared.table.flushed();
       return result;
     } catch (error) {
       throw new DhaavakError('storage_failed', 'the pairing could not be read and written', { cause: error });
     }
   }
+}
+
+/** The request as operators see it; of `pairing.requested` too. */
+export function pairingInfo({ toldAt: _, rejected: __, ...info }: PairingRequest): PairingInfo {
+  return info;
 }
 
 /** What a person who is not let in is told. */

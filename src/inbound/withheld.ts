@@ -67,7 +67,7 @@ function nameOf({ sender }: InboundMessage): string {
 }
 
 function textOf({ text, attachments }: InboundMessage): string {
-  const cut = text.length <= MESSAGE_LENGTH_MAX ? text : `${text.slice(0, MESSAGE_LENGTH_MAX - 1)}…`;
+  const cut = text.length <= MESSAGE_LENGTH_MAX ? text : `${text.slice(0, MESSAGE_LENGTH_MAX - 1).toWellFormed()}…`;
   return [cut.trim(), ...attachments.slice(0, 4).map(({ kind }) => `[${kind}]`)]
     .filter((part) => part !== '')
     .join(' ');

@@ -3,6 +3,7 @@
  * turn for each message, no answer lost or doubled unseen, an account that fails alone. Method: the page's own code, run by
  * the gateway, and somebody on the line. Where a platform must misbehave, a line of the page is changed.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { type ConfigInput, gatewayProcess, type LocalGateway, localGateway } from '../support/gateway.ts';
@@ -180,13 +181,21 @@ describe('a message that is delivered more than once', () => {
     expect(entries.filter(({ role }) => role === 'assistant')).toHaveLength(2);
   });
 
-  it('is one turn also where it was joined with another', async () => {
-    const { client, line } = await lineGateway(undefined, { account: { debounceMs: 300 } });
-    line.say('kitchen ada#1: one');
+  it('is one turn also where it was joined with another, and comes again alone after a restart', async () => {
+    const [home, port] = [await tempFolder(), await freePort()];
+    const account = lineConfig(await writeLineChannel(home), port, { debounceMs: 300 });
+    const config = { channels: { custom: { line: account } } };
+    const first = await gatewayProcess({ home, config });
+    const before = await Line.open(port);
+    before.say('kitchen ada#1: one');
+    before.say('kitchen ada#2: two');
+    await before.heard(/^kitchen bot: /);
+    await first.kill();
+    const second = await gatewayProcess({ home, config });
+    const line = await Line.open(port);
     line.say('kitchen ada#2: two');
-    await line.heard(/^kitchen bot: /);
-    line.say('kitchen ada#2: two');
-    await until(5_000, async () => line.lines.filter((one) => one === 'ok 2').length === 2 || undefined, 'ok');
+    await line.heard(/^ok 2$/);
+    const client = await second.connect();
     expect(await said(client, KITCHEN)).toEqual(['one\ntwo']);
   });
 });
@@ -229,7 +238,6 @@ describe('kill -9', () => {
     const before = await Line.open(port);
     before.say('kitchen ada#1: hello');
     await before.heard(/^ok 1$/);
-    const { readFile } = await import('node:fs/promises');
     const tries = async () => (await readFile(`${home}/sent.txt`, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     await until(10_000, async () => (await tries()).length === 1 || undefined, 'a try to send');
     await first.kill();
@@ -266,7 +274,6 @@ describe('kill -9', () => {
     const first = await gatewayProcess({ home, config });
     const before = await Line.open(port);
     before.say('kitchen ada#1: hello');
-    const { readFile } = await import('node:fs/promises');
     const tries = async () => (await readFile(`${home}/sent.txt`, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     await until(10_000, async () => (await tries()).length === 1 || undefined, 'a try to send');
     await first.kill();
@@ -353,7 +360,6 @@ describe('an account that fails', () => {
       code: 'unavailable',
       message: expect.stringContaining('logged-out'),
     });
-    const { readFile, writeFile } = await import('node:fs/promises');
     expect(await readFile(`${home}/starts`, 'utf8')).toBe('x');
     await writeFile(`${home}/good`, '');
     await client.ask('channel.restart', { channel: 'line' });
@@ -433,6 +439,80 @@ describe('answers', () => {
     );
     line.say('kitchen ada#1: hello');
     expect(await line.heard(/bot: /)).toMatch(/^new-kitchen bot: "My language model refused/);
+  });
+});
+
+describe('an answer that is being made', () => {
+  /** A platform whose messages can be changed: each has a line when it is sent and when it is edited. */
+  const edits = (source: string) =>
+    source
+      .replace('edits: false', 'edits: true')
+      .replace('typingMs: 0', 'typingMs: 5_000')
+      .replace(
+        'async send({ chat, text }) {',
+        `async typing(chat) {
+      sockets.get(chat.id)?.write('(' + chat.id + ' types)\\n');
+    },
+
+    async edit(chat, message, text) {
+      sockets.get(chat.id)?.write(chat.id + ' edit: ' + JSON.stringify(text) + '\\n');
+    },
+
+    async send({ chat, text }) {`,
+      );
+
+  it('is shown in one message that grows, and becomes the answer', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two ', 'three ', 'four.'], eventDelayMs: 400 });
+    const { client, line } = await lineGateway(edits, { models });
+    line.say('kitchen ada#1: count');
+    await line.heard(/^\(kitchen types\)$/);
+    await line.heard(/^kitchen edit: "One two three four\."$/);
+    await counts(client, { sent: 1, waiting: 0 });
+    const sent = line.lines.filter((one) => one.startsWith('kitchen bot: '));
+    expect(sent).toHaveLength(1);
+    expect(JSON.parse(sent[0]!.slice(13))).toMatch(/^One/);
+  });
+
+  it('that a crash cuts short while it becomes the answer is edited once more after the start', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two ', 'three ', 'four.'], eventDelayMs: 400 });
+    const [home, port] = [await tempFolder(), await freePort()];
+    const hanging = (source: string) =>
+      edits(source)
+        .replace('return {\n    capabilities', `const files = await import('node:fs');\n  return {\n    capabilities`)
+        .replace('export function', 'export async function')
+        .replace('editIntervalMs: 0', 'editIntervalMs: 3_000') // so that the only edit is the last one
+        .replace(
+          'async edit(chat, message, text) {',
+          `async edit(chat, message, text) {
+      files.appendFileSync('${home}/edits', text + '\\n');
+      if (text === 'One two three four.' && !files.existsSync('${home}/again')) await new Promise(() => {});`,
+        );
+    const config = { models, channels: { custom: { line: lineConfig(await writeLineChannel(home, hanging), port) } } };
+    const first = await gatewayProcess({ home, config });
+    const before = await Line.open(port);
+    before.say('kitchen ada#1: count');
+    const final = async () =>
+      (await readFile(`${home}/edits`, 'utf8').catch(() => ''))
+        .split('\n')
+        .filter((text) => text === 'One two three four.');
+    await until(10_000, async () => (await final()).length === 1 || undefined, 'the last edit');
+    await first.kill();
+    await writeFile(`${home}/again`, '');
+    const second = await gatewayProcess({ home, config });
+    const client = await second.connect();
+    await counts(client, { sent: 1, unknown: 0, failed: 0, waiting: 0 });
+    expect(await final()).toHaveLength(2);
+    expect((await client.ask('session.history', { session: KITCHEN })).entries.at(-1)?.delivery).toBeUndefined();
+  });
+
+  it('is not shown where the account says so', async () => {
+    const { models } = await scriptedModel({ text: ['One ', 'two.'], eventDelayMs: 400 });
+    const { client, line } = await lineGateway(edits, { models, account: { streaming: 'off' } });
+    line.say('kitchen ada#1: count');
+    await line.heard(/bot: /);
+    await counts(client, { sent: 1 });
+    expect(line.lines).toContain('(kitchen types)');
+    expect(line.lines.filter((one) => /bot|edit/.test(one))).toEqual(['kitchen bot: "One two."']);
   });
 });
 
