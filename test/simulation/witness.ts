@@ -1,0 +1,44 @@
+import type { Events } from '../../src/protocol/messages.ts';
+import { Effects } from './invariants/effects.ts';
+import { Lanes } from './invariants/lanes.ts';
+import { Messages } from './invariants/messages.ts';
+import { ModelRequests } from './invariants/models.ts';
+import type { Report } from './invariants/report.ts';
+import { type Position, Streams } from './invariants/streams.ts';
+import type { Disk } from './disk.ts';
+import type { Trace } from './trace.ts';
+
+/** Sees everything that happens in a world, and keeps the first promise that was broken. */
+export class Witness {
+  readonly messages: Messages;
+  readonly lanes: Lanes;
+  readonly streams: Streams;
+  readonly requests: ModelRequests;
+  readonly effects: Effects;
+  readonly report: Report;
+  readonly #disk: Disk;
+  /** Undefined: all were kept. */
+  broken: string | undefined;
+
+  constructor(trace: Trace, disk: Disk, step: () => number) {
+    this.#disk = disk;
+    this.report = (broken) => {
+      trace.note(`BROKEN: ${broken}`);
+      this.broken ??= broken;
+    };
+    this.lanes = new Lanes(this.report);
+    this.streams = new Streams(this.report);
+    this.effects = new Effects(this.report);
+    this.messages = new Messages(this.report, { step, isRunning: (message) => this.lanes.isRunning(message) });
+    this.requests = new ModelRequests(this.report, (token) => this.messages.isBehind(token));
+  }
+
+  /** An event leaves the process. */
+  emitted(session: string, type: string, data: unknown, frame: Uint8Array): void {
+    const event = data as Position & Partial<Events['run.end'] & Events['run.start'] & Events['session.update']>;
+    this.streams.emitted(session, event, frame, event.deleted === true);
+    if (event.message === undefined || event.model === 'command') return;
+    if (type === 'run.start') this.lanes.told(session, event.message);
+    if (type === 'run.end') this.messages.toldEnd(event.message, this.#disk.durable);
+  }
+}
