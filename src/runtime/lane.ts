@@ -17,7 +17,7 @@ export interface LaneOwner {
   /** A task threw without having been aborted. The letter is back in the mailbox, or dead. */
   taskCrashed(error: unknown): void;
   /** The last running task has ended. */
-  laneEmptied(): void;
+  settled(): void;
 }
 
 /**
@@ -170,7 +170,7 @@ export class Lane implements Runnable {
     if (last !== task) tasks[tasks.indexOf(task)] = last;
     task.end(host.clock);
     host.taskEnded();
-    if (tasks.length === 0) this.owner.laneEmptied();
+    if (tasks.length === 0) this.owner.settled();
     this.wake();
   }
 }

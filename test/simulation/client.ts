@@ -24,6 +24,8 @@ interface Outgoing {
   /** Index of its session. */
   session: number;
   data: { session: string; text: string; idempotencyKey?: string; mode?: FollowUp };
+  /** It was sent again without waiting for an answer. */
+  isImpatient?: boolean;
 }
 
 /** What a client knows of one session. */
@@ -31,6 +33,7 @@ interface Followed {
   subscription: Subscription;
   /** Whether it is subscribed, on this connection. */
   isLive: boolean;
+  isCreating: boolean;
 }
 
 type Answer = (reply: Frame<string, unknown> | undefined) => void;
@@ -65,6 +68,7 @@ export class SimulatedClient implements Peer {
   readonly #asked = new Map<string, Answer>();
   #connection: Connection | undefined;
   #deedsLeft: number;
+  #hasLeft = false;
   /** The run it has heard of last. */
   #run = 'none';
 
@@ -75,6 +79,7 @@ export class SimulatedClient implements Peer {
     this.#followed = parts.plan.sessions.map((key) => ({
       subscription: new Subscription(parts.report, `${name} in ${key}`),
       isLive: false,
+      isCreating: false,
     }));
     this.#connect();
     this.#think();
@@ -87,6 +92,12 @@ export class SimulatedClient implements Peer {
 
   get work(): string {
     return `${this.name} has ${this.#deedsLeft} deeds left, ${this.#outgoing.size} messages to send`;
+  }
+
+  /** Hangs up for good. */
+  leave(): void {
+    this.#hasLeft = true;
+    this.#connection?.cut();
   }
 
   received(bytes: Uint8Array): void {
@@ -107,7 +118,7 @@ export class SimulatedClient implements Peer {
   }
 
   #connect(): void {
-    if (this.#connection !== undefined) return;
+    if (this.#connection !== undefined || this.#hasLeft) return;
     this.#connection = this.#parts.network.connect(this);
     if (this.#connection === undefined) return this.#soon(() => this.#connect());
     for (const index of this.#followed.keys()) this.#subscribe(index);
@@ -125,14 +136,25 @@ export class SimulatedClient implements Peer {
       const { recovered, ...told } = reply.data as Position & { recovered: boolean };
       followed.subscription.begins(told, recovered);
       followed.isLive = true;
-      for (const outgoing of this.#outgoing) if (outgoing.session === index) this.#send(outgoing);
+      this.#sendAll(index);
     });
   }
 
+  #sendAll(index: number): void {
+    for (const outgoing of this.#outgoing) if (outgoing.session === index) this.#send(outgoing);
+  }
+
+  /** Makes a session that is not there (any more), and goes on. */
   #create(index: number): void {
+    const followed = this.#followed[index]!;
+    if (followed.isCreating) return;
+    followed.isCreating = true;
     const [, agent, type, channel, user] = this.#parts.plan.sessions[index]!.split(':');
     this.#ask('session.create', index, { agent, type, channel, user }, (reply) => {
-      if (reply !== undefined) this.#soon(() => this.#subscribe(index), this.#connection);
+      followed.isCreating = false;
+      if (reply === undefined) return;
+      if (followed.isLive) this.#sendAll(index);
+      else this.#soon(() => this.#subscribe(index), this.#connection);
     });
   }
 
@@ -199,7 +221,7 @@ export class SimulatedClient implements Peer {
   #send(outgoing: Outgoing): void {
     const again = () => {
       // After a cut it is sent again once the client hears the session again.
-      if (this.#followed[outgoing.session]!.isLive) this.#send(outgoing);
+      if (this.#outgoing.has(outgoing) && this.#followed[outgoing.session]!.isLive) this.#send(outgoing);
     };
     const connection = this.#connection;
     this.#ask('message.send', outgoing.session, outgoing.data, (reply) => {
@@ -209,8 +231,10 @@ export class SimulatedClient implements Peer {
       if (reply.error?.retryable === true) return this.#soon(again, connection);
       this.#parts.report(`${this.name} is refused ${outgoing.data.text}: ${reply.error?.code} ${reply.error?.message}`);
     });
-    // Sometimes it does not wait for the answer.
-    if (this.#parts.random.chance(0.1)) this.#soon(again, connection);
+    if (outgoing.isImpatient === undefined && this.#parts.random.chance(0.1)) {
+      outgoing.isImpatient = true;
+      this.#soon(again, connection);
+    }
   }
 
   #ask(type: string, index: number, data: object, answer: Answer): void {

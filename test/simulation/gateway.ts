@@ -12,12 +12,13 @@ interface Asked {
   mode?: string;
   after?: number;
   epoch?: string;
-  followUp?: string;
+  followUp?: string | null;
 }
 
 /** Which requests, and chat commands, withdraw messages that wait or run. */
 const WITHDRAWING = new Set(['message.cancel', 'session.reset', 'session.delete']);
 const WITHDRAWING_COMMANDS = /^\/(new|reset|stop)\b/;
+const RESETTING_COMMANDS = /^\/(new|reset)\b/;
 /** How long a drain lets runs go on, in milliseconds. */
 const DRAIN_MS = 3_000;
 
@@ -34,6 +35,8 @@ export class Gateway implements FrontDoor {
   #lives = 0;
   /** Requests without an answer. */
   readonly #pending = new Map<object, { connection: Connection; id: string }>();
+  /** By session: the modes a message may have that names none. */
+  readonly #modes = new Map<string, Set<string>>();
 
   constructor(parts: Omit<ShardParts, 'emit'>) {
     this.#parts = parts;
@@ -151,12 +154,22 @@ export class Gateway implements FrontDoor {
 
   #noteWithdrawal(session: string, { type, data = {} }: Frame<string, Asked>): void {
     const { followUp, overflow } = this.#parts.plan.config.sessions;
-    const modes = [data.mode, data.followUp, followUp];
-    const withdraws =
+    const { messages } = this.#parts.witness;
+    if (type === 'session.reset' || RESETTING_COMMANDS.test(data.text ?? '')) messages.resetAsked(session);
+    if (type === 'session.delete') messages.deletionAsked(session);
+    // What messages without a mode may do to others: a session may be told, at any time.
+    const modes = this.#modes.get(session) ?? new Set([followUp]);
+    this.#modes.set(session, modes);
+    if (data.followUp != null) modes.add(data.followUp);
+    const mode = data.mode === undefined ? modes : new Set([data.mode]);
+    const mayWithdraw = mode.has('interrupt') || (mode.has('collect') && overflow === 'old');
+    if (
       WITHDRAWING.has(type) ||
       WITHDRAWING_COMMANDS.test(data.text ?? '') ||
-      (type === 'message.send' && (modes.includes('interrupt') || (modes.includes('collect') && overflow === 'old')));
-    if (withdraws) this.#parts.witness.messages.withdrawalAsked(session);
+      (type === 'message.send' && mayWithdraw)
+    ) {
+      messages.withdrawalAsked(session);
+    }
   }
 }
 

@@ -78,8 +78,9 @@ class SimulatedModel implements ModelProvider {
     const called = messages.slice(asked).flatMap((message) => (message.role === 'assistant' ? message.toolCalls : []));
     const count = Math.min(random.between(1, 2), CALLS_MAX - called.length);
     return Array.from({ length: Math.max(0, count) }, (_, index) => {
-      const input = { item: `${token}/${called.length + index + 1}` };
-      return { type: 'toolCall', call: { id: newId(), name: random.pick(tools).name, input } };
+      const id = newId();
+      const input = { item: `${token}/${called.length + index + 1}`, call: id };
+      return { type: 'toolCall', call: { id, name: random.pick(tools).name, input } };
     });
   }
 

@@ -9,7 +9,7 @@ import type { SystemEvent } from '../../src/runtime/events.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import { Store } from '../../src/storage/store.ts';
 import { ProcessClock, type SimulatedClock } from './clock.ts';
-import type { Disk } from './disk.ts';
+import type { Change, Disk } from './disk.ts';
 import { connect } from './lmdb.ts';
 import { SimulatedModels } from './model.ts';
 import type { Mutant } from './mutants.ts';
@@ -109,7 +109,7 @@ export class Shard {
   }
 
   #openStore(): Store {
-    const { disk, mutant, plan, random, step, witness } = this.#parts;
+    const { disk, mutant, plan, random, step, trace, witness } = this.#parts;
     connect({
       disk,
       random,
@@ -117,7 +117,10 @@ export class Shard {
       turn: step,
       speed: plan.disk,
       mutant,
-      onCommit: (changes) => witness.messages.committed(changes, disk.visible),
+      onCommit: (changes) => {
+        trace.note(`commit ${changes.map(inShort).join(' ')}`);
+        witness.committed(changes);
+      },
     });
     return new Store(plan.config.home);
   }
@@ -209,6 +212,11 @@ export class Shard {
       }
     }
   }
+}
+
+/** A change as the trace shows it. */
+function inShort({ table, key, value }: Change): string {
+  return `${value === undefined ? '-' : '+'}${table} ${[key].flat().join(' ')};`;
 }
 
 /** No agent has files here. */

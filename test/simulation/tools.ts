@@ -36,15 +36,20 @@ export class SimulatedTools {
     return defineTool({
       name,
       description: name,
-      input: z.strictObject({ item: z.string() }),
+      input: z.strictObject({ item: z.string(), call: z.string() }),
       risk: 'safe',
       safeToRepeat,
-      handler: ({ item }, context) => this.#call(name, item, safeToRepeat, context),
+      handler: (input, context) => this.#call(name, input, safeToRepeat, context),
     });
   }
 
   /** Takes a while, does it, takes a while again; may fail before or after, and may not listen. */
-  async #call(name: string, item: string, safeToRepeat: boolean, { signal }: ToolContext): Promise<string> {
+  async #call(
+    name: string,
+    { item, call }: { item: string; call: string },
+    safeToRepeat: boolean,
+    { signal }: ToolContext,
+  ): Promise<string> {
     const { clock, random, trace, effects, newId } = this.#parts;
     const heard = random.chance(0.3) ? undefined : signal;
     const queue = `tool ${newId()}`;
@@ -52,8 +57,8 @@ export class SimulatedTools {
     try {
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('refused by the shop');
-      trace.note(`tool ${name} ${item}`);
-      effects.happened(item, safeToRepeat);
+      trace.note(`tool ${name} ${item} by ${call}`);
+      if (!safeToRepeat) effects.ordered(item, call);
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('the connection was cut');
       return `${name} ${item}: done`;

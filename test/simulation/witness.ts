@@ -5,7 +5,7 @@ import { Messages } from './invariants/messages.ts';
 import { ModelRequests } from './invariants/models.ts';
 import type { Report } from './invariants/report.ts';
 import { type Position, Streams } from './invariants/streams.ts';
-import type { Disk } from './disk.ts';
+import type { Change, Disk } from './disk.ts';
 import type { Trace } from './trace.ts';
 
 /** Sees everything that happens in a world, and keeps the first promise that was broken. */
@@ -17,6 +17,8 @@ export class Witness {
   readonly effects: Effects;
   readonly report: Report;
   readonly #disk: Disk;
+  /** Runs that are chat commands: nothing of them is on the disk. */
+  readonly #commands = new Set<string | undefined>();
   /** Undefined: all were kept. */
   broken: string | undefined;
 
@@ -29,16 +31,26 @@ export class Witness {
     this.lanes = new Lanes(this.report);
     this.streams = new Streams(this.report);
     this.effects = new Effects(this.report);
-    this.messages = new Messages(this.report, { step, isRunning: (message) => this.lanes.isRunning(message) });
-    this.requests = new ModelRequests(this.report, (token) => this.messages.isBehind(token));
+    this.messages = new Messages(this.report, { step, isRunning: (...which) => this.lanes.isRunning(...which) });
+    this.requests = new ModelRequests(this.report, this.messages);
+  }
+
+  /** A transaction is about to become readable. */
+  committed(changes: readonly Change[]): void {
+    this.messages.committed(changes, this.#disk.visible);
+    for (const { table, key, value } of changes) {
+      if (table === 'sessions' && value === undefined) this.lanes.deleted(key as string);
+    }
   }
 
   /** An event leaves the process. */
   emitted(session: string, type: string, data: unknown, frame: Uint8Array): void {
     const event = data as Position & Partial<Events['run.end'] & Events['run.start'] & Events['session.update']>;
     this.streams.emitted(session, event, frame, event.deleted === true);
-    if (event.message === undefined || event.model === 'command') return;
+    if (event.model === 'command') this.#commands.add(event.run);
+    if (event.message === undefined || this.#commands.has(event.run)) return;
     if (type === 'run.start') this.lanes.told(session, event.message);
+    if (type === 'message.outbound') this.messages.toldAnswer(session, event.run!, this.#disk.durable);
     if (type === 'run.end') this.messages.toldEnd(event.message, this.#disk.durable);
   }
 }

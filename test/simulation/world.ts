@@ -116,18 +116,18 @@ class World {
     // Everybody does what they want, and all goes wrong that may.
     await this.#until(() => this.#clients.every((client) => client.isDone));
     this.#faults.end();
-    await this.#until(() => this.#isAtRest);
+    await this.#until(() => this.#isIdle);
     if (this.#witness.broken !== undefined) return;
-    // Nothing was in memory only.
+    // Nothing was in memory only, and nobody has to ask for what is left to be done.
+    for (const client of this.#clients) client.leave();
     this.#faults.kill(false);
-    await this.#until(() => this.#isAtRest);
+    await this.#until(() => this.#isIdle && this.#disk.visible.of('inbox').rows.length === 0);
     this.#witness.messages.finished();
     await this.#leave();
   }
 
-  get #isAtRest(): boolean {
-    if (!this.#gateway.isIdle || !this.#clients.every((client) => client.isDone)) return false;
-    return this.#disk.visible.of('inbox').rows.length === 0;
+  get #isIdle(): boolean {
+    return this.#gateway.isIdle && this.#clients.every((client) => client.isDone);
   }
 
   /** Stops the gateway, and sees that nothing of it is left. */

@@ -48,10 +48,11 @@ export class Lanes {
     if (lane.running === turn) lane.running = undefined;
   }
 
-  /** Whether a turn runs that answers the message. */
-  isRunning(message: string): boolean {
+  /** Whether a turn runs that answers the message; `own`: that began with it. */
+  isRunning(message: string, own = false): boolean {
     for (const { running } of this.#lanes.values()) {
-      if (running !== undefined && [running, ...running.joined].some((turn) => turn.message === message)) return true;
+      if (running === undefined) continue;
+      if ([running, ...(own ? [] : running.joined)].some((turn) => turn.message === message)) return true;
     }
     return false;
   }
@@ -59,6 +60,11 @@ export class Lanes {
   /** Subscribers are told that a run begins. */
   told(session: string, message: string): void {
     if (this.#lane(session).running === undefined) this.#report(`${session} tells of a run of ${message}, and none goes on`);
+  }
+
+  /** The session is deleted: its transcript counts from the beginning again. */
+  deleted(session: string): void {
+    this.#lane(session).newest = undefined;
   }
 
   /** The process ended. */

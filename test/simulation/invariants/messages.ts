@@ -4,8 +4,11 @@ import { decode } from '../lmdb.ts';
 import { tokenIn } from '../token.ts';
 import type { Report } from './report.ts';
 
-/** How a message ended: with an answer (of whatever status), by somebody's request, given up, or with its session. */
-type End = 'answered' | 'withdrawn' | 'dead' | 'deleted';
+/**
+ * How a message ended: with an answer (of whatever status), its own or that of the turn it went into, by somebody's
+ * request, or given up.
+ */
+type End = 'answered' | 'joined' | 'withdrawn' | 'dead';
 
 /** What is known of a message that was written to the inbox. */
 interface Fate {
@@ -20,13 +23,15 @@ interface Fate {
   told: boolean;
   /** Undefined while it stands in the inbox. */
   end: End | undefined;
+  /** Its session was deleted: nothing more is asked of it. */
+  deleted: boolean;
 }
 
 export interface MessagesView {
   /** Number of the step of the world. */
   step(): number;
-  /** Whether a turn runs that answers the message. */
-  isRunning(message: string): boolean;
+  /** Whether a turn runs that answers the message; `own`: that began with it. */
+  isRunning(message: string, own?: boolean): boolean;
 }
 
 /**
@@ -48,6 +53,9 @@ export class Messages {
   readonly #dead = new Set<string>();
   /** By session: the number of the entry that ended its context last. */
   readonly #resets = new Map<string, number>();
+  /** By session: the last steps in which somebody asked for that. */
+  readonly #resetsAsked = new Map<string, number>();
+  readonly #deletionsAsked = new Map<string, number>();
   /** By session: the last step in which somebody asked for messages to be withdrawn. */
   readonly #withdrawals = new Map<string, number>();
 
@@ -58,13 +66,23 @@ export class Messages {
 
   /** Everything acknowledged that is not known to have ended. */
   get open(): string[] {
-    return [...this.#fates.values()].filter(({ acked, end }) => acked && end === undefined).map(({ token }) => token);
+    return this.#live.filter(({ acked, end }) => acked && end === undefined).map(({ token }) => token);
   }
 
   /** A client sends the text. */
   arrived(text: string): void {
     const token = tokenIn(text)?.token;
     if (token !== undefined && !this.#came.has(token)) this.#came.set(token, this.#world.step());
+  }
+
+  /** Somebody asks for the session to be reset: what came before may be forgotten from now on. */
+  resetAsked(session: string): void {
+    this.#resetsAsked.set(session, this.#world.step());
+  }
+
+  /** Somebody asks for the session to be deleted. */
+  deletionAsked(session: string): void {
+    this.#deletionsAsked.set(session, this.#world.step());
   }
 
   /** Somebody asks for what runs and waits in the session to be withdrawn, or may do so with what was just sent. */
@@ -89,12 +107,12 @@ export class Messages {
     if (fate === undefined) return this.#report(`${token} was acknowledged as ${message}, which was never written`);
     if (fate.token !== token) return this.#report(`${token} was acknowledged as ${message}, which is ${fate.token}`);
     const before = this.#acked.get(token);
-    if (before !== undefined && before !== message && this.#fates.get(before)?.end !== 'deleted') {
+    if (before !== undefined && before !== message && this.#fates.get(before)?.deleted === false) {
       this.#report(`${token} was acknowledged as ${before}, and now as ${message}`);
     }
     this.#acked.set(token, message);
     fate.acked = true;
-    if (fate.end === 'deleted') return;
+    if (fate.deleted) return;
     if (durable.of('entries').get([session, fate.seq]) === undefined) {
       this.#report(`${token} was acknowledged before it was on the disk`);
     }
@@ -103,7 +121,7 @@ export class Messages {
   /** A request that carries the text was refused, with an error that says that nothing was done. */
   refused(text: string): void {
     const token = tokenIn(text)?.token;
-    const fate = [...this.#fates.values()].find((other) => other.token === token && other.end !== 'deleted');
+    const fate = this.#live.find((other) => other.token === token);
     if (token !== undefined && fate !== undefined) {
       this.#report(`${token} was refused, but is written as ${fate.message}`);
     }
@@ -115,6 +133,7 @@ export class Messages {
     if (fate === undefined) return; // a chat command
     if (fate.told) this.#report(`the end of ${fate.token} was told twice`);
     fate.told = true;
+    if (fate.deleted) return;
     if (fate.end === undefined) this.#report(`the end of ${fate.token} was told while it stands in the inbox`);
     if (durable.of('inbox').get([fate.session, fate.seq]) !== undefined) {
       this.#report(`the end of ${fate.token} was told before it was on the disk`);
@@ -125,16 +144,40 @@ export class Messages {
   began(message: string, durable: Tables): void {
     const fate = this.#fates.get(message);
     if (fate === undefined) return this.#report(`${message} runs and was never written`);
+    if (fate.deleted) return; // its session ends it
     if (fate.end !== undefined) this.#report(`${fate.token} runs, and has been ${fate.end} before`);
     if (durable.of('inbox').get([fate.session, fate.seq]) === undefined) {
       this.#report(`${fate.token} runs, and is not on the disk as unfinished`);
     }
   }
 
+  /** Subscribers are told the answer of a run. */
+  toldAnswer(session: string, run: string, durable: Tables): void {
+    const isWritten = durable.of('entries').rows.some(({ key, value }) => {
+      if ((key as [string, number])[0] !== session) return false;
+      const entry = decode(value) as HistoryEntry;
+      return entry.run === run && entry.role === 'assistant';
+    });
+    if (!isWritten) this.#report(`the answer of ${run} was told before it was on the disk`);
+  }
+
+  /** The tokens of what was answered before the first of `asked` that has no answer, and is not forgotten. */
+  answeredBefore(asked: ReadonlySet<string>): string[] {
+    const fates = this.#live;
+    const open = fates.filter(({ token, end }) => end === undefined && asked.has(token));
+    const first = open.reduce<Fate | undefined>((least, fate) => (least && least.seq < fate.seq ? least : fate), undefined);
+    if (first === undefined) return [];
+    const reset = this.#resetsAsked.get(first.session) ?? -1;
+    return fates
+      .filter(({ session, seq, end }) => session === first.session && end === 'answered' && seq < first.seq)
+      .filter(({ since }) => since > reset)
+      .map(({ token }) => token);
+  }
+
   /** Whether a message that has ended is no context any more: the session was reset, or deleted. */
   isBehind(token: string): boolean {
     const fates = [...this.#fates.values()].filter((fate) => fate.token === token);
-    return fates.every(({ end, seq, session }) => end === 'deleted' || (end && seq < (this.#resets.get(session) ?? 0)));
+    return fates.every(({ deleted, end, seq, session }) => deleted || (end && seq < (this.#resets.get(session) ?? 0)));
   }
 
   /** The message was given up. */
@@ -150,10 +193,12 @@ export class Messages {
       if ((decode(value) as HistoryEntry).role === 'reset') this.#resets.set(session, seq);
     }
     for (const fate of this.#fates.values()) {
-      if (fate.end === 'deleted') continue;
       const written = visible.of('entries').get([fate.session, fate.seq]);
+      const isWritten = written !== undefined && messageIn(written) === fate.message;
       const waits = visible.of('inbox').get([fate.session, fate.seq]) !== undefined;
-      if (written === undefined || messageIn(written) !== fate.message) {
+      if (fate.deleted && (!isWritten || visible.of('sessions').get(fate.session) === undefined)) continue;
+      fate.deleted = false;
+      if (!isWritten) {
         if (fate.acked) this.#report(`${fate.token} was acknowledged, and is not on the disk`);
         this.#fates.delete(fate.message);
       } else if (waits) {
@@ -165,9 +210,14 @@ export class Messages {
 
   /** After the world has come to rest: everything has ended. */
   finished(): void {
-    for (const { token, end } of this.#fates.values()) {
+    for (const { token, end } of this.#live) {
       if (end === undefined) this.#report(`${token} was accepted, and never ended`);
     }
+  }
+
+  /** Those of sessions that are there. */
+  get #live(): Fate[] {
+    return [...this.#fates.values()].filter(({ deleted }) => !deleted);
   }
 
   #entryWritten({ key, value }: Change, visible: Tables, changes: readonly Change[]): void {
@@ -185,18 +235,18 @@ export class Messages {
 
   #messageWritten(session: string, seq: number, message: string, text: string): void {
     const token = tokenIn(text)?.token ?? text;
-    for (const other of this.#fates.values()) {
-      if (other.token !== token || other.end === 'deleted') continue;
-      this.#report(`${token} is written as ${message}, and was as ${other.message} before`);
+    for (const other of this.#live) {
+      if (other.token === token) this.#report(`${token} is written as ${message}, and was as ${other.message} before`);
     }
     const since = this.#came.get(token) ?? 0;
-    this.#fates.set(message, { message, session, seq, token, since, acked: false, told: false, end: undefined });
+    const fresh = { acked: false, told: false, end: undefined, deleted: false };
+    this.#fates.set(message, { message, session, seq, token, since, ...fresh });
   }
 
   #inboxChanged({ key, value }: Change, changes: readonly Change[]): void {
     const [session, seq] = key as [string, number];
-    for (const fate of this.#fates.values()) {
-      if (fate.session !== session || fate.seq !== seq || fate.end === 'deleted') continue;
+    for (const fate of this.#live) {
+      if (fate.session !== session || fate.seq !== seq) continue;
       if (value === undefined) fate.end ??= this.#endOf(fate, changes);
       else if (fate.end !== undefined) this.#report(`${fate.token} is in the inbox again, and had been ${fate.end}`);
     }
@@ -204,12 +254,16 @@ export class Messages {
 
   /** Why the message leaves the inbox. */
   #endOf({ session, message, token, since }: Fate, changes: readonly Change[]): End {
-    if (isAnswered(session, changes)) return 'answered';
     if (this.#dead.has(message)) return 'dead';
-    const asked = (this.#withdrawals.get(session) ?? -1) >= since || this.#isRemoved(session, changes);
-    if (!asked || this.#world.isRunning(message)) {
-      this.#report(`${token} leaves the inbox without an answer, and nobody asked for that`);
+    if (this.#world.isRunning(message)) {
+      if (isAnswered(session, changes)) return this.#world.isRunning(message, true) ? 'answered' : 'joined';
+      // A turn that finds its session being deleted ends at once.
+      const isDeleted = (this.#deletionsAsked.get(session) ?? -1) >= since;
+      if (!isDeleted) this.#report(`${token} leaves the inbox, and its answer is not written`);
+      return 'withdrawn';
     }
+    const asked = (this.#withdrawals.get(session) ?? -1) >= since || this.#isRemoved(session, changes);
+    if (!asked) this.#report(`${token} leaves the inbox without an answer, and nobody asked for that`);
     return 'withdrawn';
   }
 
@@ -218,7 +272,8 @@ export class Messages {
   }
 
   #sessionRemoved(session: string): void {
-    for (const fate of this.#fates.values()) if (fate.session === session) fate.end = 'deleted';
+    this.#resets.delete(session);
+    for (const fate of this.#fates.values()) if (fate.session === session) fate.deleted = true;
   }
 }
 

@@ -2,18 +2,25 @@ import type { ModelMessage } from '../../../src/agent/provider.ts';
 import { tokenIn } from '../token.ts';
 import type { Report } from './report.ts';
 
+/** What is known of the messages of a session. */
+export interface Context {
+  /** Whether a message is from before a reset, or of a session that was deleted. */
+  isBehind(token: string): boolean;
+  /** The tokens of what was answered before the first of `asked` that has no answer, and is to be remembered. */
+  answeredBefore(asked: ReadonlySet<string>): string[];
+}
+
 /**
  * What a model is sent makes sense: every tool call is followed by its result, no message of a user stands there twice or
- * comes from another session, and nothing of what is to be forgotten.
+ * comes from another session, nothing of what is to be forgotten, and all that was answered before.
  */
 export class ModelRequests {
   readonly #report: Report;
-  /** Whether a message is from before a reset, or of a session that was deleted. */
-  readonly #isBehind: (token: string) => boolean;
+  readonly #context: Context;
 
-  constructor(report: Report, isBehind: (token: string) => boolean) {
+  constructor(report: Report, context: Context) {
     this.#report = report;
-    this.#isBehind = isBehind;
+    this.#context = context;
   }
 
   asked(messages: readonly ModelMessage[]): void {
@@ -26,7 +33,10 @@ export class ModelRequests {
       if (tokens.has(token)) this.#report(`a model is sent ${token} twice`);
       tokens.add(token);
       if (other !== session) this.#report(`a model is sent ${token} in session ${session}`);
-      if (this.#isBehind(token)) this.#report(`a model is sent ${token}, which is forgotten`);
+      if (this.#context.isBehind(token)) this.#report(`a model is sent ${token}, which is forgotten`);
+    }
+    for (const token of this.#context.answeredBefore(tokens)) {
+      if (!tokens.has(token)) this.#report(`a model is not sent ${token}, which was answered before`);
     }
   }
 
