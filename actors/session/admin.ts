@@ -15,8 +15,8 @@ export interface AdminParts {
   now(): number;
   /** Whether anything runs or waits. */
   working(): boolean;
-  /** Cancels what runs and waits; resolves when what waited has ended on the disk. */
-  cancelAll(): Promise<unknown>;
+  /** Cancels what runs and waits. */
+  cancelAll(): void;
   /** Resolves when nothing runs. */
   idle(): Promise<void>;
 }
@@ -53,11 +53,10 @@ export class SessionAdmin {
   async reset(): Promise<SessionAnswers['reset']> {
     const { cancelAll, events, now, record, shared, transcript } = this.#parts;
     const session = record.existing();
-    const cancelled = cancelAll();
+    cancelAll();
     session.lastActive = now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
     await record.write((batch) => transcript.write(batch, marker));
-    await cancelled;
     events.publish('session.update', { state: session });
     return { session };
   }
@@ -89,7 +88,7 @@ export class SessionAdmin {
     const { cancelAll, events, idle, record, shared, transcript } = this.#parts;
     record.session = undefined;
     try {
-      await cancelAll();
+      cancelAll();
       await idle();
       await deleteSession(shared.store, events.session);
       record.kept = false;

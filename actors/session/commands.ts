@@ -22,7 +22,7 @@ export interface CommandTarget {
   update(changes: SessionChanges): Promise<unknown>;
   reset(): Promise<unknown>;
   /** Cancels what runs and waits; returns the messages. */
-  stop(): Promise<string[]>;
+  stop(): string[];
 }
 
 interface Command {
@@ -81,8 +81,8 @@ async function reset(target: CommandTarget): Promise<string> {
   return 'A new conversation.';
 }
 
-async function stop(target: CommandTarget): Promise<string> {
-  const { length } = await target.stop();
+function stop(target: CommandTarget): string {
+  const { length } = target.stop();
   return length === 0 ? 'There is nothing to stop.' : `Stopped: ${length} ${length === 1 ? 'message' : 'messages'}.`;
 }
 

@@ -119,11 +119,7 @@ export class SessionRequests {
     };
     // A repeated key gets its answer also when the mailbox is full.
     const original = idempotencyKey && this.#shared.store.keys.get([key, idempotencyKey]);
-    if (original) {
-      // Read as soon as it was committed, which may be before it is on the disk.
-      await this.#shared.store.journal.commit(() => {}).catch(() => {});
-      return repeat(original);
-    }
+    if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));

@@ -9,14 +9,7 @@ import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runti
 import { SessionAdmin } from './admin.ts';
 import { boundedText } from './bounds.ts';
 import { answerCommand } from './commands.ts';
-import type {
-  CommandMessage,
-  SaidCommand,
-  SessionAnswer,
-  SessionAnswers,
-  SessionControl,
-  StreamPosition,
-} from './control.ts';
+import type { CommandMessage, SaidCommand, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
@@ -116,8 +109,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       turn.images = undefined;
       this.#events.publish('message.inbound', { message, text, attachments });
     }
-    if (turn.followUp === 'interrupt')
-      await this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message').ended;
+    if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
   }
 
   /** Runs the agent on one message. */
@@ -158,7 +150,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'expire':
         return this.#admin.expire(message.before);
       case 'cancel':
-        return this.#cancel(message.run);
+        return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#ends.bury(message.turn, message.error);
       case 'command':
@@ -276,7 +268,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         modelOf: (reference) => models.resolve(reference ?? this.#agent.model ?? null).reference,
         update: (changes) => this.#admin.update(changes),
         reset: () => this.#admin.reset(),
-        stop: async () => (await this.#cancel(undefined)).cancelled,
+        stop: () => this.#cancel(undefined),
       },
       said,
     );
@@ -290,30 +282,21 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
-  /**
-   * Aborts the run `run`, or with none named everything that runs and waits. Resolves with the ids of the messages when
-   * those that waited have ended on the disk.
-   */
-  async #cancel(run: string | undefined): Promise<SessionAnswers['cancel']> {
+  /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
+  #cancel(run: string | undefined): string[] {
     if (run !== undefined && run !== this.#run?.id) {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
     const only = run === undefined ? undefined : this.#run?.message;
-    const matches = ({ message }: Turn) => only === undefined || message === only;
-    const { cancelled, ended } = this.#cancelWhere(matches, 'cancelled by a client');
-    await ended;
-    return { cancelled };
+    return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
   }
 
-  /**
-   * Aborts the matching run, and ends the matching turns that wait. `ended` resolves when that is on the disk: whoever
-   * does not wait for it lets the instance go with it under way, and the next one finds those turns in the inbox.
-   */
-  #cancelWhere(matches: (turn: Turn) => boolean, why: string): { cancelled: string[]; ended: Promise<unknown> } {
+  /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
+  #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
     for (const turn of queued) this.#followUps.gone(turn);
-    const ended = Promise.all(queued.map((turn) => this.#ends.unrun(turn, { status: 'cancelled' })));
-    return { cancelled: [...running.flatMap(withJoined), ...queued].map(({ message }) => message), ended };
+    for (const turn of queued) void this.#ends.unrun(turn, { status: 'cancelled' });
+    return [...running.flatMap(withJoined), ...queued].map(({ message }) => message);
   }
 
   #streamAfter(after: number | undefined, epoch: string | undefined): StreamPosition {

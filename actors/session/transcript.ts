@@ -99,7 +99,6 @@ export class Transcript {
     const older = first > seq ? this.#store.entriesBefore(this.#session, seq + 1, READ_MAX) : [];
     const read = [...older, ...newest];
     const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
-    this.#resetSeq = Math.max(this.#resetSeq, reset);
     const kept = read.filter((entry) => entry.seq > reset || entry.message === message);
     const turns = pastTurns(kept, this.#readImage);
     const current = turns.findIndex((turn) => turn.message === message);

@@ -67,8 +67,7 @@ export class Journal {
     try {
       const batch = new Batch();
       for (const write of group.writes) write(batch);
-      // Of nothing written there is no flush to wait for: after a commit that failed, lmdb's `flushed` is pending for good.
-      if (batch.commits.size > 0) await Promise.all([...batch.commits, this.#root.flushed]);
+      await Promise.all([...batch.commits, this.#root.flushed]);
       group.resolve();
     } catch (error) {
       const cause = await reasonOf(error);

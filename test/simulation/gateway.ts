@@ -83,7 +83,10 @@ export class Gateway implements FrontDoor {
   async drain(): Promise<void> {
     const shard = this.#shard;
     await shard?.drain(DRAIN_MS);
-    if (this.#shard === shard) this.kill();
+    if (this.#shard !== shard) return;
+    const { disk, witness } = this.#parts;
+    if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
+    this.kill();
   }
 
   request(connection: Connection, session: string, bytes: Uint8Array): void {

@@ -90,6 +90,7 @@ function configOf(random: Random, home: string, sessions: number): Config {
       debounceMs: random.pick([0, 500]),
       collectMax: random.pick([2, 20]),
       overflow: random.pick(['old', 'new'] as const),
+      cleanUp: { action: random.chance(0.2) ? 'delete' : 'passivate', afterMs: 4_000 },
     },
     models: { turnsMax: random.pick([2, 25]), stallMs: random.pick([1_000, 20_000]) },
     agents: { main: { tools: TOOLS } },

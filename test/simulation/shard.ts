@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
@@ -46,12 +47,14 @@ const ROOM_RETRY_MS = 250;
 export class Shard {
   readonly clock: ProcessClock;
   readonly #parts: ShardParts;
+  readonly #log = pino({ timestamp: false, base: null, level: 'warn' }, { write: (line: string) => this.#onLog(line) });
   readonly #store: Store;
   readonly #models: SimulatedModels;
   readonly #tools: SimulatedTools;
   readonly #system: ActorSystem;
   readonly #session: (key: string) => SessionRef;
   readonly #requests: SessionRequests;
+  #cleanUp: CleanUp | undefined;
 
   constructor(parts: ShardParts, life: number) {
     const { plan, random, trace, witness, newId } = parts;
@@ -76,6 +79,14 @@ export class Shard {
 
   /** Goes on with what an earlier life left. */
   start(): void {
+    const { plan } = this.#parts;
+    this.#cleanUp = new CleanUp({
+      store: this.#store,
+      rule: plan.config.sessions.cleanUp,
+      log: this.#log,
+      isOurs: () => true,
+      expire: (key, before) => this.#session(key).control({ type: 'expire', before }),
+    });
     const unfinished = this.#parts.mutant.sleepsOn ? [] : this.#store.sessionsWithUnfinished();
     for (const key of unfinished) void this.#insist(key, { type: 'wake' });
     for (const key of this.#store.deletions.getKeys()) void this.#insist(key, { type: 'delete' });
@@ -99,6 +110,7 @@ export class Shard {
   }
 
   async drain(timeoutMs: number): Promise<void> {
+    this.#cleanUp?.stop();
     await this.#system.drain(timeoutMs);
     await this.#store.close();
   }
@@ -135,7 +147,7 @@ export class Shard {
       tools: this.#tools.registry,
       budgets: undefined,
       workspaces: new EmptyWorkspaces(plan.config, { now: () => this.clock.now(), onFault: () => {} }),
-      log: pino({ timestamp: false, base: null, level: 'warn' }, { write: (line: string) => this.#onLog(line) }),
+      log: this.#log,
       newId,
       emit,
       room: () => this.#room(),
@@ -189,7 +201,7 @@ export class Shard {
     trace.note(`actor ${event.address.key}: ${event.type}${'error' in event ? ` ${event.error}` : ''}`);
     if (event.type !== 'deadLetter') return;
     const turn = event.message as Turn;
-    witness.messages.died(turn.message);
+    for (const { message } of [turn, ...turn.joined]) witness.messages.died(message);
     void this.#insist(event.address.key, { type: 'bury', turn, error: event.error });
   }
 

@@ -39,14 +39,16 @@ export class Witness {
   committed(changes: readonly Change[]): void {
     this.messages.committed(changes, this.#disk.visible);
     for (const { table, key, value } of changes) {
-      if (table === 'sessions' && value === undefined) this.lanes.deleted(key as string);
+      if (table !== 'sessions' || value !== undefined) continue;
+      this.lanes.deleted(key as string);
+      this.streams.deleted(key as string);
     }
   }
 
   /** An event leaves the process. */
   emitted(session: string, type: string, data: unknown, frame: Uint8Array): void {
-    const event = data as Position & Partial<Events['run.end'] & Events['run.start'] & Events['session.update']>;
-    this.streams.emitted(session, event, frame, event.deleted === true);
+    const event = data as Position & Partial<Events['run.end'] & Events['run.start']>;
+    this.streams.emitted(session, event, frame);
     if (event.model === 'command') this.#commands.add(event.run);
     if (event.message === undefined || this.#commands.has(event.run)) return;
     if (type === 'run.start') this.lanes.told(session, event.message);

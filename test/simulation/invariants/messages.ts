@@ -40,7 +40,7 @@ export interface MessagesView {
  * - it leaves the inbox with its answer, in one commit, or because somebody asked for that, or as a dead letter;
  * - what was told to have ended has ended for good, and is told once;
  * - a message is written once, however often it is sent under its key;
- * - an entry of a transcript is never written over, and its number is higher than all before it.
+ * - an entry of a transcript is never written over, and messages are numbered in the order in which they are written.
  */
 export class Messages {
   readonly #report: Report;
@@ -223,11 +223,9 @@ export class Messages {
   #entryWritten({ key, value }: Change, visible: Tables, changes: readonly Change[]): void {
     if (value === undefined) return; // its session is being deleted
     const [session, seq] = key as [string, number];
-    const { rows } = visible.of('entries');
-    const last = rows.findLast((row) => (row.key as [string, number])[0] === session)?.key as [string, number] | undefined;
-    if (last !== undefined && last[1] >= seq) this.#report(`entry ${seq} of ${session} is written after ${last[1]}`);
-    const twice = changes.filter((other) => other.table === 'entries' && sameKey(other.key, key)).length > 1;
-    if (twice) this.#report(`entry ${seq} of ${session} is written twice`);
+    const isTaken = visible.of('entries').get(key) !== undefined;
+    const isTwice = changes.filter((other) => other.table === 'entries' && sameKey(other.key, key)).length > 1;
+    if (isTaken || isTwice) this.#report(`entry ${seq} of ${session} is written over`);
     const { role, text, message } = decode(value) as HistoryEntry;
     if (role === 'user') this.#messageWritten(session, seq, message, text);
     if (role === 'reset') this.#resets.set(session, seq);
@@ -238,6 +236,8 @@ export class Messages {
     for (const other of this.#live) {
       if (other.token === token) this.#report(`${token} is written as ${message}, and was as ${other.message} before`);
     }
+    const later = this.#live.find((other) => other.session === session && other.seq > seq);
+    if (later !== undefined) this.#report(`${token} is number ${seq}, and ${later.token} before it is ${later.seq}`);
     const since = this.#came.get(token) ?? 0;
     const fresh = { acked: false, told: false, end: undefined, deleted: false };
     this.#fates.set(message, { message, session, seq, token, since, ...fresh });

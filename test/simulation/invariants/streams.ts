@@ -26,14 +26,14 @@ export class Streams {
   readonly #report: Report;
   /** By session. */
   readonly #epochs = new Map<string, Map<string, Epoch>>();
-  /** By session: events before these cannot be had again, for the session was deleted. */
-  readonly #forgotten = new Map<string, string>();
+  /** Sessions that were deleted, with what was kept of their events. */
+  readonly #forgotten = new Set<string>();
 
   constructor(report: Report) {
     this.#report = report;
   }
 
-  emitted(session: string, { epoch, seq }: Position, frame: Uint8Array, deleted: boolean): void {
+  emitted(session: string, { epoch, seq }: Position, frame: Uint8Array): void {
     let epochs = this.#epochs.get(session);
     if (epochs === undefined) this.#epochs.set(session, (epochs = new Map()));
     let stretch = epochs.get(epoch);
@@ -41,7 +41,10 @@ export class Streams {
     if (stretch.order !== epochs.size - 1) this.#report(`${session}: epoch ${epoch} speaks after the one that followed it`);
     stretch.frames.push(frame);
     if (seq !== stretch.frames.length) this.#report(`${session}: event ${seq} of ${epoch} is its ${stretch.frames.length}th`);
-    if (deleted) this.#forgotten.set(session, epoch);
+  }
+
+  deleted(session: string): void {
+    this.#forgotten.add(session);
   }
 
   /**
@@ -64,7 +67,7 @@ export class Streams {
     const due = asked.epoch === told.epoch ? frames.slice(asked.seq) : [];
     if (!told.recovered) {
       const bytes = due.reduce((sum, { length }) => sum + length, 0);
-      const forgotten = this.#forgotten.get(session) === told.epoch;
+      const forgotten = this.#forgotten.has(session);
       if (missed.length > 0) this.#report(`${where} was sent ${missed.length} events, and that they are not all`);
       else if (asked.epoch === told.epoch && asked.seq <= frames.length && bytes < KEPT_BYTES && !forgotten) {
         this.#report(`${where} was not sent ${due.length} events of ${bytes} bytes, which are kept`);
