@@ -38,6 +38,14 @@ export default {
       to: { path: '^actors/', pathNot: '-key\\.ts$' },
     },
     {
+      name: 'what-is-sent-is-not-checked',
+      comment:
+        'Schemas of replies and events are for documents and tests; two files take types from them, and load none.',
+      severity: 'error',
+      from: { path: OURS, pathNot: '^src/protocol/(shapes|replies|events|sent-frames|messages|errors)\\.ts$' },
+      to: { path: '^src/protocol/(shapes|replies|events|sent-frames)\\.ts$' },
+    },
+    {
       name: 'client-knows-only-the-protocol',
       severity: 'error',
       from: { path: '^src/client/' },

@@ -9,6 +9,7 @@ import { ConfigError } from './config/config-error.ts';
 import { readPasswordHash } from './config/password.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './gateway/access.ts';
+import type { CertificateFiles, CertificateWatch } from './gateway/certificate.ts';
 import { Clients } from './gateway/clients.ts';
 import { newCounters } from './gateway/counters.ts';
 import { HostCheck } from './gateway/host-check.ts';
@@ -35,12 +36,15 @@ export interface RunningGateway {
   model: string;
   /** Takes nothing new, lets runs end for up to 10 s, closes connections and threads. */
   stop(): Promise<void>;
+  /** While it stops: waits for runs no longer. What they were about is in the journal, for the next start. */
+  hurry(): void;
 }
 
-/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken. */
+/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad. */
 export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
   const { host, hosts, origins, limits, tls } = config.gateway;
   const access = await openAccess(config);
+  const certificate = tls && (await watchCertificate(tls, log));
   const model = describeModel(config);
   const startedAt = performance.now();
 
@@ -83,6 +87,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
 
   const stop = async (drainMs: number) => {
+    certificate?.stop();
     server.stopIntake();
     await shards.stop(drainMs);
     server.close();
@@ -94,12 +99,24 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   try {
     await shards.start();
     const port = await server.listen(host, config.gateway.port);
+    certificate?.start(() => server.renewCertificate());
     log.info({ host, port, model }, 'listening');
-    return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+    return {
+      url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
+      port,
+      model,
+      stop: () => stop(DRAIN_MS),
+      hurry: () => shards.hurry(),
+    };
   } catch (error) {
     await stop(0);
     throw error;
   }
+}
+
+async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {
+  const { CertificateWatch } = await import('./gateway/certificate.ts');
+  return CertificateWatch.open(files, log);
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

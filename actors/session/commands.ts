@@ -1,13 +1,8 @@
 /** The chat commands: what a person can say to the session itself instead of to its agent. */
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import {
-  FOLLOW_UPS,
-  type FollowUp,
-  type Session,
-  THINKING_LEVELS,
-  type ThinkingLevel,
-} from '../../src/protocol/messages.ts';
+import type { FollowUp, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
+import { FOLLOW_UPS, THINKING_LEVELS } from '../../src/protocol/vocabulary.ts';
 import type { SaidCommand, SessionChanges } from './control.ts';
 
 /** The session as a command sees it. */

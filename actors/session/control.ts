@@ -1,4 +1,4 @@
-import type { FollowUp, Session } from '../../src/protocol/messages.ts';
+import type { FollowUp, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -37,7 +37,9 @@ export type SessionControl =
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
-  | { type: 'bury'; turn: Turn; error: unknown }
+  | { type: 'bury'; turn: Turn; error: unknown; attempts: number }
+  /** Forgets a dead letter. */
+  | { type: 'discard'; message: string }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
   | { type: 'subscribe'; after: number | undefined; epoch: string | undefined; tell(stream: StreamPosition): void };
 
@@ -46,6 +48,8 @@ export interface StreamPosition {
   epoch: string;
   seq: number;
   recovered: boolean;
+  /** Where not everything could be replayed. */
+  snapshot?: Snapshot;
   missed: readonly Uint8Array[];
 }
 
@@ -60,6 +64,7 @@ export interface SessionAnswers {
   command: undefined;
   cancel: { cancelled: string[] };
   bury: undefined;
+  discard: { session: string; message: string };
   subscribe: undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { Store } from '../../src/storage/store.ts';
+import { daysOfKeys } from './key-expiry.ts';
 
 /** Records removed in one commit: others wait for the writer no longer than for a few messages. */
 const BATCH_MAX = 500;
@@ -11,7 +12,7 @@ const IMAGES_MAX = 50;
  * images and the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string): Promise<void> {
-  const { deletions, entries, images, inbox, journal, keys, sessions } = store;
+  const { deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
@@ -32,12 +33,18 @@ export async function deleteSession(store: Store, session: string): Promise<void
       for (const key of old) batch.remove(images, key);
     });
   }
-  for (;;) {
-    const old = [...keys.getKeys({ start: [session, ''], end: [session, '\x7f'], limit: BATCH_MAX })];
-    if (old.length === 0) break;
-    await journal.commit((batch) => {
-      for (const key of old) batch.remove(keys, key);
-    });
+  const letters = [...deadLetters.getRange({})].filter(({ value }) => value.session === session);
+  await journal.commit((batch) => {
+    for (const { key } of letters) batch.remove(deadLetters, key);
+  });
+  for (const day of daysOfKeys(keys)) {
+    for (;;) {
+      const old = [...keys.getKeys({ start: [day, session, ''], end: [day, session, '\x7f'], limit: BATCH_MAX })];
+      if (old.length === 0) break;
+      await journal.commit((batch) => {
+        for (const key of old) batch.remove(keys, key);
+      });
+    }
   }
   await journal.commit((batch) => batch.remove(deletions, session));
 }

@@ -6,6 +6,8 @@ import type { Config } from '../../src/config/schema.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import type { Emit } from './event-stream.ts';
+import type { ArrivingKeys } from './inbox.ts';
+import type { RecentEventsPool } from './recent-events.ts';
 
 /** What every session of a shard shares. */
 export interface SessionDependencies {
@@ -20,6 +22,8 @@ export interface SessionDependencies {
   workspaces: Workspaces;
   log: Logger;
   emit: Emit;
+  recentEvents: RecentEventsPool;
+  arrivingKeys: ArrivingKeys;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
   room(): Promise<void> | undefined;
   countTokens(texts: string[]): Promise<number[]>;

@@ -7,14 +7,17 @@ import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
-import type { Store } from '../../src/storage/store.ts';
+import type { KeyOwner, Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
+import { deadLetter, listDeadLetters } from './dead-letters.ts';
+import { ownerOf } from './inbox.ts';
+import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
-import { DuplicateMessage, NONE, type Turn } from './turn.ts';
+import { DuplicateMessage, newTurn, type Turn } from './turn.ts';
 
 export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswer>;
 
@@ -35,6 +38,8 @@ export interface RequestDependencies {
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
   newId(): string;
+  /** Milliseconds since the epoch. */
+  now(): number;
   onFault(error: unknown, session: string): void;
 }
 
@@ -96,6 +101,14 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'dead-letter.list':
+        return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
+      case 'dead-letter.resubmit':
+        return reply.send(answer(type, id, await this.#resubmit(checkRequest(type, data).message, key)));
+      case 'dead-letter.discard': {
+        const { message } = checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'discard'>(key, { type: 'discard', message })));
+      }
       case 'subscribe': {
         const { after, epoch } = checkRequest(type, data);
         const tell = ({ missed, ...position }: StreamPosition) => {
@@ -113,12 +126,14 @@ export class SessionRequests {
     const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
     const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
-    const repeat = (original: string) => {
-      const ack = { session: key, message: original, queued: 0, duplicate: true } as const;
-      reply.sendAndSubscribe(key, answer('message.send', id, ack));
+    const { store, now } = this.#shared;
+    const repeat = (original: KeyOwner) => {
+      const ack = { session: key, message: original.message, queued: 0, duplicate: true as const };
+      const outcome = outcomeOf(store, key, original);
+      reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
     // A repeated key gets its answer also when the mailbox is full.
-    const original = idempotencyKey && this.#shared.store.keys.get([key, idempotencyKey]);
+    const original = idempotencyKey && ownerOf(store, key, idempotencyKey, now());
     if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
@@ -132,15 +147,11 @@ export class SessionRequests {
         return;
       }
       await ref.tell({
-        message,
-        text: unescaped(text),
+        ...newTurn(message, unescaped(text)),
         attachments: attached?.attachments,
         images: attached?.images,
         idempotencyKey,
         followUp: mode,
-        joined: NONE,
-        seq: 0,
-        acceptedAt: 0,
         acknowledge,
       });
     } catch (error) {
@@ -160,6 +171,22 @@ export class SessionRequests {
     const ref = this.#shared.session(key);
     const created = await ref.control({ type: 'create', fields: { model, thinkingLevel } });
     return created as SessionAnswers['create'];
+  }
+
+  /** Sends a dead letter again, as a new message; it goes with the commit that brings that. */
+  async #resubmit(message: string, key: string): Promise<Replies['dead-letter.resubmit']> {
+    const { store, newId } = this.#shared;
+    const { seq, text, attachments } = deadLetter(store, key, message);
+    const images = attachments?.map((_, index) => store.images.get([key, seq, index]) ?? Buffer.alloc(0));
+    const resubmitted = newId();
+    await this.#existing(key).tell({
+      ...newTurn(resubmitted, text),
+      attachments,
+      images,
+      idempotencyKey: `dead-letter-${message}`,
+      resubmits: message,
+    });
+    return { session: key, message, resubmitted };
   }
 
   #history(data: unknown, key: string): Replies['session.history'] {

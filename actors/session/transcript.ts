@@ -19,7 +19,8 @@ const READ_MAX = 4 * CONTEXT_TURNS_MAX;
 export class Transcript {
   readonly #store: Store;
   readonly #session: string;
-  #lastSeq: number;
+  /** The number that was given last. */
+  lastSeq: number;
   /** The newest turns that have ended; undefined until a run asks. */
   #past: PastTurn[] | undefined;
   #pastLength = 0;
@@ -29,12 +30,12 @@ export class Transcript {
   constructor(store: Store, session: string) {
     this.#store = store;
     this.#session = session;
-    this.#lastSeq = store.lastSeq(session);
+    this.lastSeq = store.numbers.last(session);
   }
 
   /** Gives the next number, to be written at once: the journal keeps the order. A gap after a failure is no harm. */
   number(): number {
-    return ++this.#lastSeq;
+    return ++this.lastSeq;
   }
 
   write(batch: Batch, entry: HistoryEntry): void {

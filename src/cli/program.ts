@@ -36,6 +36,7 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addDeadLetters(program);
   addConfig(program);
   return program;
 }
@@ -180,6 +181,34 @@ function addSessions(program: Command): void {
       const { exportTranscript } = await import('./commands/sessions.ts');
       process.exitCode = await exportTranscript(key, flags);
     });
+}
+
+function addDeadLetters(program: Command): void {
+  const letters = program
+    .command('dead-letters')
+    .description('messages that failed for good: look, send again, forget');
+  letters.addHelpText('after', examples('dhaavak dead-letters list', 'dhaavak dead-letters resubmit 01M87Z2RA3RK31…'));
+  withJson(withClientFlags(letters.command('list')))
+    .description('list dead letters, the oldest first')
+    .option('--session <key>', 'of this session only')
+    .option('--limit <number>', 'at most so many (default: 100)')
+    .action(async (flags) => {
+      const { list } = await import('./commands/dead-letters.ts');
+      process.exitCode = await list(flags);
+    });
+  for (const [name, description] of [
+    ['show', 'show one, with its whole text'],
+    ['resubmit', 'send one again, as a new message of its session'],
+    ['discard', 'forget one; the transcript keeps its message'],
+  ] as const) {
+    withJson(withClientFlags(letters.command(name)))
+      .description(description)
+      .argument('<message>', 'its id, as the list has it')
+      .action(async (message: string, flags) => {
+        const commands = await import('./commands/dead-letters.ts');
+        process.exitCode = await commands[name](message, flags);
+      });
+  }
 }
 
 function addConfig(program: Command): void {

@@ -83,6 +83,7 @@ const shape = z.strictObject({
       stuckAfterMs: milliseconds.default(1_500),
     })
     .prefault({}),
+  storage: z.strictObject({ flush: z.boolean().default(true) }).prefault({}),
   sessions: z
     .strictObject({
       mailboxMax: z.int().min(1).max(10_000).default(100),

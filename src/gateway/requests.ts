@@ -98,9 +98,12 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'dead-letter.resubmit':
+    case 'dead-letter.discard':
       forward(context, connection, head, frame);
       break;
     case 'session.list': // any shard will do: the id picks one
+    case 'dead-letter.list':
       forward(context, connection, head, frame, head.id);
       break;
     case 'session.create':

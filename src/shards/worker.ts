@@ -8,6 +8,8 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import { KeyExpiry } from '../../actors/session/key-expiry.ts';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
@@ -30,7 +32,7 @@ const { index, shards, config, link: linkEnd, control, heartbeat } = workerData 
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home);
+const store = new Store(config.home, config.storage);
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {
@@ -53,7 +55,8 @@ const system = new ActorSystem({
     const { type, address } = event;
     log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
     if (type !== 'deadLetter') return;
-    const burial = session(address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+    const { message, error, attempts } = event;
+    const burial = session(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
     burial.catch((error: unknown) =>
       log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
     );
@@ -75,6 +78,8 @@ const session = system.register(
       if (!link.sendWithTurn(RECORD.event, 0, key, frame))
         log.error({ session: key }, 'an event was dropped: link full');
     },
+    recentEvents: new RecentEventsPool(),
+    arrivingKeys: new Map(),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
@@ -86,6 +91,7 @@ const requests = new SessionRequests({
   models,
   session,
   newId,
+  now: Date.now,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
 });
@@ -122,6 +128,7 @@ const api: ShardControl = {
   },
   async drain(timeoutMs) {
     cleanUp.stop();
+    keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
     await store.close();
     return outcome;
@@ -142,6 +149,8 @@ const cleanUp = new CleanUp({
   isOurs: (key) => shardOf(key, shards) === index,
   expire: (key, before) => session(key).control({ type: 'expire', before }),
 });
+
+const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);

@@ -22,6 +22,8 @@ export interface ToolResult {
 export interface ToolView {
   /** The same array every time: providers cache by it. */
   readonly descriptions: readonly ToolDescription[];
+  /** Whether making the call a second time does no harm. False for a tool that is not here. */
+  isSafeToRepeat(call: ToolCall): boolean;
   /** Never throws: whatever goes wrong is a failed result that tells the model what to do instead. */
   execute(call: ToolCall, context: ToolContext): Promise<ToolResult>;
 }
@@ -66,7 +68,11 @@ export class ToolRegistry {
       tools.set(name, tool);
     }
     const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
-    return { descriptions, execute: (call, context) => execute(tools, call, context) };
+    return {
+      descriptions,
+      isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
+      execute: (call, context) => execute(tools, call, context),
+    };
   }
 
   #unknown(name: string): DhaavakError {

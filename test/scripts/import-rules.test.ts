@@ -17,6 +17,8 @@ const SCRIPT = fileURLToPath(new URL('scripts/check-imports.mjs', ROOT));
 const CLEAN = {
   'src/protocol/errors.ts': 'export class Fault extends Error {}',
   'src/protocol/frame.ts': "import { Fault } from './errors.ts'; export const decode = () => { throw new Fault(); };",
+  'src/protocol/shapes.ts': 'export const session = {};',
+  'src/protocol/messages.ts': "import type { session } from './shapes.ts'; export type S = typeof session;",
   'src/client/client.ts': "import { decode } from '../protocol/frame.ts'; export type Client = typeof decode;",
   'src/cli/program.ts':
     "import type { Client } from '../client/client.ts'; export const run = (_: Client) => import('./commands/start.ts');",
@@ -53,6 +55,11 @@ const VIOLATIONS: [rule: string, path: string, source: string][] = [
   ['agents-know-no-transport', 'src/memory/bad.ts', "import '../channels/telegram/telegram.ts';"],
   ['actors-only-through-refs', 'src/gateway/bad.ts', "import '../../actors/session/session.ts';"],
   ['actors-only-through-refs', 'src/channels/bad.ts', "import '../../actors/session/session.ts';"],
+  [
+    'what-is-sent-is-not-checked',
+    'src/gateway/bad-check.ts',
+    "import { session } from '../protocol/shapes.ts'; session;",
+  ],
   ['client-knows-only-the-protocol', 'src/client/bad.ts', "import '../main.ts';"],
   ['client-runs-in-browsers', 'src/client/bad-core.ts', "import { join } from 'node:path'; export const j = join;"],
   ['cli-reaches-the-server-through-the-client', 'src/cli/bad.ts', "import '../main.ts';"],

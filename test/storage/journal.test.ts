@@ -42,7 +42,7 @@ describe('the journal', () => {
     const table = { put: () => Promise.resolve(true) } as unknown as Store['keys'];
     let done = false;
     const commit = new Journal(root)
-      .commit((batch) => batch.put(table, ['s', 'k'], 'm'))
+      .commit((batch) => batch.put(table, [0, 's', 'k'], { message: 'm', seq: 0 }))
       .then(() => {
         done = true;
       });

@@ -45,6 +45,8 @@ export interface Exit {
 
 export interface GatewayProcess extends TestGateway {
   readonly pid: number;
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string };
   /** SIGTERM, as a service manager sends it. */
   stop(): Promise<Exit>;
   /** SIGKILL, as the kernel sends it when memory is short. */
@@ -91,7 +93,7 @@ export async function gatewayProcess(options: ProcessOptions = {}): Promise<Gate
     15_000,
     new Promise<string>((resolve, reject) => {
       child.stdout?.on('data', () => {
-        const url = /listens on (ws:\S+)/.exec(output.stdout)?.[1];
+        const url = /listens on (wss?:\S+)/.exec(output.stdout)?.[1];
         if (url !== undefined) resolve(url);
       });
       void exited.then(({ code }) => reject(new Error(`the gateway ended with ${code}: ${output.stderr}`)));
@@ -108,6 +110,7 @@ export async function gatewayProcess(options: ProcessOptions = {}): Promise<Gate
   return {
     ...testGateway(url, home, token),
     pid: child.pid as number,
+    output,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
