@@ -1,5 +1,6 @@
 import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.ts';
-import { FOLLOW_UPS, type FollowUp } from '../../src/protocol/messages.ts';
+import type { FollowUp } from '../../src/protocol/messages.ts';
+import { FOLLOW_UPS } from '../../src/protocol/vocabulary.ts';
 import type { SimulatedClock } from './clock.ts';
 import { type Position, Subscription } from './invariants/streams.ts';
 import type { Report } from './invariants/report.ts';

@@ -87,12 +87,9 @@ export class Faults {
 
   #drain(): void {
     const { gateway, trace } = this.#parts;
-    const draining = gateway.shard;
     trace.note('SIGTERM');
     this.#ends += 1;
-    void gateway.drain().then(() => {
-      if (gateway.shard === undefined && draining !== undefined && !this.#isDown) this.#down(() => {});
-    });
+    gateway.drain(() => this.#down(() => gateway.kill()));
   }
 
   #fillDisk(): void {

@@ -79,14 +79,16 @@ export class Gateway implements FrontDoor {
     this.#pending.clear();
   }
 
-  /** SIGTERM: resolves when the process has ended. */
-  async drain(): Promise<void> {
+  /** SIGTERM: `ended` is called when the process may go, unless it is gone by then. */
+  drain(ended: () => void): void {
     const shard = this.#shard;
-    await shard?.drain(DRAIN_MS);
-    if (this.#shard !== shard) return;
-    const { disk, witness } = this.#parts;
-    if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
-    this.kill();
+    const { clock, disk, witness } = this.#parts;
+    void shard?.drain(DRAIN_MS).then(() => {
+      if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
+      clock.schedule('operator', 0, () => {
+        if (this.#shard === shard) ended();
+      });
+    });
   }
 
   request(connection: Connection, session: string, bytes: Uint8Array): void {

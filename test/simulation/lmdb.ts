@@ -179,6 +179,10 @@ class Table {
     return this.#root.write({ table: this.#name, key, value: undefined });
   }
 
+  getStats(): { entryCount: number } {
+    return { entryCount: this.#rows.rows.length };
+  }
+
   *getKeys(range: Range = {}): Generator<Key> {
     for (const { key } of this.#range(range)) yield key;
   }

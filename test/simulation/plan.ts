@@ -1,5 +1,5 @@
 import { type Config, configSchema } from '../../src/config/schema.ts';
-import { FOLLOW_UPS } from '../../src/protocol/messages.ts';
+import { FOLLOW_UPS } from '../../src/protocol/vocabulary.ts';
 import type { Moods } from './model.ts';
 import type { Random } from './random.ts';
 import { TOOLS } from './tools.ts';

@@ -1,6 +1,8 @@
 import { pino } from 'pino';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import { KeyExpiry } from '../../actors/session/key-expiry.ts';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
@@ -55,6 +57,7 @@ export class Shard {
   readonly #session: (key: string) => SessionRef;
   readonly #requests: SessionRequests;
   #cleanUp: CleanUp | undefined;
+  #keyExpiry: KeyExpiry | undefined;
 
   constructor(parts: ShardParts, life: number) {
     const { plan, random, trace, witness, newId } = parts;
@@ -72,6 +75,7 @@ export class Shard {
       models: this.#models,
       session: this.#session,
       newId,
+      now: () => this.clock.now(),
       isActive: (key) => this.#system.peek({ kind: 'session', key }) !== undefined,
       onFault: (error) => witness.report(`a request failed with ${error instanceof Error ? error.stack : error}`),
     });
@@ -87,6 +91,7 @@ export class Shard {
       isOurs: () => true,
       expire: (key, before) => this.#session(key).control({ type: 'expire', before }),
     });
+    this.#keyExpiry = new KeyExpiry(this.#store, this.#log);
     const unfinished = this.#parts.mutant.sleepsOn ? [] : this.#store.sessionsWithUnfinished();
     for (const key of unfinished) void this.#insist(key, { type: 'wake' });
     for (const key of this.#store.deletions.getKeys()) void this.#insist(key, { type: 'delete' });
@@ -111,6 +116,7 @@ export class Shard {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#cleanUp?.stop();
+    this.#keyExpiry?.stop();
     await this.#system.drain(timeoutMs);
     await this.#store.close();
   }
@@ -134,7 +140,7 @@ export class Shard {
         witness.committed(changes);
       },
     });
-    return new Store(plan.config.home);
+    return new Store(plan.config.home, plan.config.storage);
   }
 
   #kind() {
@@ -150,6 +156,8 @@ export class Shard {
       log: this.#log,
       newId,
       emit,
+      recentEvents: new RecentEventsPool(),
+      arrivingKeys: new Map(),
       room: () => this.#room(),
       countTokens: (texts) => this.#countTokens(texts),
     });
@@ -199,10 +207,12 @@ export class Shard {
   #onEvent(event: SystemEvent): void {
     const { trace, witness } = this.#parts;
     trace.note(`actor ${event.address.key}: ${event.type}${'error' in event ? ` ${event.error}` : ''}`);
+    witness.streams.dropped(event.address.key);
     if (event.type !== 'deadLetter') return;
+    const { error, attempts } = event;
     const turn = event.message as Turn;
     for (const { message } of [turn, ...turn.joined]) witness.messages.died(message);
-    void this.#insist(event.address.key, { type: 'bury', turn, error: event.error });
+    void this.#insist(event.address.key, { type: 'bury', turn, error, attempts });
   }
 
   #onLog(line: string): void {

@@ -58,7 +58,7 @@ export class SimulatedTools {
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('refused by the shop');
       trace.note(`tool ${name} ${item} by ${call}`);
-      if (!safeToRepeat) effects.ordered(item, call);
+      if (!safeToRepeat) effects.ordered(item);
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('the connection was cut');
       return `${name} ${item}: done`;

@@ -41,7 +41,7 @@ export class Witness {
     for (const { table, key, value } of changes) {
       if (table !== 'sessions' || value !== undefined) continue;
       this.lanes.deleted(key as string);
-      this.streams.deleted(key as string);
+      this.streams.dropped(key as string);
     }
   }
 

@@ -26,7 +26,7 @@ export class Streams {
   readonly #report: Report;
   /** By session. */
   readonly #epochs = new Map<string, Map<string, Epoch>>();
-  /** Sessions that were deleted, with what was kept of their events. */
+  /** Sessions whose events need not be kept any more: they crashed, or were deleted. */
   readonly #forgotten = new Set<string>();
 
   constructor(report: Report) {
@@ -43,7 +43,8 @@ export class Streams {
     if (seq !== stretch.frames.length) this.#report(`${session}: event ${seq} of ${epoch} is its ${stretch.frames.length}th`);
   }
 
-  deleted(session: string): void {
+  /** What was kept of the session's events may be gone from now on. */
+  dropped(session: string): void {
     this.#forgotten.add(session);
   }
 
