@@ -22,8 +22,7 @@ export interface SocketData {
   connection: Connection | undefined;
 }
 
-/** `ws.send` says 0 for a frame that waits in the socket, 2 for one it dropped, and tells nobody else. */
-const WAITS = 0;
+/** `ws.send` says 2 for a frame it dropped, and tells nobody else. */
 const DROPPED = 2;
 
 /** One WebSocket client, from its upgrade to its close. */
@@ -100,7 +99,9 @@ export class Connection implements Receiver {
       });
     }
     this.#queued.length = 0;
-    this.#watchBacklog(); // a cork does not say what waits after it
+    if (!this.#open || this.#slowTimer !== undefined || this.#backlog !== undefined) return;
+    // Not before the cork has ended: only what waits now is sure to drain one day, and to let out what waits here.
+    if (this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) this.#backlog = new Backlog();
   }
 
   /** Sends one msgpack frame; its bytes are used before this returns. Sending to a closed connection does nothing. */
@@ -122,12 +123,6 @@ export class Connection implements Receiver {
       : this.#socket.send(frame, true);
     // What uWebSockets.js drops at `maxBackpressure` is not lost unnoticed: nothing more is sent, and the code says why.
     if (result === DROPPED) this.#tooSlow();
-    else if (result === WAITS) this.#watchBacklog();
-  }
-
-  #watchBacklog(): void {
-    if (!this.#open || this.#slowTimer !== undefined || this.#backlog !== undefined) return;
-    if (this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) this.#backlog = new Backlog();
   }
 
   /**

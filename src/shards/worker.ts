@@ -23,6 +23,8 @@ import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } fr
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
 
+/** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
+const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work. */
 const ROOM_RETRY_MS = 250;
 
@@ -90,9 +92,13 @@ const requests = new SessionRequests({
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
 });
 
-const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
-});
+const link = new Link(
+  linkEnd,
+  (reader) => {
+    while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+  },
+  REQUESTS_PER_TURN,
+);
 
 /** Answers to request `number`. */
 class LinkReply implements Reply {
@@ -103,7 +109,7 @@ class LinkReply implements Reply {
   }
 
   send(frame: Uint8Array): void {
-    link.send(RECORD.reply, this.#number, '', frame);
+    link.sendWithTurn(RECORD.reply, this.#number, '', frame);
   }
 
   sendAndSubscribe(session: string, frame: Uint8Array): void {
