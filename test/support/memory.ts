@@ -1,17 +1,18 @@
 /** The memory of a process, as the kernel counts it. Linux only. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 
-/** The most it ever had resident, in bytes. */
+/** What it has resident now, in bytes. The peak is counted from here. */
+export async function memory(pid: number): Promise<number> {
+  await writeFile(`/proc/${pid}/clear_refs`, '5');
+  return field(pid, 'VmRSS');
+}
+
+/** The most it had resident since {@link memory} was asked, in bytes. */
 export function peakMemory(pid: number): Promise<number> {
-  return status(pid, 'VmHWM');
+  return field(pid, 'VmHWM');
 }
 
-/** What it has resident now, in bytes. */
-export function memory(pid: number): Promise<number> {
-  return status(pid, 'VmRSS');
-}
-
-async function status(pid: number, field: string): Promise<number> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]) * 1024;
+async function field(pid: number, name: string): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
 }
