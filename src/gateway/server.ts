@@ -12,7 +12,7 @@ import { addressOf } from './address.ts';
 import type { Clients } from './clients.ts';
 import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
-import { type HttpContext, handleHttp, json, ROUTES, tooMany } from './http.ts';
+import { type HttpContext, handleHttp, json, ROUTES, tooMany, upgradeRequired } from './http.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
 import { WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
@@ -130,6 +130,10 @@ export class Server {
     socketContext: us_socket_context_t,
   ): void {
     if (!this.#welcome(context, response, request)) return;
+    if (!isWebSocket(request)) {
+      upgradeRequired(response);
+      return;
+    }
     const { address, loopback } = addressOf(response.getRemoteAddress());
     const lockedMs = context.access.attempts.lockedForMs(address);
     if (lockedMs > 0) {
@@ -142,7 +146,7 @@ export class Server {
       response.upgrade<SocketData>(
         { address, connection: undefined },
         request.getHeader('sec-websocket-key'),
-        request.getHeader('sec-websocket-protocol'),
+        '', // no subprotocol is ours, whatever is offered
         request.getHeader('sec-websocket-extensions'),
         socketContext,
       );
@@ -187,4 +191,13 @@ export class Server {
     for (const connection of this.#clients) connection.close(GOING_AWAY, 'the gateway stops');
     for (const app of [this.#app, ...this.#renewed]) app.close();
   }
+}
+
+/** Whether the request asks for what uWebSockets.js would give it for the sake of its key alone. */
+function isWebSocket(request: HttpRequest): boolean {
+  return (
+    request.getHeader('sec-websocket-version') === '13' &&
+    request.getHeader('upgrade').toLowerCase() === 'websocket' &&
+    /\bupgrade\b/i.test(request.getHeader('connection'))
+  );
 }

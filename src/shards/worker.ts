@@ -29,6 +29,8 @@ import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } fr
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
 
+/** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
+const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work. */
 const ROOM_RETRY_MS = 250;
 
@@ -115,15 +117,19 @@ const channelRequests = new SessionChannelRequests(shared);
 let closing = false;
 let closed: Promise<void> | undefined;
 
-const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) {
-    if (closing) continue;
-    const reply = new LinkReply(reader.number);
-    const frame = Buffer.from(reader.payload);
-    if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
-    else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
-  }
-});
+const link = new Link(
+  linkEnd,
+  (reader) => {
+    while (reader.next()) {
+      if (closing) continue;
+      const reply = new LinkReply(reader.number);
+      const frame = Buffer.from(reader.payload);
+      if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+      else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
+    }
+  },
+  REQUESTS_PER_TURN,
+);
 
 /** Answers to request `number`. */
 class LinkReply implements Reply {
@@ -134,7 +140,7 @@ class LinkReply implements Reply {
   }
 
   send(frame: Uint8Array): void {
-    link.send(RECORD.reply, this.#number, '', frame);
+    link.sendWithTurn(RECORD.reply, this.#number, '', frame);
   }
 
   sendAndSubscribe(session: string, frame: Uint8Array): void {

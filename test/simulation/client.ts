@@ -2,8 +2,8 @@ import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.t
 import type { FollowUp } from '../../src/protocol/messages.ts';
 import { FOLLOW_UPS } from '../../src/protocol/vocabulary.ts';
 import type { SimulatedClock } from './clock.ts';
-import { type Position, Subscription } from './invariants/streams.ts';
 import type { Report } from './invariants/report.ts';
+import { type Position, Subscription } from './invariants/streams.ts';
 import type { Connection, Network, Peer } from './network.ts';
 import { POISON } from './observed.ts';
 import type { Plan } from './plan.ts';

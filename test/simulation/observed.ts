@@ -1,5 +1,4 @@
-import type { SessionControl } from '../../actors/session/control.ts';
-import type { SessionAnswer } from '../../actors/session/control.ts';
+import type { SessionAnswer, SessionControl } from '../../actors/session/control.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import type { ActorDefinition } from '../../src/runtime/actor.ts';
 import type { Disk } from './disk.ts';

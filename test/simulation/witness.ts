@@ -1,11 +1,11 @@
 import type { Events } from '../../src/protocol/messages.ts';
+import type { Change, Disk } from './disk.ts';
 import { Effects } from './invariants/effects.ts';
 import { Lanes } from './invariants/lanes.ts';
 import { Messages } from './invariants/messages.ts';
 import { ModelRequests } from './invariants/models.ts';
 import type { Report } from './invariants/report.ts';
 import { type Position, Streams } from './invariants/streams.ts';
-import type { Change, Disk } from './disk.ts';
 import type { Trace } from './trace.ts';
 
 /** Sees everything that happens in a world, and keeps the first promise that was broken. */

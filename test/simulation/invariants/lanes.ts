@@ -38,7 +38,9 @@ export class Lanes {
     if (lane.begun.has(turn.message)) return; // another attempt
     lane.begun.add(turn.message);
     if (lane.newest !== undefined && lane.newest.seq > turn.seq) {
-      this.#report(`${turn.message}, number ${turn.seq}, begins after ${lane.newest.message}, number ${lane.newest.seq}`);
+      this.#report(
+        `${turn.message}, number ${turn.seq}, begins after ${lane.newest.message}, number ${lane.newest.seq}`,
+      );
     }
     lane.newest = turn;
   }
@@ -59,7 +61,8 @@ export class Lanes {
 
   /** Subscribers are told that a run begins. */
   told(session: string, message: string): void {
-    if (this.#lane(session).running === undefined) this.#report(`${session} tells of a run of ${message}, and none goes on`);
+    if (this.#lane(session).running === undefined)
+      this.#report(`${session} tells of a run of ${message}, and none goes on`);
   }
 
   /** The session is deleted: its transcript counts from the beginning again. */
@@ -74,7 +77,8 @@ export class Lanes {
 
   #lane(session: string): Lane {
     let lane = this.#lanes.get(session);
-    if (lane === undefined) this.#lanes.set(session, (lane = { running: undefined, begun: new Set(), newest: undefined }));
+    if (lane === undefined)
+      this.#lanes.set(session, (lane = { running: undefined, begun: new Set(), newest: undefined }));
     return lane;
   }
 }

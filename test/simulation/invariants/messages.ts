@@ -165,7 +165,10 @@ export class Messages {
   answeredBefore(asked: ReadonlySet<string>): string[] {
     const fates = this.#live;
     const open = fates.filter(({ token, end }) => end === undefined && asked.has(token));
-    const first = open.reduce<Fate | undefined>((least, fate) => (least && least.seq < fate.seq ? least : fate), undefined);
+    const first = open.reduce<Fate | undefined>(
+      (least, fate) => (least && least.seq < fate.seq ? least : fate),
+      undefined,
+    );
     if (first === undefined) return [];
     const reset = this.#resetsAsked.get(first.session) ?? -1;
     return fates

@@ -44,7 +44,8 @@ export class ModelRequests {
     let open = new Set<string>();
     for (const message of messages) {
       if (message.role === 'tool') {
-        if (!open.delete(message.call)) this.#report(`a model is sent the result of ${message.call}, which it did not call`);
+        if (!open.delete(message.call))
+          this.#report(`a model is sent the result of ${message.call}, which it did not call`);
         continue;
       }
       if (open.size > 0) this.#report(`a model is sent its call ${[...open][0]} without the result`);

@@ -38,9 +38,11 @@ export class Streams {
     if (epochs === undefined) this.#epochs.set(session, (epochs = new Map()));
     let stretch = epochs.get(epoch);
     if (stretch === undefined) epochs.set(epoch, (stretch = { epoch, frames: [], order: epochs.size }));
-    if (stretch.order !== epochs.size - 1) this.#report(`${session}: epoch ${epoch} speaks after the one that followed it`);
+    if (stretch.order !== epochs.size - 1)
+      this.#report(`${session}: epoch ${epoch} speaks after the one that followed it`);
     stretch.frames.push(frame);
-    if (seq !== stretch.frames.length) this.#report(`${session}: event ${seq} of ${epoch} is its ${stretch.frames.length}th`);
+    if (seq !== stretch.frames.length)
+      this.#report(`${session}: event ${seq} of ${epoch} is its ${stretch.frames.length}th`);
   }
 
   /** What was kept of the session's events may be gone from now on. */
