@@ -19,8 +19,12 @@ import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import { ComputePool } from './shards/compute.ts';
+import { Maintenance } from './shards/maintenance.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
+import { prepareStore } from './storage/prepare.ts';
+import { storageSpace } from './storage/space.ts';
+import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
 import { VERSION } from './version.ts';
 
@@ -45,6 +49,12 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const startedAt = performance.now();
 
   const unlockFolder = lockFolder(config.home);
+  const starts = await Starts.begin(config.home, {
+    rule: config.recovery,
+    now: Date.now,
+    onFault: (error) => log.error({ error }, 'starts and stops are not recorded'),
+  });
+  const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
   const lag = new LoopLag();
   const topics = new Topics();
@@ -55,8 +65,10 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
+    paused: starts.pausedBecause !== undefined,
     log,
   });
+  const trouble = () => starts.pausedBecause ?? shards.trouble;
   const server = new Server({
     version: VERSION,
     route: createRoute(config.bindings),
@@ -68,8 +80,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     idleSeconds: limits.idleSeconds,
     tls,
     topics,
-    trouble: () => shards.trouble,
+    trouble,
     shards,
+    maintenance,
+    resumeRuns: async () => {
+      const resumed = await shards.resumeRuns();
+      await starts.resumed();
+      if (resumed) log.warn('runs go on');
+      return resumed;
+    },
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
@@ -78,6 +97,9 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       loopLagMs: lag.read(),
       shards: await shards.stats(),
       model,
+      trouble: trouble() ?? null,
+      runsPaused: starts.pausedBecause !== undefined,
+      storage: await storageSpace(config.home),
       counters,
     }),
   });
@@ -86,12 +108,22 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.stopIntake();
     await shards.stop(drainMs);
     server.close();
+    await maintenance.stop();
     await compute.stop();
     lag.stop();
+    await starts.ended();
     unlockFolder();
   };
 
   try {
+    if (starts.pausedBecause !== undefined) {
+      log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
+    }
+    // While the shards load their modules.
+    const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
+    if (salvaged !== undefined)
+      log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
+    if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
     await shards.start();
     const port = await server.listen(host, config.gateway.port);
     log.info({ host, port, model }, 'listening');

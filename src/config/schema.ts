@@ -140,6 +140,13 @@ const shape = z.strictObject({
     .prefault({ main: {} }),
   /** Which agent answers where none is named, see `inbound/route.ts`. */
   bindings: z.array(binding).max(1_000).default([]),
+  recovery: z
+    .strictObject({
+      /** 0: never. */
+      uncleanStartsMax: z.int().min(0).max(100).default(3),
+      windowMs: milliseconds.default(300_000),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

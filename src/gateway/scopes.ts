@@ -30,6 +30,9 @@ export const REQUEST_SCOPES = {
   'token.create': 'admin',
   'token.revoke': 'admin',
   'token.rotate': 'admin',
+  'runs.resume': 'admin',
+  backup: 'admin',
+  'store.check': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */

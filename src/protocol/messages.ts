@@ -102,6 +102,9 @@ export const REQUESTS = {
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
+  'runs.resume': z.strictObject({}),
+  backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
+  'store.check': z.strictObject({}),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -198,9 +201,16 @@ export interface GatewayStatus {
     running: number;
     queued: number;
     deadLetters: number;
+    /** Damaged values of the store it has read. */
+    damaged: number;
     restarts: number;
   }[];
   model: string;
+  /** Why `/ready` says 503; null: the gateway is ready. */
+  trouble: string | null;
+  /** Nothing runs until `runs.resume`: the gateway crashed too often. */
+  runsPaused: boolean;
+  storage: { bytes: number; diskFreeBytes: number };
   /** Since the start; see docs/protocol.md. */
   counters: GatewayCounters;
 }
@@ -220,6 +230,21 @@ export interface GatewayCounters {
   refusedFull: number;
   /** Connections closed because their token was revoked or rotated. */
   tokensClosed: number;
+}
+
+/** What was found when all of a store was read. */
+export interface StoreCheck {
+  /** The version it is of, null where that cannot be read, and the one this gateway reads and writes. */
+  version: number | null;
+  versionKnown: number;
+  bytes: number;
+  /** Records by table, as the store counts them. */
+  records: Record<string, number>;
+  /** Damage to the file itself: how much, and the first of it in words. */
+  structure: { damages: number; first: string[] };
+  /** Records whose values are damaged, the first of them by table and key, and how many there are. */
+  damaged: { table: string; key: string }[];
+  damagedTotal: number;
 }
 
 /** A named token without the secret. Times in milliseconds since the epoch. */
@@ -270,6 +295,9 @@ export interface Replies {
   'token.create': { name: string; scopes: Scope[]; token: string };
   'token.revoke': { name: string; closed: number };
   'token.rotate': { name: string; token: string; closed: number };
+  'runs.resume': { resumed: boolean };
+  backup: { folder: string; bytes: number; tookMs: number };
+  'store.check': StoreCheck;
 }
 
 /** The frame type that answers each request. */
@@ -293,6 +321,9 @@ export const REPLY_TYPES = {
   'token.create': 'result',
   'token.revoke': 'result',
   'token.rotate': 'result',
+  'runs.resume': 'result',
+  backup: 'result',
+  'store.check': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */

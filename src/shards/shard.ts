@@ -14,6 +14,8 @@ export interface ShardOptions {
   config: Config;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  storeReady: SharedArrayBuffer;
+  paused: boolean;
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -26,6 +28,8 @@ export class Shard {
   readonly ready: Promise<void>;
   /** Resolves when the thread has ended, with the error that ended it, if one did. */
   readonly ended: Promise<Error | undefined>;
+  /** Why it cannot write its journal; undefined: it can. */
+  storeTrouble: string | undefined;
   readonly #worker: Worker;
   readonly #link: Link;
   readonly #heartbeat: Int32Array;
@@ -51,6 +55,8 @@ export class Shard {
       link: { outgoing: toFront, incoming: toShard, bell: bell.port2 },
       control: control.port2,
       heartbeat,
+      storeReady: options.storeReady,
+      paused: options.paused,
     };
     this.#heartbeat = new Int32Array(heartbeat);
     this.#worker = new Worker(options.entry, { workerData, transferList: [bell.port2, control.port2] });
@@ -70,7 +76,13 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
+    const services: MainServices = {
+      ready: ready.resolve,
+      storeTrouble: (trouble) => {
+        this.storeTrouble = trouble;
+      },
+      countTokens: options.countTokens,
+    };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),

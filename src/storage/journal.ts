@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { DhaavakError } from '../protocol/errors.ts';
 import { reasonOf } from './commit-failure.ts';
+import type { JournalHealth } from './journal-health.ts';
 
 /**
  * What a commit does with the tables. It runs later, with its group: values must not change in between, and it must not
@@ -23,9 +24,12 @@ export class Journal {
   #writing: Promise<void> | undefined;
   /** Full groups that wait behind the one being written. */
   readonly #full: Group[] = [];
+  readonly #health: JournalHealth | undefined;
 
-  constructor(root: RootDatabase) {
+  /** `health` is told how each group fares. */
+  constructor(root: RootDatabase, health?: JournalHealth) {
     this.#root = root;
+    this.#health = health;
   }
 
   /**
@@ -64,13 +68,16 @@ export class Journal {
   }
 
   async #write(group: Group): Promise<void> {
+    this.#health?.began();
     try {
       const batch = new Batch();
       for (const write of group.writes) write(batch);
       await Promise.all([...batch.commits, this.#root.flushed]);
+      this.#health?.ended();
       group.resolve();
     } catch (error) {
       const cause = await reasonOf(error);
+      this.#health?.ended(cause);
       group.reject(new DhaavakError('storage_failed', 'the journal could not be written', { cause }));
     }
   }

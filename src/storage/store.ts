@@ -13,6 +13,7 @@ import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { Journal } from './journal.ts';
+import { JournalHealth } from './journal-health.ts';
 import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
 import { STORE_FILE } from './page-file.ts';
 import { SpendingTable } from './spending.ts';
@@ -30,6 +31,8 @@ const TABLES_MAX = 16;
 export interface StoreOptions {
   /** Called with every value of `table` that is read and damaged. */
   onDamaged?: (table: string) => void;
+  /** Called with why nothing can be written, and with undefined when that is over. */
+  onTrouble?: (trouble: string | undefined) => void;
 }
 
 /** The environment of `folder`, made if it is not there. Throws what LMDB throws on a file it cannot use. */
@@ -51,6 +54,7 @@ export function openTable<V, K extends Key>(
 
 export class Store {
   readonly #root: RootDatabase;
+  readonly #health: JournalHealth;
   readonly sessions: Database<Session, string>;
   readonly entries: Database<HistoryEntry, EntryKey>;
   /** Images of users' entries, in the order they came, as they are. */
@@ -72,7 +76,7 @@ export class Store {
    * Opens (and on first use makes) the store in `folder`, mode 0700. Throws what LMDB throws on a file it cannot use, and
    * `store_unusable` for a store of another version: `prepare.ts` brings an older one to this one before.
    */
-  constructor(folder: string, { onDamaged }: StoreOptions = {}) {
+  constructor(folder: string, { onDamaged, onTrouble = () => {} }: StoreOptions = {}) {
     const root = openEnvironment(folder);
     const count = (table: string) => {
       this.damaged += 1;
@@ -87,7 +91,11 @@ export class Store {
     this.deletions = openTable(root, 'deletions', count);
     this.spending = new SpendingTable(openTable(root, 'spending', count));
     this.#meta = openTable(root, 'meta', count);
-    this.journal = new Journal(root);
+    this.#health = new JournalHealth({
+      probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
+      onChange: onTrouble,
+    });
+    this.journal = new Journal(root, this.#health);
     if (this.#meta.get(VERSION_KEY) !== STORE_VERSION) this.#checkVersion(folder);
   }
 
@@ -100,6 +108,7 @@ export class Store {
       return STORE_VERSION;
     });
     if (version === STORE_VERSION) return;
+    this.#health.stop();
     void this.#root.close();
     throw new DhaavakError('store_unusable', `the store in ${folder} is of version ${version}, not ${STORE_VERSION}`);
   }
@@ -148,6 +157,7 @@ export class Store {
 
   /** Waits for what was given to the journal, then closes. */
   async close(): Promise<void> {
+    this.#health.stop();
     await this.journal.settled();
     await this.#root.close();
   }

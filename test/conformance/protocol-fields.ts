@@ -21,6 +21,7 @@ import type {
   RequestType,
   RunStatus,
   Session,
+  StoreCheck,
   TokenInfo,
   Usage,
 } from '../../src/protocol/messages.ts';
@@ -39,6 +40,9 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
     rssBytes: true,
     shards: true,
     model: true,
+    trouble: true,
+    runsPaused: true,
+    storage: true,
     counters: true,
   },
   subscribe: { session: true, epoch: true, seq: true, recovered: true },
@@ -57,6 +61,17 @@ export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
   'token.create': { name: true, scopes: true, token: true },
   'token.revoke': { name: true, closed: true },
   'token.rotate': { name: true, token: true, closed: true },
+  'runs.resume': { resumed: true },
+  backup: { folder: true, bytes: true, tookMs: true },
+  'store.check': {
+    version: true,
+    versionKnown: true,
+    bytes: true,
+    records: true,
+    structure: true,
+    damaged: true,
+    damagedTotal: true,
+  },
 };
 
 export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
@@ -141,6 +156,7 @@ export const NESTED: [string, string, object][] = [
       running: true,
       queued: true,
       deadLetters: true,
+      damaged: true,
       restarts: true,
     } satisfies Fields<GatewayStatus['shards'][number]>,
   ],
@@ -149,6 +165,9 @@ export const NESTED: [string, string, object][] = [
     'usage',
     { inputTokens: true, outputTokens: true, cost: true, estimated: true } satisfies Fields<Usage>,
   ],
+  ['`status`', 'storage', { bytes: true, diskFreeBytes: true } satisfies Fields<GatewayStatus['storage']>],
+  ['`store.check`', 'structure', { damages: true, first: true } satisfies Fields<StoreCheck['structure']>],
+  ['`store.check`', 'damaged', { table: true, key: true } satisfies Fields<StoreCheck['damaged'][number]>],
   [
     '`status`',
     'counters',

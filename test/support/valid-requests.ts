@@ -36,6 +36,9 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'token.create': { name: 'somebody', scopes: ['read'] },
   'token.revoke': { name: 'nobody' },
   'token.rotate': { name: 'nobody' },
+  'runs.resume': {},
+  backup: { folder: '/proc/no-such-folder' },
+  'store.check': {},
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -59,6 +62,9 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'token.create': ['name', 'scopes'],
   'token.revoke': ['name'],
   'token.rotate': ['name'],
+  'runs.resume': [],
+  backup: ['folder'],
+  'store.check': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];
