@@ -125,6 +125,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
     if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
     await shards.start();
+    await starts.written();
     const port = await server.listen(host, config.gateway.port);
     log.info({ host, port, model }, 'listening');
     return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };

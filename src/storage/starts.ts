@@ -72,6 +72,11 @@ export class Starts {
     return `runs are paused: ${this.#record.unclean.length} starts within ${this.#options.rule.windowMs / 1_000} s followed a crash`;
   }
 
+  /** Resolves when what is known is on the disk. */
+  written(): Promise<void> {
+    return this.#written;
+  }
+
   /** Runs go on: what was before does not count any more. */
   resumed(): Promise<void> {
     return this.#write({ ...this.#record, unclean: [], paused: false });

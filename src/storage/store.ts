@@ -103,9 +103,10 @@ export class Store {
   #checkVersion(folder: string): void {
     const version = this.#meta.transactionSync(() => {
       const known = this.#meta.get(VERSION_KEY);
-      if (known !== undefined || !this.#isEmpty()) return known ?? 1;
-      this.#meta.putSync(VERSION_KEY, STORE_VERSION);
-      return STORE_VERSION;
+      if (known !== undefined) return known;
+      const unsaid = this.#isEmpty() ? STORE_VERSION : 1;
+      if (unsaid === STORE_VERSION) this.#meta.putSync(VERSION_KEY, STORE_VERSION);
+      return unsaid;
     });
     if (version === STORE_VERSION) return;
     this.#health.stop();
