@@ -1,9 +1,15 @@
+import { statfsSync } from 'node:fs';
+
 /** How often a journal that failed is tried again, in milliseconds. */
 const PROBE_MS = 1_000;
 /** A group of commits that takes this long is no slow disk any more, in milliseconds. */
 const STUCK_MS = 10_000;
+/** With less than this left, a disk is the reason why nothing can be written: LMDB speaks of an I/O error. */
+const FULL_BYTES = 16 * 1024 ** 2;
 
 export interface JournalHealthOptions {
+  /** Where the journal is. */
+  folder: string;
   /** Writes something small, through the journal. */
   probe(): Promise<void>;
   /** Called with why nothing can be written, and with undefined when that is over. */
@@ -34,7 +40,10 @@ export class JournalHealth {
   /** It is on the disk, or it failed for a reason. */
   ended(failure?: unknown): void {
     this.#writingSince = 0;
-    this.#tell(failure === undefined ? undefined : `the journal cannot be written: ${reasonOf(failure)}`);
+    if (failure === undefined) this.#tell(undefined);
+    else if (this.#trouble === undefined) {
+      this.#tell(`the journal cannot be written: ${reasonOf(failure, this.#options.folder)}`);
+    }
   }
 
   stop(): void {
@@ -55,6 +64,8 @@ export class JournalHealth {
   }
 }
 
-function reasonOf(failure: unknown): string {
+function reasonOf(failure: unknown, folder: string): string {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < FULL_BYTES) return `the disk is full (${Math.round((bavail * bsize) / 1024)} KB left)`;
   return failure instanceof Error ? failure.message : String(failure);
 }

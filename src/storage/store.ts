@@ -92,6 +92,7 @@ export class Store {
     this.spending = new SpendingTable(openTable(root, 'spending', count));
     this.#meta = openTable(root, 'meta', count);
     this.#health = new JournalHealth({
+      folder,
       probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
       onChange: onTrouble,
     });
