@@ -2,6 +2,7 @@ import type { Piscina } from 'piscina';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { StoreCheck } from '../protocol/messages.ts';
 import type { Backup } from '../storage/backup.ts';
+import type { Outcome } from './maintenance-worker.ts';
 import { sibling } from './sibling.ts';
 
 /** The thread ends when it has been idle for so long. */
@@ -32,13 +33,13 @@ export class Maintenance {
     await (await this.#pool)?.destroy();
   }
 
-  async #alone<T>(run: (pool: Piscina) => Promise<T>): Promise<T> {
+  async #alone<T>(run: (pool: Piscina) => Promise<Outcome<T>>): Promise<T> {
     if (this.#busy) throw new DhaavakError('conflict', 'a backup or check of the store is going on: wait for its end');
     this.#busy = true;
     try {
-      return await run(await this.#start());
-    } catch (error) {
-      throw asThrown(error);
+      const outcome = await run(await this.#start());
+      if ('error' in outcome) throw DhaavakError.fromWire(outcome.error);
+      return outcome.value;
     } finally {
       this.#busy = false;
     }
@@ -57,11 +58,4 @@ export class Maintenance {
     );
     return this.#pool;
   }
-}
-
-/** An error keeps its properties on its way from another thread, and loses its class. */
-function asThrown(error: unknown): unknown {
-  const { code, message, param } = error as Partial<DhaavakError>;
-  if (code !== 'conflict' && code !== 'storage_failed') return error;
-  return new DhaavakError(code, message ?? '', param === undefined ? {} : { param });
 }

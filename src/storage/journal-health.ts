@@ -65,7 +65,17 @@ export class JournalHealth {
 }
 
 function reasonOf(failure: unknown, folder: string): string {
-  const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize < FULL_BYTES) return `the disk is full (${Math.round((bavail * bsize) / 1024)} KB left)`;
+  const left = bytesLeft(folder);
+  if (left < FULL_BYTES) return `the disk is full (${Math.round(left / 1024)} KB left)`;
   return failure instanceof Error ? failure.message : String(failure);
+}
+
+/** Infinity where the system does not say. */
+function bytesLeft(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return Infinity;
+  }
 }

@@ -81,7 +81,7 @@ export function placesIn(path: string, count: number, seed: number): { byte: num
 }
 
 /** Turns a bit over in the value of each record of `table` whose value holds `text`. Returns how many there were. */
-export function damageValues(path: string, table: string, text: string): number {
+export function damageValues(path: string, table: string, text: string | Buffer): number {
   const places: { byte: number; bit: number }[] = [];
   {
     using file = new PageFile(path);
