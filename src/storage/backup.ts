@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DhaavakError } from '../protocol/errors.ts';
 import { STORE_FILE } from './page-file.ts';
@@ -18,7 +18,8 @@ export interface Backup {
 /**
  * Copies the home of a gateway, which may be running, into `folder`: one state of the store, with all that was committed
  * before, and the files that make a gateway of it. It can be started as a home as it is. The copy is read once to see
- * that it is whole. A folder that is there must be empty; what was written is removed when it fails.
+ * that it is whole, and named as a store only then. A folder that is there must be empty; what was written is removed when
+ * it fails.
  *
  * lmdb copies in a thread of its own, without holding up those who write. While it does, pages that are given up cannot
  * be used again, and the store of a busy gateway grows.
@@ -29,7 +30,8 @@ export async function backUp(home: string, folder: string): Promise<Backup> {
   const startedAt = performance.now();
   await makeFolder(folder);
   try {
-    const copy = join(folder, STORE_FILE);
+    for (const name of COMPANIONS) await copyIfThere(join(home, name), join(folder, name));
+    const copy = join(folder, `${STORE_FILE}.part`);
     const root = openEnvironment(home);
     try {
       await root.backup(copy, false);
@@ -38,10 +40,10 @@ export async function backUp(home: string, folder: string): Promise<Backup> {
     }
     await chmod(copy, 0o600);
     await flush(copy);
-    for (const name of COMPANIONS) await copyIfThere(join(home, name), join(folder, name));
-    await flush(folder);
     const { bytes, damage } = survey(copy);
     if (damage.length > 0) throw new Error(`the store is damaged (${damage[0]}): see dhaavak doctor`);
+    await rename(copy, join(folder, STORE_FILE));
+    await flush(folder);
     return { folder, bytes, tookMs: Math.round(performance.now() - startedAt) };
   } catch (error) {
     await empty(folder);

@@ -205,7 +205,7 @@ describe('damaged values', () => {
     await store.close();
   });
 
-  it('are named by a check and taken out by a repair, which keeps them in a file', async () => {
+  it('are named by a check and taken out by a repair, which keeps them in a file and makes sessions anew', async () => {
     const folder = await damaged((path) => {
       damageValues(path, 'entries', 'text 7 of 3.');
       damageValues(path, 'sessions', `title of ${keyOf(5)}.`);
@@ -217,12 +217,15 @@ describe('damaged values', () => {
       { table: 'sessions', key: JSON.stringify(keyOf(5)) },
     ]);
     const { file, removed } = await repairStore(folder);
-    expect(removed).toBe(1);
+    expect(removed).toBe(2);
     const lines = (await readFile(join(folder, file as string), 'utf8')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).decoded)).toEqual([[keyOf(3), 7]]);
+    expect(lines.map((line) => JSON.parse(line).decoded)).toEqual([[keyOf(3), 7], keyOf(5)]);
     const after = checkStore(folder);
-    // The key of a session says enough: its record is left for the gateway to write anew.
-    expect(after.damaged).toEqual([{ table: 'sessions', key: JSON.stringify(keyOf(5)) }]);
-    expect(after.records.entries).toBe(ALL - 1);
+    expect(after).toMatchObject({ damagedTotal: 0, records: { entries: ALL - 1, sessions: SESSIONS } });
+    const store = new Store(folder);
+    const { createdAt, lastActive, ...made } = store.sessions.get(keyOf(5))!;
+    const { createdAt: _, lastActive: __, ...before } = sessionOf(keyOf(5));
+    expect(made).toEqual({ ...before, title: null });
+    await store.close();
   });
 });
