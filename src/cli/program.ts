@@ -42,6 +42,9 @@ function createProgram(): Command {
   addPairing(program);
   addAllow(program);
   addConfig(program);
+  addDoctor(program);
+  addBackup(program);
+  addResume(program);
   return program;
 }
 
@@ -332,6 +335,38 @@ function addConfig(program: Command): void {
     .action(async (flags) => {
       const { show } = await import('./commands/config.ts');
       process.exitCode = await show(flags);
+    });
+}
+
+function addDoctor(program: Command): void {
+  withJson(withClientFlags(program.command('doctor')))
+    .description('look over the data folder and its gateway, running or not; exit code 1 when something is wrong')
+    .option('--fix', 'repair what can be repaired without harm, and say what was done')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak doctor --fix --home /var/lib/dhaavak'))
+    .action(async (flags) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      process.exitCode = await doctor(flags);
+    });
+}
+
+function addBackup(program: Command): void {
+  withJson(withClientFlags(program.command('backup')))
+    .description('copy the data folder of a running gateway, on its machine; the copy can be started as it is')
+    .argument('<folder>', 'an empty folder, or one to be made')
+    .addHelpText('after', examples('dhaavak backup /backups/monday', 'dhaavak start --home /backups/monday'))
+    .action(async (folder: string, flags) => {
+      const { backup } = await import('./commands/backup.ts');
+      process.exitCode = await backup(folder, flags);
+    });
+}
+
+function addResume(program: Command): void {
+  withJson(withClientFlags(program.command('resume')))
+    .description('let runs go on that the gateway has paused, since it crashed too often')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak resume'))
+    .action(async (flags) => {
+      const { resume } = await import('./commands/resume.ts');
+      process.exitCode = await resume(flags);
     });
 }
 

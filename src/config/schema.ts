@@ -147,6 +147,13 @@ const shape = z.strictObject({
   bindings: z.array(binding).max(1_000).default([]),
   channels: channelsSchema,
   identities: identitiesSchema,
+  recovery: z
+    .strictObject({
+      /** 0: never. */
+      uncleanStartsMax: z.int().min(0).max(100).default(3),
+      windowMs: milliseconds.default(300_000),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

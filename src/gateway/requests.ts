@@ -10,7 +10,7 @@ import { checkRequest } from '../protocol/check.ts';
 import { CLOSE_CODES, DhaavakError } from '../protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
 import { FRAME_BYTES_MAX_UNAUTHENTICATED, IN_FLIGHT_MAX } from '../protocol/limits.ts';
-import type { GatewayStatus, REQUESTS, Replies, RequestType } from '../protocol/messages.ts';
+import type { GatewayStatus, REQUESTS, Replies, RequestType, StoreCheck } from '../protocol/messages.ts';
 import { FrameError, type Head, sessionOf, skim } from '../protocol/skim.ts';
 import { RECORD } from '../shards/link.ts';
 import { shardOf, shardOfBytes } from '../shards/placement.ts';
@@ -26,6 +26,12 @@ export interface RequestContext extends LoginContext {
   pace: Pace;
   status(): Promise<GatewayStatus>;
   channels: ChannelDesk;
+  /** Lets runs go on that were paused at the start; says whether they were. */
+  resumeRuns(): Promise<boolean>;
+  maintenance: {
+    backUp(folder: string): Promise<Replies['backup']>;
+    checkStore(): Promise<StoreCheck>;
+  };
   /** The agent of a new session that names none. */
   route: Route;
   shards: {
@@ -166,6 +172,21 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'token.rotate':
       answer(connection, head.id, rotateToken(context, decode('token.rotate', frame)));
+      break;
+    case 'runs.resume':
+      decode('runs.resume', frame);
+      answer(
+        connection,
+        head.id,
+        context.resumeRuns().then((resumed) => ({ resumed })),
+      );
+      break;
+    case 'backup':
+      answer(connection, head.id, context.maintenance.backUp(decode('backup', frame).folder));
+      break;
+    case 'store.check':
+      decode('store.check', frame);
+      answer(connection, head.id, context.maintenance.checkStore());
       break;
     case 'hello':
       throw new DhaavakError('invalid_request', 'hello was said already', { param: 'type' });

@@ -44,6 +44,9 @@ export const REQUEST_SCOPES = {
   'allow.list': 'admin',
   'allow.add': 'admin',
   'allow.remove': 'admin',
+  'runs.resume': 'admin',
+  backup: 'admin',
+  'store.check': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */

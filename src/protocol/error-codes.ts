@@ -143,6 +143,11 @@ export const ERROR_CODES = {
     retryable: false,
     todo: 'choose another port or data folder, or stop the other process; only the start of a gateway says it',
   },
+  store_unusable: {
+    meaning: 'The data folder holds a store that this version of the gateway cannot use.',
+    retryable: false,
+    todo: 'do what the message says; only the start of a gateway says it',
+  },
   internal: {
     meaning: 'A fault in the gateway; the log has it under the same id.',
     retryable: false,

@@ -138,6 +138,9 @@ export const REQUESTS = {
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
+  'runs.resume': z.strictObject({}),
+  backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
+  'store.check': z.strictObject({}),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -162,6 +165,7 @@ export type GrantInfo = z.output<typeof shapes.grantInfo>;
 export type Limits = z.output<typeof shapes.limits>;
 export type GatewayStatus = z.output<typeof shapes.gatewayStatus>;
 export type GatewayCounters = z.output<typeof shapes.gatewayCounters>;
+export type StoreCheck = z.output<typeof shapes.storeCheck>;
 export type TokenInfo = z.output<typeof shapes.tokenInfo>;
 export type Presence = z.output<typeof shapes.presence>;
 
@@ -203,6 +207,9 @@ export const REPLY_TYPES = {
   'token.create': 'result',
   'token.revoke': 'result',
   'token.rotate': 'result',
+  'runs.resume': 'result',
+  backup: 'result',
+  'store.check': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */

@@ -16,6 +16,7 @@ import {
   scopes,
   session,
   snapshot,
+  storeCheck,
   tokenInfo,
   undelivered,
 } from './shapes.ts';
@@ -90,6 +91,9 @@ export const REPLIES = {
   }),
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
+  'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  backup: z.strictObject({ folder: z.string(), bytes: count, tookMs: count }),
+  'store.check': storeCheck,
   'token.list': z.strictObject({ tokens: z.array(tokenInfo) }),
   'token.create': z.strictObject({ name: z.string(), scopes, token: z.string() }),
   'token.revoke': z.strictObject({ name: z.string(), closed: count }),

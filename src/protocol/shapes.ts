@@ -218,6 +218,8 @@ export const shardStatus = z.strictObject({
   running: count,
   queued: count,
   deadLetters: count,
+  /** Damaged values of the store it has read. */
+  damaged: count,
   restarts: count,
 });
 
@@ -301,6 +303,26 @@ export const gatewayStatus = z.strictObject({
   model: z.string(),
   counters: gatewayCounters,
   channels: z.array(channelStatus),
+  /** Why `/ready` says 503; null: the gateway is ready. */
+  trouble: z.string().nullable(),
+  /** Nothing runs until `runs.resume`: the gateway crashed too often. */
+  runsPaused: z.boolean(),
+  storage: z.strictObject({ bytes: count, diskFreeBytes: count }),
+});
+
+/** What was found when all of a store was read. */
+export const storeCheck = z.strictObject({
+  /** The version it is of, null where that cannot be read, and the one this gateway reads and writes. */
+  version: z.int().nullable(),
+  versionKnown: z.int(),
+  bytes: count,
+  /** Records by table, as the store counts them. */
+  records: z.record(z.string(), count),
+  /** Damage to the file itself: how much, and the first of it in words. */
+  structure: z.strictObject({ damages: count, first: z.array(z.string()) }),
+  /** Records whose values are damaged, the first of them by table and key, and how many there are. */
+  damaged: z.array(z.strictObject({ table: z.string(), key: z.string() })),
+  damagedTotal: count,
 });
 
 /** A named token without the secret. */

@@ -34,11 +34,26 @@ const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work. */
 const ROOM_RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat } = workerData as ShardData;
+const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home, config.storage);
+// The modules are loaded: the front end may still be looking whether the store is in order.
+Atomics.wait(new Int32Array(storeReady), 0, 0);
+const tablesTold = new Set<string>();
+const store = new Store(config.home, {
+  flush: config.storage.flush,
+  onDamaged(table) {
+    if (tablesTold.has(table)) return;
+    tablesTold.add(table);
+    log.error({ table }, 'a damaged value was passed over; dhaavak doctor counts them; further ones are not told');
+  },
+  onTrouble(trouble) {
+    if (trouble === undefined) log.warn('the journal can be written again');
+    else log.error({ trouble }, 'nothing is accepted');
+    void main.storeTrouble(trouble);
+  },
+});
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {
@@ -68,6 +83,8 @@ const system = new ActorSystem({
     );
   },
 });
+
+if (paused) system.pause();
 
 const session = system.register(
   sessionKind({
@@ -155,8 +172,9 @@ class LinkReply implements Reply {
 const api: ShardControl = {
   stats() {
     const { actors, running, queued, deadLetters } = system.stats();
-    return { sessions: actors, running, queued, deadLetters };
+    return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
+  resumeRuns: () => system.unpause(),
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();

@@ -1,4 +1,4 @@
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database } from 'lmdb';
 import type { Batch } from './journal.ts';
 
 /** Which message an idempotency key was used for. */
@@ -22,8 +22,8 @@ const DAY_MS = 24 * 3_600_000;
 export class IdempotencyKeys {
   readonly #table: Database<KeyOwner, DayKey>;
 
-  constructor(root: RootDatabase, options: { encoding: 'msgpack' }) {
-    this.#table = root.openDB({ name: 'keys', ...options });
+  constructor(table: Database<KeyOwner, DayKey>) {
+    this.#table = table;
   }
 
   /** What the key was used for; undefined when it is free. */

@@ -53,6 +53,9 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'allow.list': { channel: 'telegram', account: 'default', kind: 'user', limit: 10, cursor: EVERY_GRANT },
   'allow.add': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
   'allow.remove': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
+  'runs.resume': {},
+  backup: { folder: '/proc/no-such-folder' },
+  'store.check': {},
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -90,6 +93,9 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'allow.list': [],
   'allow.add': ['channel', 'kind', 'peer'],
   'allow.remove': ['channel', 'kind', 'peer'],
+  'runs.resume': [],
+  backup: ['folder'],
+  'store.check': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];
