@@ -3,7 +3,6 @@
  * platform's own protocol, seen through the eyes of the people who use it. Everything here is in terms of the contract
  * (`src/channels/adapter.ts`); what it means on the wire is the fixture's business.
  */
-import type { Logger } from 'pino';
 import type {
   Adapter,
   AttachmentKind,
@@ -109,7 +108,7 @@ export interface AdapterFixture {
   /** Not started. All controls below are about it. */
   readonly adapter: Adapter;
   /** Another one for the same server, whose credentials it refuses. */
-  wrongAdapter(log: Logger): Adapter;
+  wrongAdapter(): Adapter;
   /** How often the server was shown wrong credentials. */
   refusals(): number;
   /** What must never be in a log, a reason or an error. */
