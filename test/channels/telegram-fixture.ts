@@ -6,7 +6,7 @@ import type { Message, MessageEntity, Chat as TelegramChat, Update, User } from 
 import type { Logger } from 'pino';
 import type { Adapter, AttachmentKind, Chat, Sender } from '../../src/channels/adapter.ts';
 import { createAdapter } from '../../src/channels/telegram/adapter.ts';
-import { POLLING_TIMES } from '../../src/channels/telegram/polling.ts';
+import { POLLING_TIMES, type PollingTimes } from '../../src/channels/telegram/polling.ts';
 import { Refusal } from '../support/telegram-refusal.ts';
 import { type SentMessage, TelegramServer } from '../support/telegram-server.ts';
 import {
@@ -20,7 +20,15 @@ import {
 
 export const SECRET = 'webhook-secret_0123456789';
 /** As the real ones, but nobody waits long. */
-export const QUICK = { ...POLLING_TIMES, lookMs: 100, graceMs: 100, againMs: 20, backoffMs: 20, backoffMaxMs: 200 };
+export const QUICK: PollingTimes = {
+  ...POLLING_TIMES,
+  lookMs: 100,
+  graceMs: 100,
+  againMs: 20,
+  againMaxMs: 40,
+  backoffMs: 20,
+  backoffMaxMs: 200,
+};
 
 export const ASHA: User = { id: 5001, is_bot: false, first_name: 'Asha', last_name: 'Rao', username: 'asharao' };
 export const BEN: User = { id: 5002, is_bot: false, first_name: 'Ben' };
@@ -56,6 +64,7 @@ export async function webhookFront(adapter: () => Adapter): Promise<{ url: strin
 export async function telegramFixture(
   source: 'polling' | 'webhook',
   log: Logger,
+  times: PollingTimes = QUICK,
 ): Promise<AdapterFixture & { server: TelegramServer }> {
   const server = await TelegramServer.start();
   let adapter: Adapter;
@@ -69,7 +78,7 @@ export async function telegramFixture(
         ...(front === undefined ? {} : { webhook: { url: front.url, secret: SECRET } }),
       },
       { account: 'main', folder: '/nowhere', log, signal: new AbortController().signal },
-      QUICK,
+      times,
     );
   adapter = make(server.token);
   const updates = new Map<Posted, Update>();

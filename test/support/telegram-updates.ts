@@ -80,6 +80,12 @@ export class UpdateQueue {
     this.#poll = undefined;
   }
 
+  /** The poll under way ends, with nothing or with a refusal, so that the caller asks once more. */
+  restartPoll(refusal?: Refusal): void {
+    if (refusal === undefined) this.#poll?.answer([]);
+    else this.#poll?.refuse(refusal);
+  }
+
   /** Polls are answered, but with nothing, until it is called with true. */
   give(given: boolean): void {
     this.#given = given;

@@ -15,6 +15,8 @@ const CONNECTIONS_MAX = 50;
  * connection that is just being closed leaves open whether it was taken.
  */
 const IDLE_MS = 30_000;
+/** Largest answer that is read: 100 updates have about 5 MB at most. */
+const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 /** Largest file a bot may fetch from Telegram's own server. */
 export const DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024;
 
@@ -36,8 +38,9 @@ export class TelegramClient {
     this.#calls = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
     this.#polls = new Agent({ keepAlive: true });
     const agent = ({ pathname }: URL): HttpAgent => (pathname.endsWith('/getUpdates') ? this.#polls : this.#calls);
-    const options = { apiRoot: this.#root, timeoutSeconds: CALL_TIMEOUT_S, baseFetchConfig: { agent, compress: true } };
-    this.#api = new Api(token, options).raw;
+    // A redirect would show the token, a part of every address, to somebody else.
+    const baseFetchConfig = { agent, compress: true, redirect: 'error', size: ANSWER_BYTES_MAX };
+    this.#api = new Api(token, { apiRoot: this.#root, timeoutSeconds: CALL_TIMEOUT_S, baseFetchConfig }).raw;
   }
 
   /**

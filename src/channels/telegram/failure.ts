@@ -40,8 +40,8 @@ export function channelError(method: string, thrown: unknown, token: string, rep
 /** What a refusal of the Bot API means. Its texts are the only thing that tells one 400 from another. */
 function refusalKind({ error_code: code, description, parameters }: GrammyError): ChannelErrorKind {
   if (code === 429) return 'rate_limited';
-  // A token that has not even the form of one is not found (404); so is a method that is not there, which we do not call.
-  if (code === 401 || code === 404) return 'unauthorized';
+  // A token that has not even the form of one is "Not Found". So is, in more words, a method an old server does not have.
+  if (code === 401 || (code === 404 && !/method/i.test(description))) return 'unauthorized';
   if (code === 413 || (code === 400 && TOO_LARGE.test(description))) return 'too_large';
   if (parameters.migrate_to_chat_id !== undefined) return 'gone';
   if (code === 403) return SHUT_OUT.test(description) ? 'gone' : 'rejected';

@@ -21,7 +21,7 @@ const BATCH = 100;
 /** So many ids of finished updates are known, in case they come once more. */
 const DONE_MAX = 2 * BATCH;
 /** What is being received when polling stops may take so long; then Telegram is told what arrived. In milliseconds. */
-const END_MS = 3_000;
+const END_MS = 2_000;
 
 /** How long things are waited for, in milliseconds. */
 export interface PollingTimes {
@@ -33,8 +33,9 @@ export interface PollingTimes {
   readonly lookMs: number;
   /** How long such an update may still be on its way. */
   readonly graceMs: number;
-  /** How soon an update that is not done is fetched again, along with what came after it. */
+  /** How soon an update that is not done is fetched again, along with what came after it: doubles while nothing new comes. */
   readonly againMs: number;
+  readonly againMaxMs: number;
   /** The first wait after a failure; it doubles up to `backoffMaxMs`. */
   readonly backoffMs: number;
   readonly backoffMaxMs: number;
@@ -45,7 +46,8 @@ export const POLLING_TIMES: PollingTimes = {
   marginMs: 10_000,
   lookMs: 20_000,
   graceMs: 3_000,
-  againMs: 200,
+  againMs: 100,
+  againMaxMs: 2_000,
   backoffMs: 500,
   backoffMaxMs: 30_000,
 };
@@ -67,6 +69,10 @@ export class Polling {
   /** Updates that came, ever. */
   #came = 0;
   #failures = 0;
+  #againMs: number;
+  /** The first update that was not done when it was looked, and the one that was not done at two looks. */
+  #looked: number | undefined;
+  #stuck: number | undefined;
   /** Ends the poll under way. */
   #poll = new AbortController();
   #running: Promise<unknown> | undefined;
@@ -83,6 +89,7 @@ export class Polling {
     this.#intake = intake;
     this.#standing = standing;
     this.#times = times;
+    this.#againMs = times.againMs;
   }
 
   start(): void {
@@ -107,7 +114,7 @@ export class Polling {
         const updates = await this.#fetch(this.#open.size > 0 ? 0 : waitMs);
         waitMs = this.#times.pollMs;
         this.#arrived(updates);
-        await this.#settle(this.#times.againMs);
+        await this.#settle(this.#againMs);
         await this.#judge();
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
@@ -163,11 +170,13 @@ export class Polling {
     this.#events.alive();
     this.#standing.well('connection');
     if (updates.length > 0) this.#standing.well('stall');
+    this.#againMs = Math.min(this.#againMs * 2, this.#times.againMaxMs);
     for (const update of updates) {
       const { update_id: id } = update;
       this.#next = id + 1;
       this.#came += 1;
       if (this.#done.has(id) || this.#open.get(id) instanceof Promise) continue;
+      this.#againMs = this.#times.againMs;
       const done = this.#intake.take(update).then((kept) => this.#ended(id, kept));
       this.#open.set(id, done);
     }
@@ -197,10 +206,11 @@ export class Polling {
     if ([...this.#open.values()].includes('not kept')) {
       this.#standing.ill('keeping', 'messages cannot be kept now: Telegram is asked for them again (the log says why)');
       await this.#pause();
-    } else {
-      this.#standing.well('keeping');
-      this.#failures = 0;
+      return;
     }
+    this.#failures = 0;
+    if (this.#stuck === undefined || !this.#open.has(this.#stuck)) this.#standing.well('keeping');
+    else this.#standing.ill('keeping', 'a message has been waiting for long to be kept: the store may be stuck');
   }
 
   async #failed(error: ChannelError): Promise<void> {
@@ -227,8 +237,11 @@ export class Polling {
     for (;;) {
       await this.#sleep(lookMs);
       if (this.#stopping.signal.aborted) return;
+      const first = this.#open.size > 0 ? this.#begin() : undefined;
+      this.#stuck = first === this.#looked ? first : undefined;
+      this.#looked = first;
       // What is under way is counted by Telegram too; and after a failure there is nothing new to find out.
-      if (this.#open.size > 0 || this.#failures > 0) continue;
+      if (first !== undefined || this.#failures > 0) continue;
       const came = this.#came;
       const pending = await this.#pending();
       if (pending === 0) this.#standing.well('stall');
