@@ -11,29 +11,30 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Chat, Message, MessageEntity, Update, User, UserFromGetMe } from 'grammy/types';
-import { parseMultipart } from './multipart.ts';
 import { parseHtml, trimmed } from './telegram-html.ts';
+import {
+  bad,
+  buttonsOf,
+  type CallbackButton,
+  FILE_METHODS,
+  fileOf,
+  numeric,
+  type Parameters,
+  parametersOf,
+  parsed,
+  type UploadedFile,
+} from './telegram-parameters.ts';
 import { Refusal } from './telegram-refusal.ts';
 import { UpdateQueue } from './telegram-updates.ts';
 
 const TEXT_LENGTH_MAX = 4_096;
 const CAPTION_LENGTH_MAX = 1_024;
-const CALLBACK_DATA_BYTES_MAX = 64;
 const DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024;
-const UPLOAD_BYTES_MAX = 50 * 1024 * 1024;
-const PHOTO_BYTES_MAX = 10 * 1024 * 1024;
-/** The methods that send a file, and the parameter it is in. */
-const FILE_METHODS: Record<string, string> = {
-  sendPhoto: 'photo',
-  sendDocument: 'document',
-  sendVoice: 'voice',
-  sendAudio: 'audio',
-  sendVideo: 'video',
-  sendAnimation: 'animation',
-};
-
-/** What the next call that sends comes to. `silence`: no answer; `cut`: the connection is cut instead of one. */
-export type SendFault = Refusal | 'silence' | 'cut' | 'formatting';
+/**
+ * What the next call that sends comes to. `none`: it is fine; `silence`: no answer; `cut`: the connection is cut instead of
+ * one; `formatting`: its formatting is refused, and it is fine without any.
+ */
+export type SendFault = Refusal | 'none' | 'silence' | 'cut' | 'formatting';
 
 /** A message of the bot. */
 export interface SentMessage {
@@ -44,8 +45,8 @@ export interface SentMessage {
   /** Of the text or, with a file, of its caption. */
   text: string;
   entities: MessageEntity[];
-  buttons: { text: string; callback_data: string }[][];
-  readonly file: { readonly method: string; readonly name: string; readonly data: Buffer } | undefined;
+  buttons: CallbackButton[][];
+  readonly file: UploadedFile | undefined;
 }
 
 /** A chat the bot can write to, and what stands against it. */
@@ -61,8 +62,6 @@ interface StoredFile {
   readonly path: string;
   readonly claimed: number | undefined;
 }
-
-type Parameters = Record<string, unknown>;
 
 export class TelegramServer {
   readonly token = '123456789:AAtest-token_of-the-bot-00000000000';
@@ -263,7 +262,7 @@ export class TelegramServer {
     if (fault !== undefined && fault !== 'formatting') {
       this.faults.shift();
       if (fault instanceof Refusal) throw fault;
-      return fault;
+      if (fault !== 'none') return fault;
     }
     const { chat, topics } = this.#writable(parameters);
     const thread = numeric(parameters.message_thread_id);
@@ -373,57 +372,8 @@ export class TelegramServer {
   }
 }
 
-function bad(reason: string): Refusal {
-  return new Refusal(400, `Bad Request: ${reason}`);
-}
-
 function respond(response: ServerResponse, status: number, body: object): void {
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
-}
-
-/** JSON or a form, whose fields are texts and, for files, their parts. */
-async function parametersOf(request: IncomingMessage): Promise<Parameters> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks);
-  const type = request.headers['content-type'] ?? '';
-  if (body.length > UPLOAD_BYTES_MAX + 65_536) throw new Refusal(413, 'Request Entity Too Large');
-  if (type.startsWith('application/json')) return JSON.parse(body.toString()) as Parameters;
-  if (!type.startsWith('multipart/form-data')) return {};
-  const parts = parseMultipart(type, body);
-  return Object.fromEntries(
-    parts.map((part) => [part.name, part.fileName === undefined ? part.data.toString() : part]),
-  );
-}
-
-function fileOf(method: string, parameters: Parameters): SentMessage['file'] {
-  const parameter = FILE_METHODS[method];
-  if (parameter === undefined) return undefined;
-  const attached = /^attach:\/\/(.+)$/.exec(String(parameters[parameter]))?.[1];
-  const part = parameters[attached ?? ''] as { fileName: string; data: Buffer } | undefined;
-  if (part === undefined || part.data.length === 0) throw bad('file must be non-empty');
-  if (method === 'sendPhoto' && part.data.length > PHOTO_BYTES_MAX) throw bad('PHOTO_INVALID_DIMENSIONS');
-  return { method, name: part.fileName, data: Buffer.from(part.data) };
-}
-
-function buttonsOf({ reply_markup: markup }: Parameters): SentMessage['buttons'] {
-  if (markup === undefined) return [];
-  const { inline_keyboard: rows = [] } = parsed(markup) as { inline_keyboard?: SentMessage['buttons'] };
-  for (const { text, callback_data: data } of rows.flat()) {
-    if (text === '') throw bad("can't parse inline keyboard button: Button text must be non-empty");
-    const bytes = Buffer.byteLength(data);
-    if (bytes < 1 || bytes > CALLBACK_DATA_BYTES_MAX) throw bad('BUTTON_DATA_INVALID');
-  }
-  return rows.map((row) => row.map(({ text, callback_data }) => ({ text, callback_data })));
-}
-
-/** In forms, objects are JSON texts. */
-function parsed(value: unknown): unknown {
-  return typeof value === 'string' ? JSON.parse(value) : value;
-}
-
-function numeric(value: unknown): number | undefined {
-  return value === undefined ? undefined : Number(value);
 }
