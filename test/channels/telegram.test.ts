@@ -2,6 +2,9 @@
  * Goal: the Telegram adapter, by polling and by webhook, passes the conformance suite, and does what is Telegram's own:
  * topics, commands for several bots, migration, captions. Method: grammY against a local Bot API server.
  */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Message } from 'grammy/types';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Chat, InboundMessage } from '../../src/channels/adapter.ts';
@@ -160,6 +163,14 @@ describe('Telegram: what comes', () => {
     expect(server.calls.get('getFile')).toBeUndefined();
   });
 
+  it('does not read a file that is larger than the message said', async () => {
+    const { account, server } = await running();
+    server.post(DM, ASHA, { document: { ...server.file(new Uint8Array(5_000), 'a.bin'), file_size: 10 } });
+    const [file] = (await account.message(0)).attachments;
+    expect((await account.failure(file!.load(1_000, never))).kind).toBe('too_large');
+    expect(server.fileBytes).toBe(0);
+  });
+
   it('logs the new id of a group that became a supergroup', async () => {
     const { account, server } = await running();
     server.post({ id: -55, type: 'group', title: 'Old' }, ASHA, { migrate_to_chat_id: -10055 });
@@ -210,6 +221,34 @@ describe('Telegram: what goes', () => {
     const { account, server, adapter } = await running();
     server.faults.push(new Refusal(code, description));
     expect(await account.failure(adapter.send({ chat, text: 'hi', key: 'k' }, never))).toMatchObject({ kind });
+  });
+
+  it('says what Telegram says, but neither the token nor an address', async () => {
+    const { account, server, adapter } = await running();
+    server.faults.push(new Refusal(400, `Bad Request: bot${server.token} may not`), 'cut');
+    const message = { chat, text: 'hi', key: 'k' };
+    const refused = await account.failure(adapter.send(message, never));
+    expect(refused.message).toBe('Telegram refused a message (400): Bad Request: bot[token] may not');
+    expect((await account.failure(adapter.send(message, never))).message).not.toContain('http:');
+  });
+
+  it('follows nobody who sends it elsewhere: the token is a part of the address', async () => {
+    let asked = 0;
+    const elsewhere = createServer((_, response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    const to = await listening(elsewhere);
+    const from = await listening(
+      createServer(({ url }, response) => response.writeHead(307, { location: `${to}${url}` }).end()),
+    );
+    const account = new Recorder();
+    const context = { account: 'main', folder: '/nowhere', log: account.log, signal: never };
+    const adapter = createAdapter({ token: 'the-token', apiUrl: from, group: 'mention' }, context, QUICK);
+    expect((await account.failure(adapter.start(account))).kind).toBe('temporary');
+    await adapter.stop();
+    expect(asked).toBe(0);
+    expect(account.said.join()).not.toContain('the-token');
   });
 
   it('answers a message that is gone without naming it', async () => {
@@ -268,6 +307,17 @@ it('warns that privacy mode hides what the account is to hear', async () => {
   await adapter.start(account);
   expect(account.said.join()).toMatch(/privacy mode/);
 });
+
+/** The address of a server that listens until the test ends. */
+async function listening(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 function aFile(): { file_id: string; file_unique_id: string } {
   return { file_id: 'f', file_unique_id: 'u' };

@@ -30,6 +30,9 @@ import { UpdateQueue } from './telegram-updates.ts';
 const TEXT_LENGTH_MAX = 4_096;
 const CAPTION_LENGTH_MAX = 1_024;
 const DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024;
+/** Telegram keeps a connection for about as long, so one that is left open is seen. */
+const KEEP_ALIVE_MS = 75_000;
+
 /**
  * What the next call that sends comes to. `none`: it is fine; `silence`: no answer; `cut`: the connection is cut instead of
  * one; `formatting`: its formatting is refused, and it is fine without any.
@@ -99,6 +102,7 @@ export class TelegramServer {
 
   static async start(): Promise<TelegramServer> {
     const server = new TelegramServer();
+    server.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.#server.on('connection', (socket) => {
       server.#sockets.add(socket);
       socket.on('close', () => server.#sockets.delete(socket));

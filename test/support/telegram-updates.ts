@@ -43,6 +43,11 @@ export class UpdateQueue {
     return this.#pending.length + this.#again.length;
   }
 
+  /** Whether somebody waits for updates. */
+  get polled(): boolean {
+    return this.#poll !== undefined;
+  }
+
   get webhook(): WebhookTarget | undefined {
     return this.#webhook;
   }

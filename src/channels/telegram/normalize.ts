@@ -101,8 +101,7 @@ function personOf({ id, first_name, last_name, username, is_bot }: User): Sender
 
 /** The message it answers. In a topic every message "answers" the one that made the topic, unless it answers another. */
 function answeredBy({ reply_to_message: answered, message_thread_id, is_topic_message }: Message): Message | undefined {
-  if (answered === undefined || answered.forum_topic_created !== undefined) return undefined;
-  return is_topic_message === true && answered.message_id === message_thread_id ? undefined : answered;
+  return is_topic_message === true && answered?.message_id === message_thread_id ? undefined : answered;
 }
 
 function textOf(message: Message): string | undefined {
