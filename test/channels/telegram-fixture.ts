@@ -25,7 +25,6 @@ export const QUICK: PollingTimes = {
   lookMs: 100,
   graceMs: 100,
   againMs: 20,
-  againMaxMs: 40,
   backoffMs: 20,
   backoffMaxMs: 200,
 };

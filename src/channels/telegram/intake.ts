@@ -1,6 +1,6 @@
 /**
- * From an update to the account: in order within a chat, chats beside each other (the idea of grammY's runner). Polling and
- * webhook both hand their updates in here, and learn when one is done.
+ * From an update to the account. Polling and webhook both hand their updates in here, in Telegram's order, and learn when one
+ * is done. None waits for another: whoever receives keeps the order of a chat, and joins what was said in quick succession.
  */
 import type { Update } from 'grammy/types';
 import type { AdapterEvents } from '../adapter.ts';
@@ -16,8 +16,6 @@ export class Intake {
   readonly #self: Self;
   readonly #load: LoadFile;
   readonly #signal: AbortSignal;
-  /** The last update of every chat that has one under way. */
-  readonly #lanes = new Map<string, Promise<boolean>>();
   #underWay = 0;
 
   constructor(client: TelegramClient, events: AdapterEvents, self: Self, load: LoadFile, signal: AbortSignal) {
@@ -34,20 +32,13 @@ export class Intake {
   }
 
   /**
-   * Resolves with true when the update is done and Telegram may forget it; with false when it could not be kept, or one
-   * before it in its chat could not: Telegram should deliver it again. Never rejects.
+   * Resolves with true when the update is done and Telegram may forget it; with false when it could not be kept and Telegram
+   * should deliver it again. Never rejects.
    */
-  take(update: Update): Promise<boolean> {
-    const lane = laneOf(update);
-    const before = this.#lanes.get(lane);
+  async take(update: Update): Promise<boolean> {
     this.#underWay += 1;
-    const done = (
-      before === undefined ? this.#handle(update) : before.then((kept) => kept && this.#handle(update))
-    ).finally(() => {
-      this.#underWay -= 1;
-      if (this.#lanes.get(lane) === done) this.#lanes.delete(lane);
-    });
-    this.#lanes.set(lane, done);
+    const done = await this.#handle(update);
+    this.#underWay -= 1;
     return done;
   }
 
@@ -93,9 +84,4 @@ export class Intake {
       this.#events.log.info({ error }, 'who pressed a button was not answered');
     }
   }
-}
-
-/** Presses wait for nobody: whoever resolves an approval must not stand behind what waits for it. */
-function laneOf({ message, update_id }: Update): string {
-  return message === undefined ? `update ${update_id}` : String(message.chat.id);
 }

@@ -33,9 +33,8 @@ export interface PollingTimes {
   readonly lookMs: number;
   /** How long such an update may still be on its way. */
   readonly graceMs: number;
-  /** How soon an update that is not done is fetched again, along with what came after it: doubles while nothing new comes. */
+  /** How soon what came meanwhile is fetched, along with an update that is not done. */
   readonly againMs: number;
-  readonly againMaxMs: number;
   /** The first wait after a failure; it doubles up to `backoffMaxMs`. */
   readonly backoffMs: number;
   readonly backoffMaxMs: number;
@@ -46,8 +45,7 @@ export const POLLING_TIMES: PollingTimes = {
   marginMs: 10_000,
   lookMs: 20_000,
   graceMs: 3_000,
-  againMs: 100,
-  againMaxMs: 2_000,
+  againMs: 200,
   backoffMs: 500,
   backoffMaxMs: 30_000,
 };
@@ -69,7 +67,6 @@ export class Polling {
   /** Updates that came, ever. */
   #came = 0;
   #failures = 0;
-  #againMs: number;
   /** The first update that was not done when it was looked, and the one that was not done at two looks. */
   #looked: number | undefined;
   #stuck: number | undefined;
@@ -89,7 +86,6 @@ export class Polling {
     this.#intake = intake;
     this.#standing = standing;
     this.#times = times;
-    this.#againMs = times.againMs;
   }
 
   start(): void {
@@ -114,7 +110,7 @@ export class Polling {
         const updates = await this.#fetch(this.#open.size > 0 ? 0 : waitMs);
         waitMs = this.#times.pollMs;
         this.#arrived(updates);
-        await this.#settle(this.#againMs);
+        await this.#settle(this.#times.againMs);
         await this.#judge();
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
@@ -170,13 +166,11 @@ export class Polling {
     this.#events.alive();
     this.#standing.well('connection');
     if (updates.length > 0) this.#standing.well('stall');
-    this.#againMs = Math.min(this.#againMs * 2, this.#times.againMaxMs);
     for (const update of updates) {
       const { update_id: id } = update;
       this.#next = id + 1;
       this.#came += 1;
       if (this.#done.has(id) || this.#open.get(id) instanceof Promise) continue;
-      this.#againMs = this.#times.againMs;
       const done = this.#intake.take(update).then((kept) => this.#ended(id, kept));
       this.#open.set(id, done);
     }
