@@ -232,6 +232,14 @@ describe('Telegram: what goes', () => {
     expect((await account.failure(adapter.send(message, never))).message).not.toContain('http:');
   });
 
+  it('knows of each of a thousand messages at once that it was sent', async () => {
+    const { server, send } = await running();
+    server.know(DM);
+    const sent = await Promise.all(Array.from({ length: 1_000 }, (_, number) => send({ chat, text: `${number}` })));
+    expect(new Set(sent.map(({ text }) => text)).size).toBe(1_000);
+    expect(server.connections).toBeLessThanOrEqual(51);
+  });
+
   it('follows nobody who sends it elsewhere: the token is a part of the address', async () => {
     let asked = 0;
     const elsewhere = createServer((_, response) => {

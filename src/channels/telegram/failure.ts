@@ -56,7 +56,7 @@ function describe(thrown: unknown): string {
   const cause = thrown instanceof HttpError ? thrown.error : thrown;
   if (!(cause instanceof Error)) return 'unknown failure';
   const { code } = cause as { code?: unknown };
-  const message = cause.message.replace(/^request to \S+ failed(, reason: )?/, '');
+  const { message } = cause;
   return [typeof code === 'string' && !message.includes(code) ? code : '', message].filter(Boolean).join(': ');
 }
 
