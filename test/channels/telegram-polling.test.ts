@@ -189,6 +189,8 @@ describe('Telegram: polling', () => {
     server.post(DM, ASHA, { text: 'last' });
     await account.message(0);
     const stopped = adapter.stop();
+    // By then polling has ended, and what is being received has not.
+    await new Promise((resolve) => setTimeout(resolve, 5 * QUICK.againMs));
     kept.open();
     await stopped;
     expect(server.updates.pendingCount).toBe(0);

@@ -171,6 +171,15 @@ describe('Telegram: what comes', () => {
     expect(server.fileBytes).toBe(0);
   });
 
+  it('does not take the words of a refusal for the file', async () => {
+    const { account, server } = await running();
+    const document = server.file(new Uint8Array(5_000), 'a.bin');
+    server.lostFiles.add(document.file_id);
+    server.post(DM, ASHA, { document });
+    const [file] = (await account.message(0)).attachments;
+    expect((await account.failure(file!.load(10_000, never))).kind).toBe('temporary');
+  });
+
   it('logs the new id of a group that became a supergroup', async () => {
     const { account, server } = await running();
     server.post({ id: -55, type: 'group', title: 'Old' }, ASHA, { migrate_to_chat_id: -10055 });

@@ -94,6 +94,8 @@ export class TelegramServer {
   strangers = 0;
   /** Bytes of files that were sent to the bot. */
   fileBytes = 0;
+  /** Files by id that can be asked for but not fetched any more. */
+  readonly lostFiles = new Set<string>();
   readonly #files = new Map<string, StoredFile>();
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -360,8 +362,8 @@ export class TelegramServer {
   }
 
   #download(path: string, response: ServerResponse): void {
-    const file = [...this.#files.values()].find((stored) => stored.path === path);
-    if (file === undefined) throw new Refusal(404, 'Not Found');
+    const [id = '', file] = [...this.#files].find(([, stored]) => stored.path === path) ?? [];
+    if (file === undefined || this.lostFiles.has(id)) throw new Refusal(404, 'Not Found');
     const { data, claimed } = file;
     // A size that is not the true one is nowhere: whoever reads must count.
     response.writeHead(200, claimed === data.length ? { 'content-length': data.length } : {});

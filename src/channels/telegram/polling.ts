@@ -107,7 +107,7 @@ export class Polling {
     let waitMs = 0;
     while (!this.#stopping.signal.aborted) {
       try {
-        const updates = await this.#fetch(this.#open.size > 0 ? 0 : waitMs);
+        const updates = await this.#fetch(waitMs);
         waitMs = this.#times.pollMs;
         this.#arrived(updates);
         await this.#settle(this.#times.againMs);

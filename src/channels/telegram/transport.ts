@@ -94,13 +94,11 @@ export class Transport {
 }
 
 async function read(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const tooLarge = (): ChannelError => new ChannelError('too_large', `it has more than ${bytesMax} bytes`);
-  if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw tooLarge();
+    if (bytes > bytesMax) throw new ChannelError('too_large', `it has more than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
