@@ -1,0 +1,70 @@
+/**
+ * Baileys, loaded when the first account of WhatsApp starts and not before: it takes its time and memory, and it brings
+ * libsignal, which is GPL-3.0 (docs/licences.md). It is an optional dependency, so it may not be there.
+ */
+import type { SocketConfig } from '@whiskeysockets/baileys';
+import type { Logger } from 'pino';
+import { ChannelError } from '../adapter.ts';
+
+export type Baileys = typeof import('@whiskeysockets/baileys');
+/** One connection, as baileys makes it. */
+export type Socket = ReturnType<Baileys['makeWASocket']>;
+
+const PACKAGE = '@whiskeysockets/baileys';
+/** The one that was tested; another may do things differently. */
+const VERSION = '7.0.0-rc14';
+
+/** Throws a ChannelError of kind `rejected` that says how to install it when it is not there. */
+export async function loadBaileys(): Promise<Baileys> {
+  try {
+    const baileys = await import('@whiskeysockets/baileys');
+    silenceLibsignal();
+    return baileys;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new ChannelError(
+      'rejected',
+      `WhatsApp needs a package that is not installed: run npm install ${PACKAGE}@${VERSION}, then restart the gateway`,
+      { cause: error },
+    );
+  }
+}
+
+/** What libsignal says on the console begins with one of these. */
+const SAID_BY_LIBSIGNAL =
+  /^(Closing |Opening session|Removing old closed session|Migrating session|Decrypted message with closed|Session |Failed to decrypt message|Unhandled bucket|V1 session|WARNING: Expected pubkey)/;
+let silenced = false;
+
+/** Libsignal prints whole sessions on the console, private keys among them, and can't be told not to. */
+function silenceLibsignal(): void {
+  if (silenced) return;
+  silenced = true;
+  for (const level of ['info', 'warn', 'error'] as const) {
+    const print = console[level];
+    console[level] = (...args: unknown[]) => {
+      if (typeof args[0] !== 'string' || !SAID_BY_LIBSIGNAL.test(args[0])) print.apply(console, args);
+    };
+  }
+}
+
+/**
+ * Baileys' log as ours. Its objects are left out: keys, tokens and messages are in them. Its levels are too: it calls an
+ * error what it mends itself, and what is left comes to us as events.
+ */
+export function libraryLog(log: Logger): SocketConfig['logger'] {
+  const say = (fields: unknown, message?: string): void => {
+    const text = message ?? (typeof fields === 'string' ? fields : undefined);
+    // Some messages are made of addresses and nodes; their beginning says enough.
+    if (text !== undefined) log.debug({ library: 'baileys' }, text.slice(0, 120).replace(/\d{5,}/g, '…'));
+  };
+  const logger: SocketConfig['logger'] = {
+    level: 'info',
+    child: () => logger,
+    trace: () => undefined,
+    debug: () => undefined,
+    info: say,
+    warn: say,
+    error: say,
+  };
+  return logger;
+}
