@@ -28,6 +28,7 @@ export const LACKS: Lacks = {
   independence: 'a device reads one message after another',
   'other-bots': 'a program looks like a person',
   'formatting-fault': 'the server cannot read what is sent',
+  'file-names': 'pictures and films have none',
   buttons: 'linked devices have none',
   'press-answer': 'linked devices have no buttons',
   'fault:rate_limited': 'it does not say for how long; see whatsapp.test.ts',

@@ -5,7 +5,7 @@
  *   open → connecting → ready → (ended) → degraded → … → ready
  *                     ↘ qr ↗           ↘ logged-out · stopped, until somebody acts
  */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { BinaryNode, ConnectionState, SocketConfig } from '@whiskeysockets/baileys';
 import { type AdapterEvents, ChannelError } from '../adapter.ts';
 import type { Credentials } from './credentials.ts';
@@ -22,6 +22,8 @@ export interface Timings {
   readonly keepAlive: number;
   /** Without anything but answers for so long, the connection is begun anew: it may be dead inwards, though pings pass. */
   readonly quiet: number;
+  /** How long each QR code is shown. Left out: as long as WhatsApp says that it is good, 60 s and then 20 s. */
+  readonly code?: number;
 }
 
 export const TIMINGS: Timings = { retryMin: 500, retryMax: 60_000, keepAlive: 30_000, quiet: 30 * 60_000 };
@@ -34,6 +36,9 @@ const CLOSE_MS = 2_000;
 const RESTARTS_MAX = 3;
 /** One round of codes is good for some 160 s. */
 const CODE_ROUNDS_MAX = 5;
+/** A send waits for the next try while no more than so many failed, and no longer than this. */
+const SHORT_ATTEMPTS = 1;
+const SETTLE_MS = 10_000;
 
 export interface ConnectionSetup {
   readonly baileys: Baileys;
@@ -60,6 +65,8 @@ interface Current {
 export class Connection {
   readonly #setup: ConnectionSetup;
   #current: Current | undefined;
+  /** Emits `settled` when a try to connect came to something, or not. */
+  readonly #tries = new EventEmitter();
   #ending: Ending | undefined;
   #retry: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
@@ -90,6 +97,14 @@ export class Connection {
     throw new ChannelError('temporary', reason ?? 'WhatsApp is not connected');
   }
 
+  /** Waits for the try to connect that is under way or comes next, unless several have failed. Never rejects. */
+  async settled(signal: AbortSignal): Promise<void> {
+    if (this.#closed || this.#current?.openedAt !== undefined || !this.#setup.credentials.linked) return;
+    if ((!this.#current && !this.#retry) || this.#attempts > SHORT_ATTEMPTS) return;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(SETTLE_MS)]);
+    await once(this.#tries, 'settled', { signal: limit }).catch(() => undefined);
+  }
+
   /** The connection, if it stands. */
   get socket(): Socket | undefined {
     return this.#current?.openedAt === undefined ? undefined : this.#current.socket;
@@ -98,6 +113,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    this.#tries.emit('settled');
     const current = this.#current;
     if (!current) return;
     this.#leave(current, new Error('stopped'));
@@ -122,6 +138,7 @@ export class Connection {
         emitOwnEvents: false,
         syncFullHistory: false,
         keepAliveIntervalMs: timings.keepAlive,
+        ...(timings.code === undefined ? {} : { qrTimeout: timings.code }),
         defaultQueryTimeoutMs: QUERY_TIMEOUT_MS,
         transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
         // Statuses, broadcast lists and channels: nobody there waits for an answer.
@@ -181,6 +198,7 @@ export class Connection {
     const reason = `WhatsApp has sent nothing for ${Math.round(quiet / 60_000)} minutes: the connection is tried anew`;
     this.#quiet = setTimeout(() => this.#end(current, new Reconnect(reason, true)), quiet);
     this.#setup.events.state('ready');
+    this.#tries.emit('settled');
   }
 
   #restricted({ isActive, timeEnforcementEnds }: NonNullable<ConnectionState['reachoutTimeLock']>): void {
@@ -208,6 +226,7 @@ export class Connection {
     const ending = endingOf(error);
     this.#ending = ending;
     this.#leave(current, new Error(ending.reason));
+    this.#tries.emit('settled');
     if (this.#closed) return;
     if (current.openedAt !== undefined && performance.now() - current.openedAt > STABLE_MS) this.#attempts = 0;
     if (ending.act === 'forget') this.#forget(ending.reason);
@@ -241,7 +260,10 @@ export class Connection {
     this.#attempts += 1;
     const next = `${reason}; the next try is in ${Math.ceil(delayMs / 1_000)} s`;
     this.#setup.events.state(quiet ? 'connecting' : 'degraded', next);
-    this.#retry = setTimeout(() => this.#connect(), delayMs);
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#connect();
+    }, delayMs);
   }
 }
 

@@ -3,7 +3,7 @@
  * without a limit or a way to give up, from whatever host the sender names, and without a look at the MAC.
  */
 import { createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
-import type { MediaType } from '@whiskeysockets/baileys';
+import type { MediaType, proto } from '@whiskeysockets/baileys';
 import { ChannelError } from '../adapter.ts';
 import type { Baileys, Socket } from './library.ts';
 
@@ -11,6 +11,8 @@ import type { Baileys, Socket } from './library.ts';
 export interface MediaReference {
   readonly directPath?: string | null;
   readonly mediaKey?: Uint8Array | null;
+  /** In bytes, as the sender says. */
+  readonly fileLength?: proto.Message.IImageMessage['fileLength'];
 }
 
 /** At the end of the ciphertext. */
@@ -30,6 +32,7 @@ export async function loadMedia(
 ): Promise<Uint8Array> {
   try {
     signal.throwIfAborted();
+    if (baileys.toNumber(reference.fileLength) > bytesMax) throw tooLarge(bytesMax);
     const { hosts } = await socket.refreshMediaConn(false);
     const url = urlOf(reference, hosts[0]?.hostname);
     const { cipherKey, iv, macKey } = await baileys.getMediaKeys(reference.mediaKey, type);

@@ -26,6 +26,8 @@ const ACKNOWLEDGE_MS = 30_000;
 /** How many messages are kept in memory to be quoted, or encrypted again for a device that could not read them. */
 const KEPT_MAX = 1_000;
 const QUOTE_LENGTH_MAX = 500;
+/** The lookups and the upload before a message. */
+const PREPARE_MS = 60_000;
 /** Kinds that the apps show as what they are; others go as documents. */
 const SHOWN = {
   image: /^image\/(jpeg|png|webp)$/,
@@ -101,9 +103,10 @@ export class Dispatch {
     signal: AbortSignal,
     quoted?: WAMessage,
   ): Promise<void> {
+    await this.#connection.settled(signal);
     const { socket, lost } = this.#connection.ready();
     if (signal.aborted) throw new ChannelError('temporary', 'it was given up before it was sent');
-    const over = AbortSignal.any([signal, lost, AbortSignal.timeout(ACKNOWLEDGE_MS + 2 * QUERY_MS)]);
+    const over = AbortSignal.any([signal, lost, AbortSignal.timeout(PREPARE_MS + ACKNOWLEDGE_MS)]);
     try {
       await until(over, this.#checkReachable(socket, jid, chat));
       const content = await until(over, makeContent());
@@ -154,9 +157,6 @@ export class Dispatch {
     return { key, message: { conversation: known?.text ?? '' } };
   }
 }
-
-/** Two lookups may go before a message. */
-const QUERY_MS = 30_000;
 
 /** The last so many of something by their ids. */
 class Kept<T> {

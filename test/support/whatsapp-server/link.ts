@@ -33,8 +33,6 @@ export class Link {
   device: string | undefined;
   /** Whether it wants to be sent messages. */
   active = false;
-  /** Pairing codes it was given. */
-  refs: string[] = [];
 
   constructor(socket: WebSocket, staticKey: KeyPair, certificate: Uint8Array, events: LinkEvents) {
     this.#socket = socket;

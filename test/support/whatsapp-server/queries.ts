@@ -5,8 +5,7 @@ import type { Companion, Group, Person } from './person.ts';
 
 /** What the answers are made of. */
 export interface Known {
-  readonly mediaHost: string;
-  readonly mediaAuth: string;
+  readonly media: { readonly hostname: string; readonly auth: string };
   /** How many of the device's one-time keys are left. */
   preKeysOf(device: string): number;
   register(device: string, keys: BinaryNode[]): void;
@@ -63,8 +62,8 @@ async function resultOf(known: Known, device: string, query: BinaryNode): Promis
       return [node('privacy', {}, [node('category', { name: 'readreceipts', value: 'all' })])];
     case 'w:m set media_conn':
       return [
-        node('media_conn', { auth: known.mediaAuth, ttl: '300' }, [
-          node('host', { hostname: known.mediaHost, maxContentLengthBytes: '104857600' }),
+        node('media_conn', { auth: known.media.auth, ttl: '300' }, [
+          node('host', { hostname: known.media.hostname, maxContentLengthBytes: '104857600' }),
         ]),
       ];
     case 'w:g2 get query':
