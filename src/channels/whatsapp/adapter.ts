@@ -9,6 +9,7 @@
  *   failure.ts      what WhatsApp's refusals mean
  */
 import type { Account } from '../../config/channels.ts';
+import { isLoopback } from '../../config/loopback.ts';
 import { type Adapter, type AdapterContext, type AdapterEvents, type Capabilities, ChannelError } from '../adapter.ts';
 import { Connection, TIMINGS, type Timings } from './connect.ts';
 import { Credentials, DamagedCredentials } from './credentials.ts';
@@ -63,6 +64,10 @@ class WhatsAppAdapter implements Adapter {
   }
 
   async start(events: AdapterEvents): Promise<void> {
+    const { serverUrl } = this.#settings;
+    if (serverUrl !== undefined && !isSafe(new URL(serverUrl))) {
+      throw new ChannelError('rejected', 'serverUrl must begin with wss://, or with ws:// and be on this machine');
+    }
     const baileys = await loadBaileys();
     const credentials = this.#credentials(baileys, events);
     const groups = new Groups();
@@ -71,7 +76,7 @@ class WhatsAppAdapter implements Adapter {
       baileys,
       credentials,
       events,
-      url: this.#settings.serverUrl,
+      url: serverUrl,
       timings: this.#timings,
       options: {
         getMessage: async ({ id }) => dispatch.sent(id),
@@ -139,6 +144,11 @@ class WhatsAppAdapter implements Adapter {
       });
     }
   }
+}
+
+/** Only TLS proves whose server it is (`library.ts`). */
+function isSafe({ protocol, hostname }: URL): boolean {
+  return protocol === 'wss:' || (protocol === 'ws:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
 }
 
 function surroundingsOf(

@@ -151,6 +151,13 @@ export class Connection {
     intake.attach(socket);
     this.#setup.began(socket);
     socket.ws.on('frame', (frame: BinaryNode | Uint8Array) => this.#came(current, frame));
+    // Baileys waits for its time-out.
+    socket.ws.on('unexpected-response', (_: unknown, { statusCode }: { statusCode?: number }) =>
+      this.#end(
+        current,
+        new Reconnect(`WhatsApp cannot be reached: something on the way answers with HTTP ${statusCode}`),
+      ),
+    );
     socket.ev.on('creds.update', () => this.#save());
     socket.ev.on('connection.update', (update) => this.#update(current, update));
     // What an asynchronous listener of baileys' own throws.

@@ -17,6 +17,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -34,6 +35,8 @@ const LOOK_EVERY = 1_000;
 /** How many files that were set aside are kept. */
 const ASIDE_MAX = 3;
 const FILE = 'credentials.db';
+/** What SQLite puts beside a file. */
+const LOGS = ['-wal', '-journal'];
 const VERSION = 1;
 const SQLITE_BUSY = 5;
 
@@ -91,6 +94,8 @@ export class Credentials {
     chmodSync(path, 0o600);
     let db: DatabaseSync | undefined;
     try {
+      // SQLite would take it for a new one.
+      if (statSync(path).size === 0) throw new Error('the file is empty');
       db = connect(path);
       const creds = read(db, baileys);
       const credentials = new Credentials(folder, db, creds, baileys, log);
@@ -218,7 +223,7 @@ function prepare(db: DatabaseSync) {
 /** A file with a new identity, whole or not at all. */
 function create(folder: string, path: string, baileys: Baileys): void {
   const draft = `${path}.new`;
-  for (const end of ['', '-wal', '-journal']) rmSync(`${draft}${end}`, { force: true });
+  for (const end of ['', ...LOGS]) rmSync(`${draft}${end}`, { force: true });
   closeSync(openSync(draft, 'wx', 0o600));
   const db = connect(draft);
   db.exec(SCHEMA);
@@ -263,12 +268,14 @@ function isSystemError(error: unknown): boolean {
 function setAside(folder: string, why: string): string {
   const path = join(folder, FILE);
   const aside = `${path}.${why}-${new Date().toISOString().replaceAll(':', '-')}`;
-  for (const end of ['', '-wal', '-journal']) {
+  renameSync(path, aside);
+  for (const end of LOGS) {
     if (existsSync(`${path}${end}`)) renameSync(`${path}${end}`, `${aside}${end}`);
   }
-  const older = readdirSync(folder).filter((name) => /^credentials\.db\.[a-z-]+-\d{4}-/.test(name));
-  // By the time in their names.
-  older.sort((a, b) => (a.slice(a.search(/\d{4}-/)) < b.slice(b.search(/\d{4}-/)) ? 1 : -1));
-  for (const name of older.slice(ASIDE_MAX)) rmSync(join(folder, name), { force: true });
+  const times = readdirSync(folder).flatMap((name) => /^credentials\.db\.[a-z-]+-(\d{4}-.+Z)$/.exec(name)?.[1] ?? []);
+  times.sort();
+  for (const time of times.slice(0, -ASIDE_MAX)) {
+    for (const name of readdirSync(folder)) if (name.includes(time)) rmSync(join(folder, name));
+  }
   return aside;
 }

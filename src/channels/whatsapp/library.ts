@@ -2,6 +2,7 @@
  * Baileys, loaded when the first account of WhatsApp starts and not before: it takes its time and memory, and it brings
  * libsignal, which is GPL-3.0 (docs/licences.md). It is an optional dependency, so it may not be there.
  */
+import { createRequire } from 'node:module';
 import type { SocketConfig } from '@whiskeysockets/baileys';
 import type { Logger } from 'pino';
 import { ChannelError } from '../adapter.ts';
@@ -19,6 +20,7 @@ export async function loadBaileys(): Promise<Baileys> {
   try {
     const baileys = await import('@whiskeysockets/baileys');
     silenceLibsignal();
+    checkSignatures(baileys);
     return baileys;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
@@ -28,6 +30,26 @@ export async function loadBaileys(): Promise<Baileys> {
       { cause: error },
     );
   }
+}
+
+/**
+ * Makes baileys look at signatures: its `Curve.verify` waits for libsignal to throw, but libsignal returns false, so that in
+ * 7.0.0-rc14 every signature of 64 bytes passes: those of the server's certificates, and that of the owner's phone when the
+ * device is linked. (What baileys does not compare at all is the certificate's key with the server's; that the server is
+ * WhatsApp's is proved by TLS.)
+ */
+function checkSignatures({ Curve, generateSignalPubKey }: Baileys): void {
+  const fromBaileys = createRequire(createRequire(import.meta.url).resolve(PACKAGE));
+  const { verifySignature } = fromBaileys('libsignal/src/curve.js') as {
+    verifySignature(key: Uint8Array, message: Uint8Array, signature: Uint8Array): unknown;
+  };
+  Curve.verify = (key, message, signature) => {
+    try {
+      return verifySignature(generateSignalPubKey(key), message, signature) === true;
+    } catch {
+      return false;
+    }
+  };
 }
 
 /** What libsignal says on the console begins with one of these. */

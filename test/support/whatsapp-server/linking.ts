@@ -1,4 +1,5 @@
 /** Linking a device: it is given codes, the owner scans one with the phone, and both sides sign. */
+import { randomBytes } from 'node:crypto';
 import { type BinaryNode, jidDecode, type proto } from '@whiskeysockets/baileys';
 import type { Link } from './link.ts';
 import { bytesOf, find, node, SERVER, seconds } from './nodes.ts';
@@ -26,7 +27,8 @@ export class Linking {
 
   /** A device that is nobody's yet gets codes to show. */
   begin(link: Link, registration: Registration): void {
-    const refs = Array.from({ length: REFS }, (_, index) => `ref-${link.clientKey.toString('hex', 0, 8)}-${index}`);
+    const round = randomBytes(8).toString('hex');
+    const refs = Array.from({ length: REFS }, (_, index) => `ref-${round}-${index}`);
     this.#candidates.set(link, { registration, refs });
     const content = refs.map((ref) => node('ref', {}, Buffer.from(ref)));
     link.send(node('iq', { id: 'pair-device', type: 'set', from: SERVER }, [node('pair-device', {}, content)]));
