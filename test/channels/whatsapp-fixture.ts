@@ -178,7 +178,8 @@ export class WhatsAppFixture implements AdapterFixture {
   shown() {
     const seen = new Map<string, Seen>();
     for (const person of this.server.everybody()) for (const message of person.seen) seen.set(message.id, message);
-    return this.server.attempts.flatMap(({ id }) => shownOf(seen.get(id)) ?? []);
+    const ids = new Set(this.server.attempts.map(({ id }) => id));
+    return [...ids].flatMap((id) => shownOf(seen.get(id)) ?? []);
   }
 
   attempts(): number {

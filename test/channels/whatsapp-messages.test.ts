@@ -267,6 +267,19 @@ describe('delivery of ours', () => {
     expect(fixture.anna.seen.map(({ id }) => id)).toEqual([first, expect.not.stringMatching(first)]);
   });
 
+  it('is read by somebody who installed the app anew, and asks for it again', async () => {
+    await fixture.dm('hi');
+    await account.message(0);
+    await send('five');
+    fixture.anna.reinstall();
+    const message = await send('six');
+    await holds(() => fixture.anna.seen.some(({ id }) => id === message));
+    await fixture.dm('and now?');
+    expect((await account.message(1)).text).toBe('and now?');
+    await send('seven');
+    expect(fixture.shown().map(({ text }) => text)).toEqual(['five', 'six', 'seven']);
+  });
+
   it.each([
     ['429', 'rate_limited'],
     ['463', 'rejected'],

@@ -68,6 +68,7 @@ class WhatsAppAdapter implements Adapter {
     if (serverUrl !== undefined && !isSafe(new URL(serverUrl))) {
       throw new ChannelError('rejected', 'serverUrl must begin with wss://, or with ws:// and be on this machine');
     }
+    await this.stop();
     const baileys = await loadBaileys();
     const credentials = this.#credentials(baileys, events);
     const groups = new Groups();
@@ -88,8 +89,8 @@ class WhatsAppAdapter implements Adapter {
           log: events.log,
           surroundings: surroundingsOf(baileys, connection, credentials, groups, socket),
           receive: async (message, key) => {
-            await events.receive(message);
             dispatch.received(message, key);
+            await events.receive(message);
           },
           reconnect,
         }),
@@ -98,7 +99,7 @@ class WhatsAppAdapter implements Adapter {
         groups.watch(socket);
       },
     });
-    const dispatch = new Dispatch(baileys, credentials, connection);
+    const dispatch = new Dispatch(baileys, credentials, connection, events.log);
     this.#running = { credentials, connection, dispatch, presence };
     connection.open();
   }

@@ -14,16 +14,14 @@ import type { BinaryNode, SignalAuthState, SocketConfig, WAMessage, WAMessageKey
 import type { Logger } from 'pino';
 import type { InboundMessage } from '../adapter.ts';
 import { Reconnect } from './failure.ts';
-import type { Baileys, Socket } from './library.ts';
+import { bare } from './jid.ts';
+import { type Baileys, ROLL_BACK, type Socket } from './library.ts';
 import { type Letter, normalize, type Surroundings } from './normalize.ts';
 
 /** Most messages that wait to be decrypted. Above it the connection is ended: WhatsApp keeps them for the next. */
 const WAITING_MAX = 1_000;
 /** Most messages of which baileys has not said that they are done. */
 const UNREAD_MAX = 1_000;
-
-/** Rolls a decryption back. Nobody sees it. */
-const FIRST_LOOK = new Error('only a look');
 
 export interface IntakeSetup {
   readonly baileys: Baileys;
@@ -116,10 +114,10 @@ export class Intake {
     await keys
       .transaction(async () => {
         plaintext = await decrypt();
-        throw FIRST_LOOK;
+        throw ROLL_BACK;
       }, lock)
       .catch((error: unknown) => {
-        if (error !== FIRST_LOOK) throw error;
+        if (error !== ROLL_BACK) throw error;
       });
     const letter = this.#letter(stanza, plaintext!);
     if (letter) await this.#outside(() => this.#keep(letter));
@@ -133,6 +131,8 @@ export class Intake {
     const { id, lid } = this.#addresses();
     const { key } = baileys.decodeMessageNode(stanza, id, lid).fullMessage;
     const message = baileys.proto.Message.decode(baileys.unpadRandomMax16(plaintext));
+    key.remoteJid = bare(key.remoteJid!);
+    if (key.participant) key.participant = bare(key.participant);
     return { key, content: message.deviceSentMessage?.message ?? message, timestamp: Number(t), name: notify };
   }
 

@@ -69,12 +69,16 @@ function silenceLibsignal(): void {
   }
 }
 
+/** Rolls a transaction of baileys' back. It is no failure, so baileys' word of it is left out. */
+export const ROLL_BACK = new Error('rolled back');
+
 /**
  * Baileys' log as ours. Its objects are left out: keys, tokens and messages are in them. Its levels are too: it calls an
  * error what it mends itself, and what is left comes to us as events.
  */
 export function libraryLog(log: Logger): SocketConfig['logger'] {
   const say = (fields: unknown, message?: string): void => {
+    if ((fields as { error?: unknown } | undefined)?.error === ROLL_BACK) return;
     const text = message ?? (typeof fields === 'string' ? fields : undefined);
     // Some messages are made of addresses and nodes; their beginning says enough.
     if (text !== undefined) log.debug({ library: 'baileys' }, text.slice(0, 120).replace(/\d{5,}/g, '…'));

@@ -37,7 +37,7 @@ export async function normalize(
 ): Promise<InboundMessage | undefined> {
   const { key } = letter;
   const { me } = surroundings;
-  const chatJid = bare(key.remoteJid!);
+  const chatJid = key.remoteJid!;
   const group = isGroup(chatJid);
   const own = (jid: string | null | undefined): boolean => jid != null && me.includes(bare(jid));
   if (key.fromMe && (group || !own(chatJid))) return undefined;

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AnyMessageContent, BinaryNode, proto, WAMessage, WAMessageKey } from '@whiskeysockets/baileys';
+import type { Logger } from 'pino';
 import { ChannelError, type Chat, type InboundMessage, type OutboundMessage, type Sent } from '../adapter.ts';
 import type { Connection } from './connect.ts';
 import type { Credentials } from './credentials.ts';
@@ -26,8 +27,9 @@ const ACKNOWLEDGE_MS = 30_000;
 /** How many messages are kept in memory to be quoted, or encrypted again for a device that could not read them. */
 const KEPT_MAX = 1_000;
 const QUOTE_LENGTH_MAX = 500;
-/** The lookups and the upload before a message. */
-const PREPARE_MS = 60_000;
+/** The lookups before a message, and the upload of its file. */
+const LOOKUP_MS = 60_000;
+const UPLOAD_MS = 5 * 60_000;
 /** Kinds that the apps show as what they are; others go as documents. */
 const SHOWN = {
   image: /^image\/(jpeg|png|webp)$/,
@@ -37,17 +39,28 @@ const SHOWN = {
 } as const;
 const VOICE_NOTE = /^audio\/ogg/;
 
+/** A message on its way. */
+interface Parcel {
+  readonly jid: string;
+  readonly id: string;
+  readonly chat: Chat;
+  makeContent(): Promise<AnyMessageContent>;
+  readonly quoted?: { readonly quoted: WAMessage };
+}
+
 export class Dispatch {
   readonly #baileys: Baileys;
   readonly #credentials: Credentials;
   readonly #connection: Connection;
+  readonly #log: Logger;
   readonly #received = new Kept<{ readonly participant: string; readonly text: string }>();
   readonly #sent = new Kept<proto.IMessage>();
   /** Chats that are known to be there. */
   readonly #reachable = new Kept<true>();
 
-  constructor(baileys: Baileys, credentials: Credentials, connection: Connection) {
+  constructor(baileys: Baileys, credentials: Credentials, connection: Connection, log: Logger) {
     this.#baileys = baileys;
+    this.#log = log;
     this.#credentials = credentials;
     this.#connection = connection;
   }
@@ -72,11 +85,20 @@ export class Dispatch {
     if (attachment && attachment.data.length > FILE_BYTES_MAX) throw tooLarge(FILE_BYTES_MAX);
     const jid = jidOf(chat.id);
     const id = idOf(message.key);
-    const content = async (): Promise<AnyMessageContent> =>
+    const makeContent = async (): Promise<AnyMessageContent> =>
       attachment ? fileContent(this.#baileys, message) : { text: render(text), linkPreview: null };
-    await this.#relay(jid, id, chat, content, signal, replyTo === undefined ? undefined : this.#quoted(jid, replyTo));
-    this.#credentials.noteSent(id, EDIT_MS);
+    const quoted = replyTo === undefined ? undefined : this.#quoted(jid, replyTo);
+    await this.#relay({ jid, id, chat, makeContent, ...(quoted && { quoted: { quoted } }) }, signal);
+    this.#note(id);
     return { message: id };
+  }
+
+  #note(id: string): void {
+    try {
+      this.#credentials.noteSent(id, EDIT_MS);
+    } catch (error) {
+      this.#log.warn({ error, message: id }, 'a message was sent, but will not be known as ours: it cannot be changed');
+    }
   }
 
   /** Another text for a message of ours. The apps take no notice of an edit that comes too late, so it is refused here. */
@@ -91,40 +113,36 @@ export class Dispatch {
     const jid = jidOf(chat.id);
     const edit = { remoteJid: jid, fromMe: true, id: message };
     const id = this.#baileys.generateMessageIDV2();
-    await this.#relay(jid, id, chat, async () => ({ text: render(text), linkPreview: null, edit }), signal);
+    const makeContent = async () => ({ text: render(text), linkPreview: null, edit });
+    await this.#relay({ jid, id, chat, makeContent }, signal);
   }
 
   /** Sends it, and waits until WhatsApp has it. */
-  async #relay(
-    jid: string,
-    id: string,
-    chat: Chat,
-    makeContent: () => Promise<AnyMessageContent>,
-    signal: AbortSignal,
-    quoted?: WAMessage,
-  ): Promise<void> {
+  async #relay({ jid, id, chat, makeContent, quoted }: Parcel, signal: AbortSignal): Promise<void> {
     await this.#connection.settled(signal);
     const { socket, lost } = this.#connection.ready();
-    if (signal.aborted) throw new ChannelError('temporary', 'it was given up before it was sent');
-    const over = AbortSignal.any([signal, lost, AbortSignal.timeout(PREPARE_MS + ACKNOWLEDGE_MS)]);
+    const over = AbortSignal.any([signal, lost]);
+    let out = false;
     try {
-      await until(over, this.#checkReachable(socket, jid, chat));
+      await until(AbortSignal.any([over, AbortSignal.timeout(LOOKUP_MS)]), this.#checkReachable(socket, jid, chat));
       const content = await until(over, makeContent());
+      const limit = AbortSignal.any([over, AbortSignal.timeout(LOOKUP_MS + UPLOAD_MS)]);
       // Baileys is done when the message is out; what comes back under its id is WhatsApp's word.
       const acknowledged = once(socket.ws, `TAG:${id}`, { signal: over });
       acknowledged.catch(() => undefined);
-      const options = { messageId: id, ...(quoted ? { quoted } : {}) };
-      const { message } = (await until(over, socket.sendMessage(jid, content, options)))!;
+      out = true;
+      const { message } = (await until(limit, socket.sendMessage(jid, content, { messageId: id, ...quoted })))!;
       this.#sent.set(id, message!);
-      const [{ attrs }] = (await acknowledged) as [BinaryNode];
+      const [{ attrs }] = (await until(AbortSignal.timeout(ACKNOWLEDGE_MS), acknowledged)) as [BinaryNode];
       if (attrs.error !== undefined) throw refusalOf(attrs.error);
     } catch (error) {
-      if (over.aborted && !(error instanceof ChannelError)) throw this.#cut(signal);
-      throw failureOf(error);
+      const cut = over.aborted || (error as Error).name === 'TimeoutError';
+      if (error instanceof ChannelError || !cut) throw failureOf(error);
+      throw out ? this.#cut(signal) : new ChannelError('temporary', 'it was given up before it was sent');
     }
   }
 
-  /** It was given up, or the connection ended, somewhere between the first lookup and the acknowledgement. */
+  /** It was given up, or the connection ended, between the message and its acknowledgement. */
   #cut(signal: AbortSignal): ChannelError {
     if (!signal.aborted) {
       try {
@@ -180,6 +198,7 @@ function idOf(key: string): string {
 
 /** The promise's value, or what `signal` was aborted with. */
 async function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

@@ -44,6 +44,8 @@ export interface Post {
   companionsOf(person: Person): readonly Companion[];
   bundle(jid: string): Promise<BinaryNode | undefined>;
   deliver(device: string, stanza: BinaryNode): void;
+  /** Hands a receipt of a person's to a device. */
+  report(device: string, receipt: BinaryNode): void;
   readonly media: MediaHost;
 }
 
@@ -58,7 +60,7 @@ export class Person {
   readonly phone: string;
   readonly lid: string;
   readonly name: string;
-  readonly device = new SignalDevice();
+  device = new SignalDevice();
   readonly seen: Seen[] = [];
   /** Whether messages of this person carry the LID as the sender, and the number beside it, or the other way round. */
   addressing: 'lid' | 'pn' = 'pn';
@@ -192,15 +194,42 @@ export class Person {
   /** Reads what a linked device of somebody else's, or of this person's account, wrote. */
   async read(author: Companion, chat: string, stanza: BinaryNode, enc: BinaryNode): Promise<void> {
     const { type } = enc.attrs;
-    const message =
-      type === 'skmsg'
-        ? await this.device.decryptFromGroup(chat, author.jid, bytesOf(enc))
-        : await this.device.decrypt(author.jid, type!, bytesOf(enc));
+    const sealed = bytesOf(enc);
+    const message = await (type === 'skmsg'
+      ? this.device.decryptFromGroup(chat, author.jid, sealed)
+      : this.device.decrypt(author.jid, type!, sealed)
+    ).catch(() => undefined);
+    if (message === undefined) {
+      await this.#askAgain(author, stanza);
+      return;
+    }
     if (message.senderKeyDistributionMessage) {
       await this.device.takeGroupKey(author.jid, message.senderKeyDistributionMessage);
       return;
     }
     await this.#show(stanza.attrs.id!, chat, message.deviceSentMessage?.message ?? message);
+  }
+
+  /** Installs the app anew: the phone has new keys, and none for what was begun before. */
+  reinstall(): void {
+    this.device = new SignalDevice();
+    this.#hasGroupKey.clear();
+  }
+
+  /** Asks for a message that could not be read, with the keys for a new session. */
+  async #askAgain(author: Companion, stanza: BinaryNode): Promise<void> {
+    const { id } = stanza.attrs;
+    const bundle = children(await this.device.bundle(this.jid));
+    const content = [
+      node('retry', { count: '1', id: id!, t: seconds(), v: '1' }),
+      ...bundle.filter(({ tag }) => tag === 'registration'),
+      node(
+        'keys',
+        {},
+        bundle.filter(({ tag }) => tag !== 'registration'),
+      ),
+    ];
+    this.#post.report(author.jid, node('receipt', { id: id!, from: this.jid, type: 'retry', t: seconds() }, content));
   }
 
   /**

@@ -207,6 +207,10 @@ export class WhatsAppServer implements Post, Known {
     for (const link of this.links) if (link.device === device && link.active) link.send(stanza);
   }
 
+  report(device: string, receipt: BinaryNode): void {
+    for (const link of this.links) if (link.device === device) link.send(receipt);
+  }
+
   /** Delivers a message once more, as if the device had not said that it has it. */
   redeliver(id: string): void {
     const { device, stanza } = this.#mail.delivered(id);
@@ -309,9 +313,12 @@ export class WhatsAppServer implements Post, Known {
       const other = person === this.owner ? this.#people.get(jidDecode(stanza.attrs.to)!.user)! : person;
       await person.read(author, group?.jid ?? other.phone, stanza, find(to, 'enc')!);
     }
-    const sealed = group && find(stanza, 'enc');
-    for (const member of sealed ? group.members : []) {
-      if (member !== this.owner) await member.read(author, group!.jid, stanza, sealed!);
+    const sealed = find(stanza, 'enc');
+    if (!sealed) return;
+    // Without a group it is for one device, which had asked for it again.
+    const readers = group?.members ?? [this.#people.get(jidDecode(stanza.attrs.to)!.user)!];
+    for (const reader of readers) {
+      if (reader !== this.owner) await reader.read(author, group?.jid ?? reader.phone, stanza, sealed);
     }
   }
 
