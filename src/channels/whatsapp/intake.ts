@@ -9,7 +9,6 @@
  * When it could not be kept, nothing happened: the key is not used, there is no receipt, the connection is ended, and WhatsApp
  * delivers the message again on the next. After a crash anywhere it comes again too, and has the same `update`.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BinaryNode, SignalAuthState, SocketConfig, WAMessage, WAMessageKey } from '@whiskeysockets/baileys';
 import type { Logger } from 'pino';
 import type { InboundMessage } from '../adapter.ts';
@@ -39,11 +38,6 @@ export class Intake {
   /** The stanza a ciphertext came in, which baileys does not hand on to the decryption. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
   readonly #unread = new Map<string, WAMessageKey>();
-  /**
-   * Calls as if from here: where baileys decrypts, it has a transaction about, which would swallow what whoever receives
-   * the message sends in turn.
-   */
-  readonly #outside = AsyncLocalStorage.snapshot();
   #last = Promise.resolve();
   #waiting = 0;
   #over = false;
@@ -120,7 +114,8 @@ export class Intake {
         if (error !== ROLL_BACK) throw error;
       });
     const letter = this.#letter(stanza, plaintext!);
-    if (letter) await this.#outside(() => this.#keep(letter));
+    // Not within the transaction: it would swallow what whoever receives the message sends in turn.
+    if (letter) await this.#keep(letter);
     return decrypt();
   }
 
@@ -181,7 +176,7 @@ export class Intake {
     if (!message || this.#over) return;
     const timestamp = this.#setup.baileys.toNumber(messageTimestamp);
     const letter: Letter = { key, content: message, timestamp, name: pushName ?? undefined };
-    await this.#outside(() => this.#keep(letter)).catch((error: unknown) =>
+    await this.#keep(letter).catch((error: unknown) =>
       this.#setup.log.error({ error, message: key.id }, 'a message that the phone sent again is lost'),
     );
   }

@@ -68,6 +68,9 @@ export class Person {
   tellsBoth = true;
   /** How many of the next messages arrive damaged. */
   damaged = 0;
+  /** False: this phone asks for what it could not read only when `askNow` is called. */
+  asksAtOnce = true;
+  readonly #questions: (() => Promise<void>)[] = [];
   readonly #post: Post;
   /** What was written, to be encrypted again for whoever could not read it. */
   readonly #written = new Map<string, { message: proto.IMessage; stanza: BinaryNode }>();
@@ -200,7 +203,8 @@ export class Person {
       : this.device.decrypt(author.jid, type!, sealed)
     ).catch(() => undefined);
     if (message === undefined) {
-      await this.#askAgain(author, stanza);
+      this.#questions.push(() => this.#askAgain(author, stanza));
+      if (this.asksAtOnce) await this.askNow();
       return;
     }
     if (message.senderKeyDistributionMessage) {
@@ -214,6 +218,11 @@ export class Person {
   reinstall(): void {
     this.device = new SignalDevice();
     this.#hasGroupKey.clear();
+  }
+
+  /** Asks for all that could not be read. */
+  async askNow(): Promise<void> {
+    for (const ask of this.#questions.splice(0)) await ask();
   }
 
   /** Asks for a message that could not be read, with the keys for a new session. */
