@@ -21,7 +21,8 @@ export const BOT = '{bot}';
  * again; `independence`: a message that waits to be kept holds up no other chat; `other-bots`: messages of other bots are
  * seen, and known as theirs; `own-messages`: the bot is shown what it wrote itself; `credentials`: the platform can refuse
  * them at start; `formatting-fault`: it can refuse formatting; `declared-bytes`: it says how large a file is;
- * `captions`: a file has a text of its own; `press-answer`: who pressed is shown an answer.
+ * `captions`: a file has a text of its own; `file-names`:
+ * a picture or film keeps its name; `press-answer`: who pressed is shown an answer.
  */
 export type Feature =
   | 'threads'
@@ -33,6 +34,7 @@ export type Feature =
   | 'formatting-fault'
   | 'declared-bytes'
   | 'captions'
+  | 'file-names'
   | 'typing'
   | 'edits'
   | 'buttons'

@@ -72,7 +72,7 @@ export function outboundCases(stage: Stage): void {
       const data = bytes(100_000);
       const attachment: OutboundAttachment = { kind, name: fileName, mediaType, data, caption: 'look *here*' };
       const { file, text } = stage.shownAs(await stage.send(chat, '', { attachment }));
-      expect(file).toMatchObject({ kind, name: fileName });
+      expect(file).toMatchObject(stage.lacks['file-names'] === undefined ? { kind, name: fileName } : { kind });
       expect(Buffer.from(file!.data).equals(data)).toBe(true);
       expect(`${file!.caption}${text}`).toBe(stage.lacks.captions === undefined ? 'look here' : '');
     });
