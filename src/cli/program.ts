@@ -67,8 +67,16 @@ function addSend(program: Command): void {
     .description('send one message and print the answer')
     .argument('<text...>', 'the message')
     .option('--session <key>', 'session to send to (default: the main session)')
+    .option('--image <file>', 'image to send with it, again for each: up to 4, PNG, JPEG, WebP or GIF', collected)
     .option('--json', 'print one JSON object: session, message, status, text, usage, error')
-    .addHelpText('after', examples('dhaavak send What is 6 * 7?', 'dhaavak send --json "hello" | jq .usage'))
+    .addHelpText(
+      'after',
+      examples(
+        'dhaavak send What is 6 * 7?',
+        'dhaavak send --image before.png --image after.png "What has changed?"',
+        'dhaavak send --json "hello" | jq .usage',
+      ),
+    )
     .action(async (words: string[], flags) => {
       const { send } = await import('./commands/send.ts');
       process.exitCode = await send(words.join(' '), flags);
@@ -216,6 +224,11 @@ function withGatewayFlags(command: Command): Command {
 
 function withClientFlags(command: Command): Command {
   return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
+}
+
+/** The values of an option that may be given again and again. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function examples(...lines: string[]): string {
