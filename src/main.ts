@@ -5,11 +5,14 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { describeModel } from './agent/models.ts';
+import type { ChannelHost } from './channels/host.ts';
+import { enabledAccounts } from './config/channels.ts';
 import { ConfigError } from './config/config-error.ts';
 import { readPasswordHash } from './config/password.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './gateway/access.ts';
 import type { CertificateFiles, CertificateWatch } from './gateway/certificate.ts';
+import { ChannelDesk } from './gateway/channels.ts';
 import { Clients } from './gateway/clients.ts';
 import { newCounters } from './gateway/counters.ts';
 import { HostCheck } from './gateway/host-check.ts';
@@ -19,6 +22,7 @@ import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
+import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
@@ -27,6 +31,8 @@ import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
 const DRAIN_MS = 10_000;
+/** How long answers may then go out to channels; what does not is in the outbox for the next start. */
+const CHANNELS_DRAIN_MS = 5_000;
 
 export interface RunningGateway {
   /** Where clients connect. */
@@ -36,6 +42,8 @@ export interface RunningGateway {
   model: string;
   /** Takes nothing new, lets runs end for up to 10 s, closes connections and threads. */
   stop(): Promise<void>;
+  /** While it stops: waits for runs no longer. What they were about is in the journal, for the next start. */
+  hurry(): void;
 }
 
 /** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad. */
@@ -57,12 +65,16 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
+    onOutbox: (account, record) => channels?.outbox(account, record),
+    tellPairing: (event) => clients.tellPairing(event),
     log,
   });
+  const channels = await openChannels(config, shards, topics, clients, log);
   const server = new Server({
     version: VERSION,
     route: createRoute(config.bindings),
     access,
+    channels: new ChannelDesk(clients, channels),
     clients,
     counters,
     pace: new Pace(limits.requestsPerSecond),
@@ -81,13 +93,16 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       shards: await shards.stats(),
       model,
       counters,
+      channels: (await channels?.list())?.channels ?? [],
     }),
   });
 
   const stop = async (drainMs: number) => {
     certificate?.stop();
     server.stopIntake();
+    channels?.stopIntake();
     await shards.stop(drainMs);
+    await channels?.stop(Math.min(drainMs, CHANNELS_DRAIN_MS));
     server.close();
     await compute.stop();
     lag.stop();
@@ -98,8 +113,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await shards.start();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
+    channels?.start();
     log.info({ host, port, model }, 'listening');
-    return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+    return {
+      url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
+      port,
+      model,
+      stop: () => stop(DRAIN_MS),
+      hurry: () => shards.hurry(),
+    };
   } catch (error) {
     await stop(0);
     throw error;
@@ -109,6 +131,24 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
 async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {
   const { CertificateWatch } = await import('./gateway/certificate.ts');
   return CertificateWatch.open(files, log);
+}
+
+/** The channels, if an account is on; without one nothing of theirs is loaded. */
+async function openChannels(
+  config: Config,
+  shards: ShardPool,
+  topics: Topics,
+  clients: Clients,
+  log: Logger,
+): Promise<ChannelHost | undefined> {
+  if (enabledAccounts(config.channels).length === 0) return undefined;
+  const { ChannelHost } = await import('./channels/host.ts');
+  const tell = {
+    update: (status: ChannelStatus) => clients.tellChannel(status),
+    qr: (name: { channel: string; account: string }, code: string | null) => clients.tellQr({ ...name, code }),
+    pairing: (event: PairingEvent) => clients.tellPairing(event),
+  };
+  return new ChannelHost({ config, shards, topics, tell, log });
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

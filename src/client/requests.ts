@@ -14,6 +14,9 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'session.get',
   'session.history',
   'session.list',
+  'dead-letter.list',
+  'dead-letter.resubmit',
+  'channel.list',
 ]);
 
 /** A cancel that names its run can't hit another one. */

@@ -14,8 +14,9 @@ import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
 import { type HttpContext, handleHttp, json, ROUTES, tooMany, upgradeRequired } from './http.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
-import type { Route } from './scopes.ts';
+import { WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
+import { Webhooks } from './webhooks.ts';
 
 /**
  * LIBUS_LISTEN_EXCLUSIVE_PORT, which the types of uWebSockets.js do not offer as a value. Without it the kernel (SO_REUSEPORT) lets a second
@@ -69,7 +70,7 @@ export class Server {
 
   #createApp(): App {
     const context = this.#context;
-    const { clients, counters, topics, idleSeconds, tls } = context;
+    const { channels, clients, counters, topics, idleSeconds, tls } = context;
     const app = (
       tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key })
     ).ws<SocketData>('/ws', {
@@ -97,9 +98,13 @@ export class Server {
         clients.closed(connection);
       },
     });
-    for (const route of Object.keys(ROUTES) as Route[]) {
+    for (const route of Object.keys(ROUTES) as (keyof typeof ROUTES)[]) {
       app.get(route, (response, request) => this.#http(context, response, request, route));
     }
+    const webhooks = new Webhooks(channels);
+    app.post(WEBHOOK_ROUTE, (response, request) => {
+      if (this.#welcome(context, response, request)) webhooks.handle(response, request);
+    });
     app.any('/*', (response, request) => this.#http(context, response, request));
     return app as unknown as App;
   }
@@ -148,7 +153,7 @@ export class Server {
     }
   }
 
-  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: Route): void {
+  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: keyof typeof ROUTES): void {
     if (!this.#welcome(context, response, request)) return;
     handleHttp(context, response, request, addressOf(response.getRemoteAddress()).address, route);
   }

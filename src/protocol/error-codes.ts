@@ -62,7 +62,8 @@ export const ERROR_CODES = {
     todo: 'choose another name, or revoke one',
   },
   not_found: {
-    meaning: 'The session, run or agent does not exist; `param` names which.',
+    meaning:
+      'The session, run, agent, dead letter, pairing code or entry of a list does not exist; `param` names which.',
     retryable: false,
     todo: 'create the session; a run has ended already',
   },
@@ -116,6 +117,11 @@ export const ERROR_CODES = {
     retryable: false,
     todo: 'send it again after `retryAfterMs`, at midnight UTC; without that, the model has no configured price',
   },
+  crash_loop: {
+    meaning: 'The process ended in each of its three tries to answer the message; it is a dead letter now.',
+    retryable: false,
+    todo: 'look into the log; resubmit the dead letter when the cause is mended',
+  },
   storage_failed: {
     meaning: 'The journal could not be written; nothing was accepted.',
     retryable: true,
@@ -125,6 +131,12 @@ export const ERROR_CODES = {
     meaning: 'The gateway is draining or a worker was replaced; the outcome is unknown.',
     retryable: true,
     todo: 'wait, then send again with the same idempotency key',
+  },
+  delivery_failed: {
+    meaning:
+      'A message could not be sent to a channel, or nobody knows whether it was; the message says which and why.',
+    retryable: false,
+    todo: 'read the message; look into the chat before sending it again',
   },
   in_use: {
     meaning: 'The port or the data folder belongs to another process.',

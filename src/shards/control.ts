@@ -3,6 +3,7 @@
  * message path.
  */
 import type { Config } from '../config/schema.ts';
+import type { PairingEvent } from '../protocol/messages.ts';
 import type { LinkEnd } from './link.ts';
 
 /** What a worker thread is started with. */
@@ -36,6 +37,8 @@ export interface MainServices {
   ready(): void;
   /** Tokens in each text, counted in the compute pool (GPT-4o's encoding: an estimate for any other model). */
   countTokens(texts: string[]): Promise<number[]>;
+  /** An operator resolved a request to be let in on a channel. */
+  tellPairing(event: PairingEvent): void;
 }
 
 /** How often a shard raises its heartbeat, in milliseconds. */

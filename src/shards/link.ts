@@ -14,6 +14,12 @@ export const RECORD = {
   replay: 4,
   /** To the front end: an event for every subscriber of the session `key`. */
   event: 5,
+  /** To the shard: a request of the channels' thread for the session `key`; no client has these. */
+  channelRequest: 6,
+  /** To the front end, and on to the channels' thread: the account `key` has a new record in its outbox, named by the payload. */
+  outbox: 7,
+  /** To the shard: as `request`, of a client whose credential may do everything. */
+  adminRequest: 8,
 } as const;
 
 /** Records handled before other work of the thread gets its turn, where whoever makes the link does not say. */

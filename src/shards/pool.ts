@@ -3,8 +3,9 @@ import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { MainServices } from './control.ts';
+import { RECORD } from './link.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
-import { Shard } from './shard.ts';
+import { Shard, type ShardOptions } from './shard.ts';
 import { sibling } from './sibling.ts';
 
 /** Restarts of one shard within the window before it is given up; Erlang's restart intensity. */
@@ -14,6 +15,8 @@ const RESTART_WINDOW_MS = 60_000;
 const BACKOFF_MIN_MS = 50;
 /** How often heartbeats are looked at. */
 const WATCH_MS = 250;
+/** What a drain may take beyond its limit: runs that are aborted write down where they were, and the store is closed. */
+const DRAIN_SLACK_MS = 5_000;
 /** How long `status` waits for one shard. */
 const STATS_TIMEOUT_MS = 1_000;
 
@@ -33,6 +36,8 @@ export interface ShardPoolOptions {
   count: number;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  onOutbox?: ShardOptions['onOutbox'];
+  tellPairing: MainServices['tellPairing'];
   log: Logger;
   entry?: URL;
 }
@@ -79,15 +84,23 @@ export class ShardPool {
   }
 
   /**
-   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. Throws
-   * `unavailable` or `busy` when the shard cannot take it.
+   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. `kind` is
+   * that of its record on the link: a client's request is the one kind that clients have. Throws `unavailable` or `busy`
+   * when the shard cannot take it.
    */
-  request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void {
+  request(
+    index: number,
+    session: string,
+    frame: Uint8Array,
+    id: string,
+    receiver: Receiver,
+    kind: number = RECORD.request,
+  ): void {
     const slot = this.#slots[index] as Slot;
     if (slot.state !== 'ready') {
       throw new DhaavakError('unavailable', `the worker of this session is ${slot.state}`, { retryAfterMs: 500 });
     }
-    if (!slot.shard.request(session, frame, id, receiver)) {
+    if (!slot.shard.request(session, frame, id, receiver, kind)) {
       throw new DhaavakError('busy', 'the worker of this session is too far behind', { retryAfterMs: 200 });
     }
   }
@@ -109,7 +122,7 @@ export class ShardPool {
     clearInterval(this.#watch);
     await Promise.all(
       this.#slots.map(async (slot) => {
-        if (slot.state === 'ready') await within(timeoutMs + 1_000, slot.shard.control.drain(timeoutMs));
+        if (slot.state === 'ready') await within(timeoutMs + DRAIN_SLACK_MS, slot.shard.control.drain(timeoutMs));
         slot.state = 'stopped';
         await slot.shard.terminate();
         this.#failPending(slot.shard, 'the gateway stops');
@@ -117,14 +130,21 @@ export class ShardPool {
     );
   }
 
+  /** While {@link stop} waits: lets runs end no longer. */
+  hurry(): void {
+    for (const { shard, state } of this.#slots) if (state === 'ready') void shard.control.drain(0);
+  }
+
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
       config,
       subscribers,
       countTokens,
+      onOutbox,
+      tellPairing,
       entry: entry ?? sibling('worker', import.meta.url),
     });
   }

@@ -14,6 +14,9 @@ export interface ShardOptions {
   config: Config;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  /** Told of what was put into the outbox of a channel account. */
+  onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
+  tellPairing: MainServices['tellPairing'];
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -30,6 +33,7 @@ export class Shard {
   readonly #link: Link;
   readonly #heartbeat: Int32Array;
   readonly #subscribers: Subscribers;
+  readonly #onOutbox: ShardOptions['onOutbox'];
   readonly #pending = new PendingRequests();
   /** Connections that were given something in the batch at hand. */
   readonly #touched: Receiver[] = [];
@@ -39,6 +43,7 @@ export class Shard {
   constructor(options: ShardOptions) {
     this.index = options.index;
     this.#subscribers = options.subscribers;
+    this.#onOutbox = options.onOutbox;
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toShard = createRing();
@@ -70,7 +75,8 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
+    const { countTokens, tellPairing } = options;
+    const services: MainServices = { ready: ready.resolve, countTokens, tellPairing };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),
@@ -78,9 +84,9 @@ export class Shard {
   }
 
   /** Passes a client's request on; see `ShardPool.request`. False: the shard is too far behind to take it. */
-  request(session: string, frame: Uint8Array, id: string, receiver: Receiver): boolean {
+  request(session: string, frame: Uint8Array, id: string, receiver: Receiver, kind: number): boolean {
     const number = this.#pending.add(receiver, id);
-    if (this.#link.send(RECORD.request, number, session, frame)) return true;
+    if (this.#link.send(kind, number, session, frame)) return true;
     this.#pending.remove(number);
     return false;
   }
@@ -120,6 +126,8 @@ export class Shard {
         if (subscribers === undefined) continue;
         const frame = reader.payload;
         for (const receiver of subscribers) if (receiver.queue(frame)) touched.push(receiver);
+      } else if (reader.kind === RECORD.outbox) {
+        this.#onOutbox?.(reader.key, reader.payload);
       } else {
         const receiver = this.#receiverOf(reader);
         if (receiver?.queue(reader.payload)) touched.push(receiver);

@@ -6,14 +6,20 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
-import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
+import { KeyExpiry } from '../../actors/session/key-expiry.ts';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
+import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
+import { AccessRequests } from '../inbound/access-requests.ts';
+import { AllowLists } from '../inbound/grants.ts';
+import { Pairing } from '../inbound/pairing.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -32,7 +38,7 @@ const { index, shards, config, link: linkEnd, control, heartbeat } = workerData 
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home);
+const store = new Store(config.home, config.storage);
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {
@@ -55,7 +61,8 @@ const system = new ActorSystem({
     const { type, address } = event;
     log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
     if (type !== 'deadLetter') return;
-    const burial = session(address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+    const { message, error, attempts } = event;
+    const burial = session(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
     burial.catch((error: unknown) =>
       log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
     );
@@ -77,25 +84,49 @@ const session = system.register(
       if (!link.sendWithTurn(RECORD.event, 0, key, frame))
         log.error({ session: key }, 'an event was dropped: link full');
     },
+    recentEvents: new RecentEventsPool(),
+    arrivingKeys: new Map(),
+    poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
 );
 
-const requests = new SessionRequests({
+const access = new AccessRequests({
+  channels: config.channels,
+  pairing: new Pairing({ table: store.pairing, now: Date.now }),
+  lists: new AllowLists({ table: store.pairing, now: Date.now }),
+  tell: (event) => void main.tellPairing(event),
+});
+
+const shared: RequestDependencies = {
   config,
   store,
   models,
   session,
   newId,
+  now: Date.now,
+  access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
-});
+};
+const requests = new SessionRequests(shared);
+const channelRequests = new SessionChannelRequests(shared);
+
+/** The store is being closed: nothing reads it any more. Who still asks is told by the front end that the shard is gone. */
+let closing = false;
+let closed: Promise<void> | undefined;
 
 const link = new Link(
   linkEnd,
   (reader) => {
-    while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
+    while (reader.next()) {
+      if (closing) continue;
+      const reply = new LinkReply(reader.number);
+      const frame = Buffer.from(reader.payload);
+      if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+      else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
+    }
   },
   REQUESTS_PER_TURN,
 );
@@ -128,8 +159,11 @@ const api: ShardControl = {
   },
   async drain(timeoutMs) {
     cleanUp.stop();
+    keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
-    await store.close();
+    closing = true;
+    closed ??= store.close();
+    await closed;
     return outcome;
   },
 };
@@ -137,7 +171,7 @@ comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
-  tools.view(agent.tools);
+  tools.view(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
@@ -148,6 +182,8 @@ const cleanUp = new CleanUp({
   isOurs: (key) => shardOf(key, shards) === index,
   expire: (key, before) => session(key).control({ type: 'expire', before }),
 });
+
+const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);

@@ -19,13 +19,19 @@ const GROUP_MAX = 4_096;
  */
 export class Journal {
   readonly #root: RootDatabase;
+  readonly #flush: boolean;
   #gathering: Group | undefined;
   #writing: Promise<void> | undefined;
   /** Full groups that wait behind the one being written. */
   readonly #full: Group[] = [];
 
-  constructor(root: RootDatabase) {
+  /**
+   * `flush`: a commit counts when the disk has it, and survives a loss of power. Without, it counts when the system has it,
+   * and survives the end of the process.
+   */
+  constructor(root: RootDatabase, flush = true) {
     this.#root = root;
+    this.#flush = flush;
   }
 
   /**
@@ -67,7 +73,7 @@ export class Journal {
     try {
       const batch = new Batch();
       for (const write of group.writes) write(batch);
-      await Promise.all([...batch.commits, this.#root.flushed]);
+      await Promise.all(this.#flush ? [...batch.commits, this.#root.flushed] : batch.commits);
       group.resolve();
     } catch (error) {
       const cause = await reasonOf(error);

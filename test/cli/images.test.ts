@@ -92,6 +92,12 @@ test.each([
   expect(models.requests).toEqual([]);
 });
 
+test('an image for a chat of a channel is refused as wrong usage', async () => {
+  const refused = await runCli(['send', ...there, '--to', 'telegram:1', '--image', 'a.png', 'look']);
+  expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(refused.stderr).toContain("'--image <file>' cannot be used with option '--to <chat>'");
+});
+
 test('a chat goes on after an image that cannot be sent, and says so at its end', async () => {
   models.script({ text: ['fine'] });
   const said = await runCli(['chat', ...there], {}, '/image nowhere.png\nhello\n');

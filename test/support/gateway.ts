@@ -24,8 +24,8 @@ export interface TestGateway {
   readonly httpUrl: string;
   readonly home: string;
   readonly token: string;
-  /** A connection that has said hello and is closed with the test. */
-  connect(options?: { json?: boolean }): Promise<WireClient>;
+  /** A connection that has said hello, with the gateway's token where none is given, and is closed with the test. */
+  connect(options?: { json?: boolean; token?: string }): Promise<WireClient>;
   /** A connection that has said nothing. */
   connectSilent(options?: { json?: boolean }): Promise<WireClient>;
 }
@@ -166,7 +166,7 @@ function testGateway(url: string, home: string, token: string): TestGateway {
     httpUrl: url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
     home,
     token,
-    connect: (options = {}) => connect({ ...options, token }),
+    connect: (options = {}) => connect({ token, ...options }),
     connectSilent: (options = {}) => connect(options),
   };
 }

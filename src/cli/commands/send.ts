@@ -13,6 +13,9 @@ interface SendFlags extends ClientFlags {
   json?: true;
 }
 
+/** The gateway itself answers within a minute. */
+const SEND_TIMEOUT_MS = 65_000;
+
 /** What `--json` prints. `text` is the whole answer, or what there is of it when the run did not end well. */
 interface Answer {
   session: string;
@@ -33,6 +36,16 @@ export async function send(text: string, { session, image, json, ...flags }: Sen
   process.once('SIGINT', () => run.cancel());
   const status = json ? await printJson(run) : await print(run);
   return status === 'ok' ? EXIT.ok : EXIT.failed;
+}
+
+/** Sends one message to a chat of a channel. Returns the exit code once it is there; throws what went wrong. */
+export async function sendTo(to: string, text: string, { session: _, json, ...flags }: SendFlags): Promise<number> {
+  const { client } = await connectToGateway(flags);
+  await using __ = client;
+  const data = { to, text, idempotencyKey: crypto.randomUUID() };
+  const sent = await client.request('channel.send', data, { timeoutMs: SEND_TIMEOUT_MS });
+  console.log(json ? JSON.stringify(sent) : `sent to ${to}`);
+  return EXIT.ok;
 }
 
 async function print(run: Run): Promise<RunStatus> {
