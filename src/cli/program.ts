@@ -1,5 +1,5 @@
 /** The commands, their flags and their help. Each command is loaded when it is used. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { EXIT, report } from './exit.ts';
 
@@ -76,11 +76,17 @@ function addSend(program: Command): void {
     .argument('<text...>', 'the message')
     .option('--session <key>', 'session to send to (default: the main session)')
     .option('--to <chat>', 'chat of a channel to send to: telegram:123, telegram/work:123; no agent is asked')
+    .addOption(
+      new Option('--image <file>', 'image to send with it, again for each: up to 4, PNG, JPEG, WebP or GIF')
+        .argParser(collected)
+        .conflicts('to'),
+    )
     .option('--json', 'print one JSON object: session, message, status, text, usage, error')
     .addHelpText(
       'after',
       examples(
         'dhaavak send What is 6 * 7?',
+        'dhaavak send --image before.png --image after.png "What has changed?"',
         'dhaavak send --json "hello" | jq .usage',
         'dhaavak send --to telegram:123 "dinner is ready"',
       ),
@@ -385,6 +391,11 @@ function withGatewayFlags(command: Command): Command {
 
 function withClientFlags(command: Command): Command {
   return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
+}
+
+/** The values of an option that may be given again and again. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function examples(...lines: string[]): string {
