@@ -17,6 +17,7 @@ import type { Store } from '../../src/storage/store.ts';
 import type { Account } from './account.ts';
 import { Connection } from './connection.ts';
 import { Inbound } from './inbound.ts';
+import type { Questions } from './questions.ts';
 import type { Asked, Runs } from './runs.ts';
 
 /** Messages of one account that are taken at the same time, and such that wait for that. */
@@ -54,6 +55,7 @@ export interface ChannelDependencies {
   store: Store;
   shards: Pick<ShardClient, 'request'>;
   runs: Runs;
+  questions: Questions;
   place: Place;
   pairing: Pairing;
   /** Somebody new has got a code. */
@@ -144,7 +146,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
   }
 
   #connect(): Connection {
-    const { store, qr, folder, arrive, takesMore } = this.#shared;
+    const { store, questions, qr, folder, arrive, takesMore } = this.#shared;
     const account = this.#account;
     return new Connection({
       account,
@@ -156,6 +158,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
           if (takesMore()) arrive(account.key, { message, done }).catch(reject);
           else reject(new Error('the gateway stops'));
         }),
+      press: (press) => questions.press(account.key, press, this.#inbound.isOperator(press.sender)),
       qr: (code) => qr(account, code),
       preview: ([key, lane], { run }) =>
         run === undefined ? undefined : this.#shared.runs.take<LiveAnswer>(run, `${key} ${lane}`),
@@ -234,8 +237,17 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
 
   #asked({ chat, message }: MessageOrigin): Asked {
     const { newId } = this.#shared;
+    const newKey = () => newId().slice(1); // 25 characters: the one left out will be a 0 until the year 3084
     return {
       place: `${this.#account.key} ${laneOf(chat)}`,
+      account: this.#account.key,
+      chat,
+      replyTo: message,
+      newKey,
+      adapter: () => {
+        const { adapter, signal } = this.#connection;
+        return adapter === undefined ? undefined : { adapter, signal };
+      },
       begin: () => {
         const { adapter, signal } = this.#connection;
         if (adapter === undefined) return undefined;
@@ -245,7 +257,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
           replyTo: message,
           mode: this.#account.settings.settings.streaming,
           clock: this.#context.clock,
-          newKey: () => newId().slice(1), // 25 characters: the one left out will be a 0 until the year 3084
+          newKey,
           log: this.#log,
           signal,
         });

@@ -1,6 +1,6 @@
 /** One life of an account's adapter: from when it is to connect until it is stopped, or fails and another takes its place. */
 import type { Logger } from 'pino';
-import type { Adapter, AdapterEvents, ChannelState, InboundMessage } from '../../src/channels/adapter.ts';
+import type { Adapter, AdapterEvents, ChannelState, InboundMessage, Press } from '../../src/channels/adapter.ts';
 import { adapterUrl, createAdapter } from '../../src/channels/adapters.ts';
 import { type Blamed, blame, suspect } from '../../src/channels/blame.ts';
 import { Outbox, type OutboxParts } from '../../src/delivery/outbox.ts';
@@ -21,6 +21,8 @@ export interface ConnectionParts {
   folder: string;
   store: OutboxParts['store'];
   receive(message: InboundMessage): Promise<void>;
+  /** Never rejects. */
+  press(press: Press): Promise<string>;
   qr(code: string | null): void;
   preview: OutboxParts['preview'];
   ended: OutboxParts['ended'];
@@ -119,7 +121,7 @@ export class Connection implements Blamed {
   }
 
   #events(of: Adapter): AdapterEvents {
-    const { account, receive, qr, log } = this.#parts;
+    const { account, receive, press, qr, log } = this.#parts;
     const live = (): boolean => !this.signal.aborted && this.#adapter === of;
     return {
       receive: async (message) => {
@@ -127,7 +129,10 @@ export class Connection implements Blamed {
         account.alive();
         await receive(message);
       },
-      press: async () => 'This button is of no use any more.',
+      press: async (pressed) => {
+        account.alive();
+        return press(pressed);
+      },
       state: (state, reason) => {
         if (live()) this.#become(state, reason);
       },

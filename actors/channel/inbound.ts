@@ -8,7 +8,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { InboundMessage } from '../../src/channels/adapter.ts';
+import type { InboundMessage, Sender } from '../../src/channels/adapter.ts';
 import type { ChannelReplies, ChannelRequests } from '../../src/channels/requests.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
 import { AccountAccess } from '../../src/inbound/admit.ts';
@@ -27,13 +27,13 @@ import type { Store } from '../../src/storage/store.ts';
 import type { Account } from './account.ts';
 import { loadFiles } from './attachments.ts';
 import type { Asked, Runs } from './runs.ts';
+import { nameOf } from './sender-name.ts';
 
 /** Times a session is asked to take a message before the platform is left to deliver it again. */
 const TRIES_MAX = 5;
 const RETRY_MS = 200;
 /** Longest text of one message that is passed on, in UTF-16 code units: several times what any platform allows. */
 const TEXT_LENGTH_MAX = 65_536;
-const NAME_LENGTH_MAX = 64;
 
 export interface InboundParts {
   account: Account;
@@ -78,6 +78,11 @@ export class Inbound {
   /** Resolves when the message is on the disk, or will never be wanted. Rejects when it could not be kept now. */
   take(message: InboundMessage): Promise<void> {
     return this.#dedupe.once(message.update, () => this.#take(message));
+  }
+
+  /** Whether somebody may decide on tool calls that wait for an operator. */
+  isOperator(sender: Sender): boolean {
+    return this.#access.isOperator(sender);
   }
 
   /** What waits for more is taken now. */
@@ -180,7 +185,7 @@ export class Inbound {
   #before(message: InboundMessage, said: string): string {
     if (message.chat.type === 'dm') return '';
     const context = said.startsWith('/') ? [] : this.#withheld.take(message.chat);
-    return withContext(context, `${nameOf(message)}: `);
+    return withContext(context, `${nameOf(message.sender)}: `);
   }
 
   /** Gives the message to its session; more than once, where that may help: its key makes it one message. */
@@ -225,14 +230,6 @@ function originOf({ settings }: Account, { chat, message, sender }: InboundMessa
     account: settings.account,
     chat: { id, type, ...(thread === undefined ? {} : { thread }) },
     message,
-    sender: { id: sender.id, name: nameOf({ sender }) },
+    sender: { id: sender.id, name: nameOf(sender) },
   };
-}
-
-/** On one line, without what would make it look like somebody else's. */
-function nameOf({ sender }: Pick<InboundMessage, 'sender'>): string {
-  return (sender.name || sender.username || sender.id)
-    .replace(/[\s:]+/g, ' ')
-    .trim()
-    .slice(0, NAME_LENGTH_MAX);
 }

@@ -3,6 +3,7 @@
  * says is shown as it comes. What is shown is no more than a preview: the answer goes through the outbox.
  */
 import type { SessionEvent } from '../../src/channels/shard-client.ts';
+import type { AskedChat, Questions } from './questions.ts';
 
 /** A run whose end never came, such as one of a shard that died, is forgotten after this long. */
 const RUN_MS_MAX = 15 * 60_000;
@@ -23,7 +24,7 @@ export interface Show {
 }
 
 /** Who asked, and how to show it. */
-export interface Asked {
+export interface Asked extends AskedChat {
   /** The account and chat: a run that answers two messages of one chat is shown once. */
   place: string;
   /** Undefined: it cannot be shown now. */
@@ -39,6 +40,8 @@ interface Followed {
 
 interface Run {
   shows: Map<string, Show>;
+  /** Where its questions are asked, by place. */
+  chats: Map<string, AskedChat>;
   /** Ids of the messages that it answers and that have not ended. */
   messages: Set<string>;
   timer: NodeJS.Timeout;
@@ -46,13 +49,15 @@ interface Run {
 
 export class Runs {
   readonly #unsubscribe: (session: string) => void;
+  readonly #questions: Pick<Questions, 'ask' | 'resolved'>;
   readonly #messages = new Map<string, Followed>();
   /** How many messages of each session are followed, or on their way to it. */
   readonly #sessions = new Map<string, number>();
   readonly #runs = new Map<string, Run>();
 
-  constructor(unsubscribe: (session: string) => void) {
+  constructor(unsubscribe: (session: string) => void, questions: Pick<Questions, 'ask' | 'resolved'>) {
     this.#unsubscribe = unsubscribe;
+    this.#questions = questions;
   }
 
   /** A message is on its way to the session: its events are about to come. */
@@ -86,6 +91,12 @@ export class Runs {
       case 'tool.start':
         for (const show of this.#runs.get(data.run)?.shows.values() ?? []) show.turn();
         return;
+      case 'approval.requested':
+        this.#questions.ask(data, [...(this.#runs.get(data.run)?.chats.values() ?? [])]);
+        return;
+      case 'approval.resolved':
+        this.#questions.resolved(data.approval, data);
+        return;
       case 'run.end':
         this.#end(data.run, data.message, data.status === 'cancelled');
     }
@@ -97,13 +108,14 @@ export class Runs {
     let run = this.#runs.get(id);
     if (run === undefined) {
       const timer = setTimeout(() => this.#forget(id), RUN_MS_MAX).unref();
-      run = { shows: new Map(), messages: new Set(), timer };
+      run = { shows: new Map(), chats: new Map(), messages: new Set(), timer };
       this.#runs.set(id, run);
     }
     this.#left(followed, message, id);
     followed.run = id;
     run.messages.add(message);
     const { asked } = followed;
+    run.chats.set(asked.place, asked);
     const show = run.shows.has(asked.place) ? undefined : asked.begin();
     if (show !== undefined) run.shows.set(asked.place, show);
   }

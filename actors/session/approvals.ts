@@ -61,7 +61,7 @@ export class Approvals {
     timer.cancel();
     signal.removeEventListener('abort', onAbort);
     this.#waiting.delete(approval.approval);
-    events.publish('approval.resolved', { approval: approval.approval, allowed: verdict.allowed });
+    events.publish('approval.resolved', { approval: approval.approval, ...verdict });
     return verdict;
   }
 
@@ -69,7 +69,7 @@ export class Approvals {
    * An operator's answer to `approval`, or where that is undefined to the only one that waits. Throws `not_found`, and
    * `invalid_request` when it is not clear which.
    */
-  resolve(approval: string | undefined, allowed: boolean): PendingApproval {
+  resolve(approval: string | undefined, allowed: boolean, by?: string): PendingApproval {
     const all = [...(this.#waiting?.values() ?? [])];
     if (approval === undefined && all.length > 1) {
       throw new DhaavakError('invalid_request', `${all.length} calls wait for approval: say which`, {
@@ -82,7 +82,8 @@ export class Approvals {
         param: 'data.approval',
       });
     }
-    waiting.decide(allowed ? { allowed } : { allowed, reason: 'an operator refused it' });
+    const who = by === undefined ? {} : { by };
+    waiting.decide(allowed ? { allowed, ...who } : { allowed, reason: 'an operator refused it', ...who });
     return waiting.approval;
   }
 }

@@ -1,6 +1,6 @@
 /** What the channels' thread asks of the sessions of a shard. */
 import type { ChannelReplies, ChannelRequests, ChannelRequestType } from '../../src/channels/requests.ts';
-import { toWireError } from '../../src/protocol/errors.ts';
+import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import { attachedTo } from './attachments.ts';
@@ -27,6 +27,10 @@ export class SessionChannelRequests {
 
   async #dispatch(type: ChannelRequestType, data: unknown, key: string, id: string, reply: Reply): Promise<void> {
     if (type === 'channel.message') return this.#message(data as ChannelRequests[typeof type], key, id, reply);
+    if (type === 'channel.approve') {
+      await this.#approve(data as ChannelRequests[typeof type], key);
+      return reply.send(answer(type, id, {}));
+    }
     const { message, entry, place, delivery } = data as ChannelRequests[typeof type];
     if (this.#exists(key)) {
       await this.#shared.session(key).control({ type: 'delivery', message, seq: entry, place, delivery });
@@ -72,6 +76,13 @@ export class SessionChannelRequests {
       if (!(error instanceof DuplicateMessage)) throw error;
       repeat(error.original);
     }
+  }
+
+  /** Throws `not_found` when it does not wait any more. */
+  async #approve(request: ChannelRequests['channel.approve'], key: string): Promise<void> {
+    // A session that is not in memory has no call that waits.
+    if (!this.#shared.isActive(key)) throw new DhaavakError('not_found', 'no tool call waits in this session');
+    await this.#shared.session(key).control({ type: 'approve', ...request });
   }
 
   async #session(key: string): Promise<SessionRef> {

@@ -205,7 +205,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'compact':
         return this.#compactor.work();
       case 'approve':
-        return this.#approve(message.approval, message.allow);
+        return this.#approve(message.approval, message.allow, message.by);
       case 'discard':
         return this.#discard(message.message);
       case 'command':
@@ -237,7 +237,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       throw new DuplicateMessage(original);
     }
     const carryOut = async () => {
-      const answer = await this.#carryOut(said, rights);
+      const answer = await this.#carryOut(said, rights, origin?.sender.name);
       return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
     };
     const { answer, announce } = await (idempotencyKey === undefined
@@ -253,7 +253,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
-  #carryOut(said: SaidCommand, rights: Rights): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights, by: string | undefined): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -267,7 +267,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#compactor.ask(instructions),
         pending: this.#approvals.pending,
-        approve: (approval, allow) => this.#approve(approval, allow),
+        approve: (approval, allow) => this.#approve(approval, allow, by),
       },
       said,
       rights,
@@ -292,10 +292,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
-  #approve(approval: string | undefined, allow: boolean): SessionAnswers['approve'] {
-    const resolved = this.#approvals.resolve(approval, allow);
+  #approve(approval: string | undefined, allow: boolean, by: string | undefined): SessionAnswers['approve'] {
+    const resolved = this.#approvals.resolve(approval, allow, by);
     this.#shared.log.info(
-      { session: this.#events.session, ...resolved, allow },
+      { session: this.#events.session, ...resolved, allow, by },
       'an operator has decided on a tool call',
     );
     return { session: this.#events.session, approval: resolved.approval, allowed: allow };

@@ -27,11 +27,19 @@ export interface ChannelRequests {
     place: Pick<MessageOrigin, 'channel' | 'account'>;
     delivery: Delivery;
   };
+  /** An operator's answer to a tool call that waits for one. */
+  'channel.approve': {
+    approval: string;
+    allow: boolean;
+    /** The operator's name. */
+    by: string;
+  };
 }
 
 export interface ChannelReplies {
   'channel.message': { message: string; duplicate?: true; command?: true };
   'channel.delivery': Record<string, never>;
+  'channel.approve': Record<string, never>;
 }
 
 export type ChannelRequestType = keyof ChannelRequests;

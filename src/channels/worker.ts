@@ -8,6 +8,7 @@ import { monotonicFactory } from 'ulid';
 import { Account } from '../../actors/channel/account.ts';
 import { type ChannelAnswer, channelKind } from '../../actors/channel/channel.ts';
 import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
+import { Questions } from '../../actors/channel/questions.ts';
 import { Runs } from '../../actors/channel/runs.ts';
 import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import type { Outcome } from '../delivery/outbox.ts';
@@ -61,7 +62,8 @@ const shards = new ShardClient(
   generation,
   (event) => runs.event(event),
 );
-const runs = new Runs((session) => shards.unsubscribe(session));
+const questions = new Questions(shards, log);
+const runs = new Runs((session) => shards.unsubscribe(session), questions);
 
 const system = new ActorSystem({
   onEvent(event) {
@@ -79,6 +81,7 @@ const channel = system.register(
     store,
     shards,
     runs,
+    questions,
     place: createPlace(config),
     pairing: new Pairing({ table: store.pairing, now: Date.now }),
     pairingRequested: (request) => void main.pairingRequested(pairingInfo(request)),

@@ -60,7 +60,14 @@ export const EVENTS = {
   /** A tool call waits for an operator: `approval.resolve`, or the command `/approve`. */
   'approval.requested': pendingApproval,
   /** It was decided, or time is up. */
-  'approval.resolved': z.strictObject({ approval: id, allowed: z.boolean() }),
+  'approval.resolved': z.strictObject({
+    approval: id,
+    allowed: z.boolean(),
+    /** Who has decided, as people on their channel see them. */
+    by: z.string().exactOptional(),
+    /** Why it is not allowed. */
+    reason: z.string().exactOptional(),
+  }),
   'message.outbound': z.strictObject({ run: id, message: id, text: z.string(), truncated: flag }),
   'run.end': z.strictObject({
     run: id,
