@@ -4,10 +4,13 @@
  */
 const OURS = '^(src|actors)/';
 
-/** Native modules have one home each, so that what they need and how they fail is known in one place. */
+/**
+ * Native modules and the libraries of platforms have one home each, so that what they need and how they fail is known in one
+ * place. `@scope` is all packages of one.
+ */
 function oneHome(name, home) {
   return {
-    name: `only-${home.split('/').at(-1)}-imports-${name.toLowerCase()}`,
+    name: `only-${home.split('/').at(-1)}-imports-${name.replace('@', '').toLowerCase()}`,
     severity: 'error',
     from: { pathNot: `^${home}/` },
     to: { path: `(^|node_modules/)${name.replace('.', '\\.')}(/|$)` },
@@ -89,6 +92,11 @@ export default {
     oneHome('lmdb', 'src/storage'),
     oneHome('isolated-vm', 'src/tools'),
     oneHome('hnswlib-node', 'src/memory'),
+    oneHome('grammy', 'src/channels/telegram'),
+    oneHome('@discordjs', 'src/channels/discord'),
+    oneHome('discord-api-types', 'src/channels/discord'),
+    oneHome('@slack', 'src/channels/slack'),
+    oneHome('@whiskeysockets', 'src/channels/whatsapp'),
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'no-orphans',

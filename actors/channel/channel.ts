@@ -1,6 +1,6 @@
 /** One account of a channel: keeps its adapter running, and what comes and goes through it in order. */
 import type { Logger } from 'pino';
-import type { InboundMessage, WebhookRequest, WebhookResponse } from '../../src/channels/adapter.ts';
+import type { Adapter, InboundMessage, WebhookRequest, WebhookResponse } from '../../src/channels/adapter.ts';
 import { blame } from '../../src/channels/blame.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
 import { LiveAnswer } from '../../src/delivery/live-answer.ts';
@@ -15,6 +15,7 @@ import { laneOf, type OutboxKey, type OutboxRecord } from '../../src/storage/out
 import type { PairingRequest } from '../../src/storage/pairing.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { Account } from './account.ts';
+import { Acknowledgement } from './acknowledgement.ts';
 import { Connection } from './connection.ts';
 import { Inbound } from './inbound.ts';
 import type { Questions } from './questions.ts';
@@ -89,6 +90,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
   readonly #context: ActorContext<Arrival>;
   readonly #shared: ChannelDependencies;
   readonly #log: Logger;
+  readonly #acknowledgement: Acknowledgement;
   #inbound: Inbound;
   #connection: Connection;
 
@@ -97,6 +99,11 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     this.#shared = shared;
     this.#account = shared.account(context.address.key);
     this.#log = shared.log.child({ channel: this.#account.key });
+    this.#acknowledgement = new Acknowledgement({
+      emoji: this.#account.settings.settings.ackReaction,
+      adapter: () => this.#reach(),
+      log: this.#log,
+    });
     this.#connection = this.#connect();
     this.#inbound = this.#receiver();
   }
@@ -175,6 +182,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
       clock: this.#context.clock,
       signal: this.#connection.signal,
       asked: (origin) => this.#asked(origin),
+      took: ({ chat, message }) => void this.#acknowledgement.give(chat, message),
       tell: (message, text) => this.#tell(message, text),
       log: this.#log,
     });
@@ -235,6 +243,12 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     return this.#connection.outbox.outcome(id);
   }
 
+  /** Undefined: not connected now. */
+  #reach(): { adapter: Adapter; signal: AbortSignal } | undefined {
+    const { adapter, signal } = this.#connection;
+    return adapter === undefined ? undefined : { adapter, signal };
+  }
+
   #asked({ chat, message }: MessageOrigin): Asked {
     const { newId } = this.#shared;
     const newKey = () => newId().slice(1); // 25 characters: the one left out will be a 0 until the year 3084
@@ -244,13 +258,10 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
       chat,
       replyTo: message,
       newKey,
-      adapter: () => {
-        const { adapter, signal } = this.#connection;
-        return adapter === undefined ? undefined : { adapter, signal };
-      },
+      adapter: () => this.#reach(),
       begin: () => {
-        const { adapter, signal } = this.#connection;
-        if (adapter === undefined) return undefined;
+        const { adapter, signal } = this.#reach() ?? {};
+        if (adapter === undefined || signal === undefined) return undefined;
         return new LiveAnswer({
           adapter,
           chat,

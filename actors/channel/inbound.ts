@@ -47,6 +47,8 @@ export interface InboundParts {
   signal: AbortSignal;
   /** How the run that answers is shown. */
   asked(origin: MessageOrigin): Asked;
+  /** A message for the agent is on the disk. */
+  took(origin: MessageOrigin): void;
   /** Sends a text that no session has written. */
   tell(message: InboundMessage, text: string): Promise<void>;
   /** Somebody new has got a code. */
@@ -190,7 +192,7 @@ export class Inbound {
 
   /** Gives the message to its session; more than once, where that may help: its key makes it one message. */
   async #send(session: string, first: ChannelRequests['channel.message']): Promise<void> {
-    const { account, shards, runs, signal, log } = this.#parts;
+    const { account, shards, runs, took, signal, log } = this.#parts;
     let request = first;
     const asked = this.#parts.asked(request.origin);
     for (let tries = 1; ; tries++) {
@@ -198,6 +200,8 @@ export class Inbound {
       const onReply = ({ message, duplicate, command }: ChannelReplies['channel.message']): void => {
         replied = true;
         if (!duplicate) account.count('received');
+        // A command is answered at once, and some platforms have no message for it.
+        if (!duplicate && !command) took(request.origin);
         runs.follow(session, duplicate || command ? undefined : message, asked);
       };
       runs.expect(session);

@@ -10,7 +10,7 @@
  *   events.receive(m)    <-----  normalised           <-----    an update
  *   its promise resolves ----->  the update is done   ----->    offset, 200, envelope ack
  *   send(message)        ----->  one message          ----->    resolves with its id, or throws a ChannelError
- *   edit · typing        ----->                       ----->
+ *   edit · typing · react ---->                       ----->
  *   stop()               ----->  disconnects          ----->
  *
  * Every adapter is a folder `src/channels/<platform>/` with the same files: `adapter.ts` (createAdapter), `connect.ts`,
@@ -40,6 +40,8 @@ export interface Capabilities {
   /** How long a typing indicator is shown; 0: there is none. */
   readonly typingMs: number;
   readonly buttons: boolean;
+  /** Whether the bot can react to messages; left out: it cannot. */
+  readonly reactions?: boolean | undefined;
   /** Largest file that can be sent, in bytes; 0: none. */
   readonly fileBytesMax: number;
   /** Two sends with the same `key` show one message, also after a crash between them: a lost answer may be sent again. */
@@ -205,6 +207,11 @@ export interface Adapter {
     buttons: OutboundMessage['buttons'],
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Reacts to a message of somebody's with an emoji, of those the platform has for it; the same again is fine. Throws a
+   * ChannelError, `rejected` for any other emoji.
+   */
+  react?(chat: Chat, message: string, emoji: string, signal: AbortSignal): Promise<void>;
   /** Shows that an answer is being made. Never throws. */
   typing?(chat: Chat): Promise<void>;
   /** Answers a request to the account's webhook; must verify that it is the platform's before anything else. Never throws. */

@@ -21,6 +21,8 @@ const accountShape = {
   groups: z.array(peer).max(10_000).default([]),
   /** Who may use the commands that change things (/model, /approve, …) in groups; in DMs everybody who is let in may. */
   admins: z.array(peer).max(1_000).default([]),
+  /** An emoji the bot reacts with to each message it has taken in, where the platform has it; it stays. */
+  ackReaction: z.string().min(1).max(32).optional(),
   /** How an answer that is being made is shown: not at all, by editing one message, or in finished blocks. */
   streaming: z.enum(['off', 'edit', 'block']).default('edit'),
   /** Quick messages of one sender are joined when they come within this time, in milliseconds; 0: never. */

@@ -22,7 +22,8 @@ export const BOT = '{bot}';
  * seen, and known as theirs; `own-messages`: the bot is shown what it wrote itself; `credentials`: the platform can refuse
  * them at start; `formatting-fault`: it can refuse formatting; `declared-bytes`: it says how large a file is;
  * `captions`: a file has a text of its own; `file-names`:
- * a picture or film keeps its name; `press-answer`: who pressed is shown an answer.
+ * a picture or film keeps its name; `press-answer`: who pressed is shown an answer;
+ * `reaction-fault`: it can refuse an emoji.
  */
 export type Feature =
   | 'threads'
@@ -39,6 +40,8 @@ export type Feature =
   | 'edits'
   | 'buttons'
   | 'press-answer'
+  | 'reactions'
+  | 'reaction-fault'
   | `fault:${Exclude<ChannelErrorKind, 'too_large'>}`;
 
 /** What the platform lacks and why, in a few words: its cases are skipped and carry the reason in their names. */
@@ -136,6 +139,8 @@ export interface AdapterFixture {
   attempts(): number;
   /** How often typing was shown in this chat. */
   typing(chat: Chat): number;
+  /** The bot's reactions to it as people see them. Left out: the platform has none. */
+  reactions?(posted: Posted): readonly string[];
   /** `retryAfterMs` for `rate_limited`. */
   fail(fault: SendFault, options?: { retryAfterMs?: number }): void;
   /** A person presses a button of a message of ours. Resolves with the answer they are shown. */

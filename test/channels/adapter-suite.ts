@@ -89,17 +89,19 @@ function connectionCases(stage: Stage): void {
     });
 
     it('says truly what it can do', () => {
-      const { textLengthMax, edits, editIntervalMs, typingMs, buttons, fileBytesMax } =
+      const { textLengthMax, edits, editIntervalMs, typingMs, buttons, reactions, fileBytesMax } =
         stage.fixture.adapter.capabilities;
       expect(textLengthMax).toBeGreaterThan(0);
       expect(fileBytesMax).toBeGreaterThan(0);
-      expect({ edits, buttons, typing: typingMs > 0 }).toEqual({
+      expect({ edits, buttons, reactions: reactions === true, typing: typingMs > 0 }).toEqual({
         edits: stage.lacks.edits === undefined,
         buttons: stage.lacks.buttons === undefined,
+        reactions: stage.lacks.reactions === undefined,
         typing: stage.lacks.typing === undefined,
       });
       expect(editIntervalMs > 0).toBe(edits);
       expect(stage.fixture.adapter.edit !== undefined).toBe(edits);
+      expect(stage.fixture.adapter.react !== undefined).toBe(reactions === true);
       expect(stage.fixture.adapter.typing !== undefined).toBe(typingMs > 0);
     });
   });

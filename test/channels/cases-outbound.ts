@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OutboundAttachment } from '../../src/channels/adapter.ts';
 import { holds } from '../support/wait.ts';
+import { BOT } from './adapter-fixture.ts';
 import { bytes, FILE_KINDS, never, otherId, type Stage } from './stage.ts';
 
 export function outboundCases(stage: Stage): void {
@@ -170,6 +171,31 @@ export function outboundCases(stage: Stage): void {
       expect(stage.shownAs(message).buttons).toEqual(plain);
       await stage.fixture.adapter.edit!(chat, message, 'Allowed', undefined, never);
       expect(stage.shownAs(message)).toMatchObject({ text: 'Allowed', buttons: [] });
+    });
+  });
+
+  describe('reactions', () => {
+    stage.itWith(['reactions'], 'reacts to a message, also a second time, where it was written', async () => {
+      await stage.start();
+      const posted = [await stage.fixture.dm('hi'), await stage.fixture.group(`${BOT} hi`)];
+      await stage.account.message(1);
+      for (const { chat, message } of [...posted, ...posted]) {
+        await stage.fixture.adapter.react!(chat, message, '👀', never);
+      }
+      expect(posted.map((one) => stage.fixture.reactions!(one))).toEqual([['👀'], ['👀']]);
+      expect(stage.fixture.shown()).toEqual([]);
+    });
+
+    stage.itWith(['reactions', 'reaction-fault'], 'says that an emoji is none the platform has for it', async () => {
+      await stage.start();
+      const { chat, message } = await stage.fixture.dm('hi');
+      await stage.account.message(0);
+      const error = await stage.account.failure(stage.fixture.adapter.react!(chat, message, 'seen', never));
+      expect(error.kind).toBe('rejected');
+      const other = stage.account.failure(
+        stage.fixture.adapter.react!(chat, otherId(message), '👀', AbortSignal.abort()),
+      );
+      expect((await other).kind).toBe('temporary');
     });
   });
 

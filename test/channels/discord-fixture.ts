@@ -93,6 +93,7 @@ export async function discordFixture(log: Logger): Promise<DiscordFixture> {
     attempts: () => server.attempts,
     typing: ({ id }) => server.typing(id),
     fail: (fault, { retryAfterMs = 1_000 } = {}) => void server.faults.push(faultOf(fault, retryAfterMs)),
+    reactions: ({ chat, message }) => world.find(chat.id, message)?.reactions ?? [],
     press: async ({ chat, message }, data, sender) => {
       const channel = world.channels.get(chat.id)!;
       const interaction = server.interactions.press(channel, asUser(sender), world.find(chat.id, message)!, data);

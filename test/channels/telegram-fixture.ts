@@ -148,6 +148,7 @@ export async function telegramFixture(
       } as const;
       server.faults.push(refusals[fault]);
     },
+    reactions: ({ chat, message }) => server.reactions.get(`${chat.id}/${message}`) ?? [],
     press: ({ message }, data, sender) => {
       const pressed = server.sent.find(({ id }) => String(id) === message)!;
       return server.press(userOf(sender, ASHA), pressed, data);

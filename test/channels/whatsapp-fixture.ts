@@ -30,6 +30,7 @@ export const LACKS: Lacks = {
   'formatting-fault': 'the server cannot read what is sent',
   'file-names': 'pictures and films have none',
   buttons: 'linked devices have none',
+  'reaction-fault': 'the server cannot read what is sent',
   'press-answer': 'linked devices have no buttons',
   'fault:rate_limited': 'it does not say for how long; see whatsapp.test.ts',
   'fault:gone': 'it takes what is for people who left; for groups see whatsapp.test.ts',
@@ -201,6 +202,11 @@ export class WhatsAppFixture implements AdapterFixture {
       silence: 'silence',
     };
     this.server.faults.push(faults[fault]!);
+  }
+
+  reactions({ chat, message }: Posted): readonly string[] {
+    const reaction = this.anna.reactions.get(`${chat.id}/${message}`);
+    return reaction === undefined ? [] : [reaction];
   }
 
   async press(): Promise<string> {

@@ -212,6 +212,8 @@ export class DiscordServer {
     if (channel.access === 'blocked') throw refusal(403, 50_007, 'Cannot send messages to this user');
     if (method === 'POST' && rest === '/typing') return void this.#typing.push(channel.id);
     if (method === 'POST' && rest === '/messages') return this.#create(request, response, channel);
+    const [, reacted, emoji] = /^\/messages\/(\d+)\/reactions\/([^/]+)\/@me$/.exec(rest) ?? [];
+    if (method === 'PUT' && reacted !== undefined) return this.#react(channel, reacted, emoji!);
     const [, id] = /^\/messages\/(\d+)$/.exec(rest) ?? [];
     if (method !== 'PATCH' || id === undefined) throw refusal(405, 0, '405: Method Not Allowed');
     return this.#edit(channel, id, await readJson(request));
@@ -260,6 +262,14 @@ export class DiscordServer {
     // The bot is told of its own messages, too.
     this.tell(channel, message);
     return message;
+  }
+
+  #react(channel: Channel, id: string, emoji: string): void {
+    const message = this.world.find(channel.id, id);
+    if (!message) throw refusal(404, 10_008, 'Unknown Message');
+    // Custom ones are name:id; the local Discord has none.
+    if (!/^\p{RGI_Emoji}$/v.test(emoji)) throw refusal(400, 10_014, 'Unknown Emoji');
+    message.reactions = [...new Set([...(message.reactions ?? []), emoji])];
   }
 
   #edit(channel: Channel, id: string, payload: unknown): Message {

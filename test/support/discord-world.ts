@@ -44,6 +44,8 @@ export interface Component {
 }
 
 export interface Message {
+  /** The bot's, which is told of none of them. */
+  reactions?: string[];
   id: string;
   channel_id: string;
   guild_id?: string;

@@ -27,6 +27,8 @@ import {
 import { Refusal } from './telegram-refusal.ts';
 import { UpdateQueue } from './telegram-updates.ts';
 
+/** Some of the emoji that Telegram has for reactions: it knows them without the mark of the colourful form. */
+const REACTIONS = new Set(['👍', '👎', '❤', '🔥', '🎉', '👀', '👌', '✍', '🫡']);
 const TEXT_LENGTH_MAX = 4_096;
 const CAPTION_LENGTH_MAX = 1_024;
 const DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024;
@@ -89,6 +91,8 @@ export class TelegramServer {
   readonly actions: { readonly chat: number; readonly thread: number | undefined }[] = [];
   /** Answers to presses, by the id of the query. */
   readonly answers = new Map<string, (text: string) => void>();
+  /** The bot's reactions, by chat and message. */
+  readonly reactions = new Map<string, string[]>();
   readonly faults: SendFault[] = [];
   /** Calls with a token that is not the bot's. */
   strangers = 0;
@@ -235,6 +239,8 @@ export class TelegramServer {
         this.actions.push({ chat: chat.id, thread: numeric(parameters.message_thread_id) });
         return true;
       }
+      case 'setMessageReaction':
+        return this.#react(parameters);
       case 'answerCallbackQuery': {
         const answer = this.answers.get(String(parameters.callback_query_id));
         if (answer === undefined) {
@@ -287,6 +293,21 @@ export class TelegramServer {
     this.#lastMessage += 1;
     this.sent.push(message);
     return this.#asMessage(message);
+  }
+
+  #react(parameters: Parameters): true {
+    const { chat } = this.#writable(parameters);
+    const message = numeric(parameters.message_id) ?? 0;
+    if (message <= 0 || message > this.#lastMessage) throw bad('message to react not found');
+    const reactions = parsed(parameters.reaction ?? []) as { type: string; emoji: string }[];
+    // A bot may have one of Telegram's own.
+    if (reactions.length > 1) throw bad('REACTIONS_TOO_MANY');
+    if (reactions.some(({ type, emoji }) => type !== 'emoji' || !REACTIONS.has(emoji))) throw bad('REACTION_INVALID');
+    this.reactions.set(
+      `${chat.id}/${message}`,
+      reactions.map(({ emoji }) => emoji),
+    );
+    return true;
   }
 
   #edit(method: string, parameters: Parameters): Message {

@@ -21,6 +21,7 @@ const CAPABILITIES: Capabilities = {
   editIntervalMs: 1_200,
   typingMs: 10_000,
   buttons: true,
+  reactions: true,
   fileBytesMax: FILE_BYTES_MAX,
   // Discord knows a nonce for a few minutes only: too short for what is found unsent after an outage.
   detectsDuplicates: false,
@@ -54,6 +55,10 @@ export function createAdapter(settings: Account<'discord'>, context: AdapterCont
     },
     async edit(chat, message, text, buttons, signal) {
       await editMessage(api(), chat.id, message, text, buttons, signal);
+    },
+    async react({ id }, message, emoji, signal) {
+      const route = Routes.channelMessageOwnReaction(id, message, encodeURIComponent(emoji));
+      await api().request('PUT', route, { signal });
     },
     async typing({ id }) {
       await bot?.api.request('POST', Routes.channelTyping(id)).catch(() => undefined);

@@ -31,7 +31,7 @@ const BY_CODE: Readonly<Record<number, readonly [ChannelErrorKind, string?]>> = 
   50007: ['gone', 'this user takes no DMs from the bot: they blocked it, or share no server with it'],
   50013: [
     'rejected',
-    'the bot lacks a permission in this channel: Send Messages, Send Messages in Threads, Attach Files or Read Message History',
+    'the bot lacks a permission in this channel: Send Messages, Send Messages in Threads, Attach Files, Add Reactions or Read Message History',
   ],
 };
 

@@ -32,6 +32,7 @@ const CAPABILITIES: Capabilities = {
   editIntervalMs: 3_000,
   typingMs: 5_000,
   buttons: true,
+  reactions: true,
   fileBytesMax: FILE_BYTES_MAX,
   detectsDuplicates: false,
 };
@@ -109,6 +110,10 @@ class TelegramAdapter implements Adapter {
     signal: AbortSignal,
   ): Promise<void> {
     return this.#sender.edit(chat, message, text, buttons, signal);
+  }
+
+  react(chat: Chat, message: string, emoji: string, signal: AbortSignal): Promise<void> {
+    return this.#sender.react(chat, message, emoji, signal);
   }
 
   async typing(chat: Chat): Promise<void> {

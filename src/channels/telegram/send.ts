@@ -1,6 +1,6 @@
 /** Messages to Telegram: texts, files, edits, typing. Each is tried once, and once more where its formatting is refused. */
 import { InputFile, type RawApi } from 'grammy';
-import type { InlineKeyboardMarkup } from 'grammy/types';
+import type { InlineKeyboardMarkup, ReactionTypeEmoji } from 'grammy/types';
 import { ChannelError, type Chat, type OutboundAttachment, type OutboundMessage, type Sent } from '../adapter.ts';
 import type { GrammySignal, TelegramClient } from './connect.ts';
 import { isFormattingFault, isPhotoFault, isUnchanged, isWithoutText } from './failure.ts';
@@ -78,6 +78,16 @@ export class TelegramSender {
       } catch (error) {
         if (!isUnchanged(error)) throw error;
       }
+    });
+  }
+
+  /** Throws a ChannelError. */
+  async react({ id }: Chat, message: string, emoji: string, signal: AbortSignal): Promise<void> {
+    // Telegram's own list knows none of the marks that ask for the colourful form.
+    const reaction = [{ type: 'emoji' as const, emoji: emoji.replace(/\ufe0f/g, '') as ReactionTypeEmoji['emoji'] }];
+    const target = { chat_id: id, message_id: numberOf(message, 'message'), reaction };
+    await this.#client.call('a reaction', signal, (api, sign) => api.setMessageReaction(target, sign), {
+      repeatable: true,
     });
   }
 

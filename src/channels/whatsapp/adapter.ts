@@ -29,6 +29,7 @@ const CAPABILITIES: Capabilities = {
   editIntervalMs: 3_000,
   typingMs: 10_000,
   buttons: false,
+  reactions: true,
   fileBytesMax: FILE_BYTES_MAX,
   detectsDuplicates: true,
 };
@@ -118,6 +119,10 @@ class WhatsAppAdapter implements Adapter {
 
   async edit(...[chat, message, text, , signal]: Parameters<NonNullable<Adapter['edit']>>): Promise<void> {
     return this.#started().dispatch.edit(chat, message, text, signal);
+  }
+
+  async react(...[chat, message, emoji, signal]: Parameters<NonNullable<Adapter['react']>>): Promise<void> {
+    return this.#started().dispatch.react(chat, message, emoji, signal);
   }
 
   async typing(...[chat]: Parameters<NonNullable<Adapter['typing']>>): Promise<void> {

@@ -53,7 +53,7 @@ export class Dispatch {
   readonly #credentials: Credentials;
   readonly #connection: Connection;
   readonly #log: Logger;
-  readonly #received = new Kept<{ readonly participant: string; readonly text: string }>();
+  readonly #received = new Kept<{ readonly participant: string; readonly fromMe: boolean; readonly text: string }>();
   readonly #sent = new Kept<proto.IMessage>();
   /** Chats that are known to be there. */
   readonly #reachable = new Kept<true>();
@@ -69,7 +69,7 @@ export class Dispatch {
   received({ chat, text }: InboundMessage, key: WAMessageKey): void {
     this.#reachable.set(chat.id, true);
     const participant = key.participant || key.remoteJid!;
-    this.#received.set(key.id!, { participant, text: text.slice(0, QUOTE_LENGTH_MAX) });
+    this.#received.set(key.id!, { participant, fromMe: key.fromMe === true, text: text.slice(0, QUOTE_LENGTH_MAX) });
   }
 
   /** A message of ours, for baileys, which is asked for it by a device that could not read it. */
@@ -115,6 +115,18 @@ export class Dispatch {
     const id = this.#baileys.generateMessageIDV2();
     const makeContent = async () => ({ text: render(text), linkPreview: null, edit });
     await this.#relay({ jid, id, chat, makeContent }, signal);
+  }
+
+  /** In a group the one who wrote the message must be known. */
+  async react(chat: Chat, message: string, emoji: string, signal: AbortSignal): Promise<void> {
+    const jid = jidOf(chat.id);
+    const { participant, fromMe = false } = this.#received.get(message) ?? {};
+    if (isGroup(jid) && participant === undefined) {
+      throw new ChannelError('rejected', 'the message came too long ago: it is not known who wrote it');
+    }
+    const key = { remoteJid: jid, id: message, fromMe, participant: isGroup(jid) ? participant! : null };
+    const id = this.#baileys.generateMessageIDV2();
+    await this.#relay({ jid, id, chat, makeContent: async () => ({ react: { text: emoji, key } }) }, signal);
   }
 
   /** Sends it, and waits until WhatsApp has it. */

@@ -62,6 +62,8 @@ export class Person {
   readonly name: string;
   device = new SignalDevice();
   readonly seen: Seen[] = [];
+  /** The device's reactions, by chat and the id of the message. */
+  readonly reactions = new Map<string, string>();
   /** Whether messages of this person carry the LID as the sender, and the number beside it, or the other way round. */
   addressing: 'lid' | 'pn' = 'pn';
   /** False: the messages do not say the other address. */
@@ -253,6 +255,13 @@ export class Person {
         before.message = edit.editedMessage;
         before.edited = true;
       }
+      return;
+    }
+    if (message.reactionMessage) {
+      const { key, text } = message.reactionMessage;
+      // One of each writer; in a group the app finds the message by its author too.
+      if (chat.endsWith('@g.us') && !key?.participant) return;
+      if (key?.id && !key.fromMe) this.reactions.set(`${chat}/${key.id}`, text ?? '');
       return;
     }
     if (this.seen.some((seen) => seen.id === id && seen.chat === chat)) return;
