@@ -248,7 +248,7 @@ function addDeadLetters(program: Command): void {
 
 function addChannels(program: Command): void {
   const channels = program.command('channels').description('see how the accounts of channels are');
-  channels.addHelpText('after', examples('dhaavak channels list', 'dhaavak channels restart telegram/work'));
+  channels.addHelpText('after', examples('dhaavak channels list', 'dhaavak channels login whatsapp'));
   withJson(withClientFlags(channels.command('list')))
     .description('show every account, and the answers that could not be sent')
     .addHelpText('after', examples('dhaavak channels list', 'dhaavak channels list --json | jq .undelivered'))
@@ -261,6 +261,19 @@ function addChannels(program: Command): void {
     .addHelpText('after', examples('dhaavak channels restart telegram'))
     .action(async (name: string, flags) => {
       process.exitCode = await (await import('./commands/channels.ts')).restart(name, flags);
+    });
+  addChannelLogin(channels);
+}
+
+function addChannelLogin(channels: Command): void {
+  withJson(withClientFlags(channels.command('login')))
+    .description(
+      'pair an account with a phone: shows its QR codes until it is ready; --json prints the codes as they are',
+    )
+    .argument('<account>', 'whatsapp, or whatsapp/work')
+    .addHelpText('after', examples('dhaavak channels login whatsapp'))
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/channel-login.ts')).login(name, flags);
     });
 }
 

@@ -17,6 +17,7 @@ import { PROTOCOL_MAX, PROTOCOL_MIN } from '../protocol/limits.ts';
 import {
   type EventData,
   type EventType,
+  type GatewayEvents,
   REPLY_TYPES,
   type Replies,
   type RequestData,
@@ -70,12 +71,14 @@ export interface Gap extends Position {
 /** What can be listened to: the events of the gateway, and the client's own. */
 export type ListenerData<T> = T extends EventType
   ? EventData<T>
-  : T extends 'gap'
-    ? Gap
-    : T extends 'state'
-      ? ClientState
-      : never;
-export type ListenerType = EventType | 'gap' | 'state';
+  : T extends keyof GatewayEvents
+    ? GatewayEvents[T]
+    : T extends 'gap'
+      ? Gap
+      : T extends 'state'
+        ? ClientState
+        : never;
+export type ListenerType = EventType | keyof GatewayEvents | 'gap' | 'state';
 
 export interface Message {
   /** Without it: the main session. */
@@ -202,7 +205,7 @@ export class Client {
 
   /**
    * Calls `listener` for each event of this type, of every session this client is subscribed to (it is by sending to it, or
-   * with `subscribe`); `gap` when events of a session were missed; `state` when the connection changes. Listeners are
+   * with `subscribe`), or of the gateway where it was asked to `watch` (after a reconnect it is to be asked again); `gap` when events of a session were missed; `state` when the connection changes. Listeners are
    * called in order of arrival and must not throw.
    *
    * @returns a function that ends it

@@ -59,7 +59,8 @@ function lostRows(undelivered: readonly Undelivered[]): string[] {
   ];
 }
 
-function nameOf({ channel, account }: Pick<ChannelStatus, 'channel' | 'account'>): string {
+/** As commands take it: `telegram`, or `telegram/work`. */
+export function nameOf({ channel, account }: Pick<ChannelStatus, 'channel' | 'account'>): string {
   return account === 'default' ? channel : `${channel}/${account}`;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The chain of certificates with which the server proves in the Noise handshake who it is: root → intermediate → leaf, whose
  * key is the server's static key. Baileys checks it against one public key, WhatsApp's root, a constant of its own
- * (`WA_CERT_DETAILS.PUBLIC_KEY`), and there is no setting for another. So in the process of a test, and nowhere else, the
+ * (`WA_CERT_DETAILS.PUBLIC_KEY`), and there is no setting for another. So in the processes of a test, and nowhere else, the
  * bytes of that constant are overwritten with those of a test root: what baileys does with them stays what it is.
  */
 import { Curve, type KeyPair, proto, WA_CERT_DETAILS } from '@whiskeysockets/baileys';
@@ -11,6 +11,14 @@ const root = Curve.generateKeyPair();
 /** From now on this process takes the test root for WhatsApp's. */
 export function trustTestRoot(): void {
   WA_CERT_DETAILS.PUBLIC_KEY.set(root.public);
+}
+
+/** The environment that makes a gateway of another process do so too. */
+export function trustingEnvironment(): Record<string, string> {
+  return {
+    NODE_OPTIONS: `--import ${new URL('trust-root.mjs', import.meta.url).href}`,
+    DHAAVAK_TEST_WHATSAPP_ROOT: Buffer.from(root.public).toString('hex'),
+  };
 }
 
 /** A leaf certificate for `serverKey`, with what it needs to be verified. */
