@@ -1,4 +1,4 @@
-import type { ChannelState } from '../../src/channels/adapter.ts';
+import type { Adapter, ChannelState } from '../../src/channels/adapter.ts';
 import type { EnabledAccount } from '../../src/config/channels.ts';
 import type { ChannelStatus } from '../../src/protocol/messages.ts';
 import { redactText } from '../../src/telemetry/redact.ts';
@@ -13,6 +13,8 @@ export class Account {
   readonly key: string;
   readonly #told: (status: ChannelStatus) => void;
   readonly #status: ChannelStatus;
+  /** By what it is connected now; another actor of the account has another. */
+  connection: { readonly adapter: Adapter | undefined; readonly signal: AbortSignal } | undefined;
   /** What waits to be sent. */
   outbox: { readonly waiting: number } | undefined;
 

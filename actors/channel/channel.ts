@@ -245,8 +245,8 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
 
   /** Undefined: not connected now. */
   #reach(): { adapter: Adapter; signal: AbortSignal } | undefined {
-    const { adapter, signal } = this.#connection;
-    return adapter === undefined ? undefined : { adapter, signal };
+    const { adapter, signal } = this.#account.connection ?? {};
+    return adapter === undefined || signal === undefined ? undefined : { adapter, signal };
   }
 
   #asked({ chat, message }: MessageOrigin): Asked {

@@ -55,6 +55,7 @@ export class Connection implements Blamed {
       trouble: (error, [, chat]) => log.warn({ error, chat }, 'a message could not be sent now'),
     });
     account.outbox = this.outbox;
+    account.connection = this;
     this.outbox.scan();
     this.#scanning = setInterval(() => this.outbox.scan(), SCAN_MS).unref();
     account.become('connecting');

@@ -116,10 +116,11 @@ describe('where there are buttons, a tool call that waits for an operator', () =
     await becomes(question, `${CALL} was refused: nobody approved it in time.`);
   });
 
-  it('is told to be decided when that was elsewhere, and to be over when its run is', async () => {
+  it('is told to be decided when that was elsewhere, also after the account was started again, and to be over when its run is', async () => {
     const { server, client } = await bot();
     const first = await asked(server);
     const [waiting] = (await client.ask('subscribe', { session: DM })).snapshot!.approvals!;
+    await client.ask('channel.restart', { channel: 'telegram' });
     await client.ask('approval.resolve', { session: DM, approval: waiting!.approval, allow: true });
     await becomes(first, `${CALL} was approved by an operator.`);
     await sentWith(server, '42');
