@@ -15,6 +15,8 @@ export class Account {
   readonly #status: ChannelStatus;
   /** What waits to be sent. */
   outbox: { readonly waiting: number } | undefined;
+  /** Resolves when the last connection has ended: two must not send what waits. */
+  ended: Promise<void> = Promise.resolve();
 
   constructor(settings: EnabledAccount, told: (status: ChannelStatus) => void) {
     this.settings = settings;

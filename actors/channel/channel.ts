@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { InboundMessage, WebhookRequest, WebhookResponse } from '../../src/channels/adapter.ts';
 import { blame } from '../../src/channels/blame.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
+import type { Outcome } from '../../src/delivery/dispatch.ts';
 import { LiveAnswer } from '../../src/delivery/live-answer.ts';
-import type { Outcome } from '../../src/delivery/outbox.ts';
 import type { Pairing } from '../../src/inbound/pairing.ts';
 import type { Place } from '../../src/inbound/place.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
@@ -236,7 +236,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     return {
       place: `${this.#account.key} ${laneOf(chat)}`,
       begin: () => {
-        const { adapter, signal } = this.#connection;
+        const { adapter, gone } = this.#connection;
         if (adapter === undefined) return undefined;
         return new LiveAnswer({
           adapter,
@@ -246,7 +246,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
           clock: this.#context.clock,
           newKey: () => newId().slice(1), // 25 characters: the one left out will be a 0 until the year 3084
           log: this.#log,
-          signal,
+          signal: gone,
         });
       },
     };
