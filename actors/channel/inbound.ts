@@ -135,8 +135,9 @@ export class Inbound {
       log.info({ sender: message.sender.id, reason: answer.reason }, 'somebody unknown wrote and was told nothing');
       return;
     }
-    await tell(message, pairingText(answer.request));
+    // First the operators: this is the only time it is new, and telling the person may fail.
     if (answer.isNew) pairingRequested(answer.request);
+    await tell(message, pairingText(answer.request));
   }
 
   /** Messages of one chat are given to its session in order. */

@@ -40,6 +40,8 @@ class Platform implements Adapter {
   /** How the next calls fail; undefined: they don't. */
   failures: (Failure | undefined)[] = [];
   typed: number[] = [];
+  /** Calls are answered when it has resolved. */
+  held: Promise<void> | undefined;
   readonly #clock: ManualClock;
 
   constructor(clock: ManualClock, capabilities: Partial<Capabilities>) {
@@ -84,6 +86,7 @@ class Platform implements Adapter {
   async #call<T>(what: string, act: () => T): Promise<T> {
     this.calls.push({ at: this.#clock.now(), what });
     const failure = this.failures.shift();
+    await this.held;
     if (failure === undefined) return act();
     if (failure === 'lost') {
       act();
@@ -211,6 +214,19 @@ describe('edit', () => {
     const gaps = platform.calls.slice(1).map(({ at }, index) => at - (platform.calls[index]?.at ?? 0));
     expect(gaps.every((gap) => gap >= 1_000)).toBe(true);
     expect(platform.calls).toHaveLength(5);
+  });
+
+  it('has a message that is on its way when it is sealed be made the answer, too', async () => {
+    const { clock, platform, live, settled } = setUp('edit');
+    const held = Promise.withResolvers<void>();
+    platform.held = held.promise;
+    live.delta(WORDS);
+    await clock.settle();
+    const sealed = live.seal();
+    held.resolve();
+    expect(await sealed).toEqual(['p1']);
+    expect((await settled(live.finish('Done.'))).shown).toEqual([{ message: 'p1', text: 'Done.' }]);
+    expect(platform.texts).toEqual(['Done.']);
   });
 
   it('goes on in further messages where one is full, and finish leaves to the outbox what is not shown', async () => {
@@ -354,6 +370,16 @@ describe('block', () => {
     expect(gaps.every((gap) => gap >= 1_000)).toBe(true);
   });
 
+  it('waits for the end of a code fence, however long that takes', async () => {
+    const { clock, platform, live } = setUp('block');
+    live.delta('```js\none();\n\ntwo();\n\n');
+    await clock.advance(60_000);
+    expect(platform.texts).toEqual([]);
+    live.delta('```\n\n');
+    await clock.advance(1_000);
+    expect(platform.texts).toEqual(['```js\none();\n\ntwo();\n\n```']);
+  });
+
   it('cuts a paragraph that is too long, and what was not sent in time is for the outbox', async () => {
     const { clock, platform, live, settled } = setUp('block');
     const text = `${WORDS.repeat(4).trim()}\n\nThe end.`;
@@ -451,7 +477,7 @@ describe('whatever fails', () => {
           const ids = await settled(live.seal());
           const calls = platform.calls.length;
           const finished = await settled(live.finish(final));
-          const bare = (whole: string) => whole.replaceAll(/```|\s/g, '');
+          const bare = (whole: string) => whole.replaceAll(/[`\s]/g, '');
           expect(bare(told(finished).join(''))).toBe(bare(final));
           for (const piece of told(finished)) expect(piece.length).toBeLessThanOrEqual(100);
           for (const { message, text } of finished.shown) {
