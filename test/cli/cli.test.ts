@@ -43,7 +43,7 @@ describe('the command', () => {
   test('has help with examples and exit codes', async () => {
     const help = await runCli(['--help']);
     expect(help).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(help.stdout).toMatch(/start .*\n.*chat .*\n[\s\S]*send .*\n.*status /);
+    expect(help.stdout).toMatch(/start .*\n.*chat .*\n[\s\S]*send .*\n[\s\S]*status /);
     expect(help.stdout).toMatch(/Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 .*\n {2}3 /);
     for (const command of ['start', 'chat', 'send', 'status']) {
       expect((await runCli([command, '--help'])).stdout).toContain(`Examples:\n  dhaavak ${command}`);
