@@ -39,6 +39,14 @@ export default {
       to: { path: '^actors/', pathNot: '-key\\.ts$' },
     },
     {
+      name: 'what-is-sent-is-not-checked',
+      comment:
+        'Schemas of replies and events are for documents and tests; two files take types from them, and load none.',
+      severity: 'error',
+      from: { path: OURS, pathNot: '^src/protocol/(shapes|replies|events|sent-frames|messages|errors)\\.ts$' },
+      to: { path: '^src/protocol/(shapes|replies|events|sent-frames)\\.ts$' },
+    },
+    {
       name: 'client-knows-only-the-protocol',
       severity: 'error',
       from: { path: '^src/client/' },
@@ -54,7 +62,7 @@ export default {
     {
       name: 'cli-reaches-the-server-through-the-client',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/commands/start\\.ts$' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/(start|doctor)\\.ts$' },
       to: { path: OURS, pathNot: '^src/((cli|client|protocol|config)/|version\\.ts$)' },
     },
     {
@@ -63,6 +71,19 @@ export default {
       severity: 'error',
       from: { path: '^src/cli/commands/start\\.ts$' },
       to: { path: OURS, pathNot: '^src/((cli|config|telemetry)/|(main|version)\\.ts$)' },
+    },
+    {
+      name: 'doctor-goes-through-its-part',
+      comment: 'The one command that looks into the data folder does so by src/doctor, which works without a gateway.',
+      severity: 'error',
+      from: { path: '^src/cli/commands/doctor\\.ts$' },
+      to: { path: OURS, pathNot: '^src/(cli|client|protocol|config|doctor)/' },
+    },
+    {
+      name: 'doctor-knows-only-the-store',
+      severity: 'error',
+      from: { path: '^src/doctor/' },
+      to: { path: OURS, pathNot: '^src/(doctor|storage|protocol|config)/' },
     },
     oneHome('uWebSockets.js', 'src/gateway'),
     oneHome('lmdb', 'src/storage'),

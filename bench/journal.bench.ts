@@ -59,7 +59,7 @@ async function commits(store: Store, writers: number): Promise<number> {
       };
       await store.journal.commit((batch) => {
         batch.put(store.entries, [session, seq], entry);
-        batch.put(store.inbox, [session, seq], entry.message);
+        batch.put(store.inbox, [session, seq], { message: entry.message });
       });
     }
   };

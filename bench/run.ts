@@ -16,6 +16,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   start: () => import('./load/start.load.ts'),
   echo: () => import('./load/echo.load.ts'),
   messages: () => import('./load/messages.load.ts'),
+  durability: () => import('./load/durability.load.ts'),
   connections: () => import('./load/connections.load.ts'),
   models: () => import('./load/models.load.ts'),
 };

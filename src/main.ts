@@ -11,6 +11,7 @@ import { ConfigError } from './config/config-error.ts';
 import { readPasswordHash } from './config/password.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './gateway/access.ts';
+import type { CertificateFiles, CertificateWatch } from './gateway/certificate.ts';
 import { ChannelDesk } from './gateway/channels.ts';
 import { Clients } from './gateway/clients.ts';
 import { newCounters } from './gateway/counters.ts';
@@ -23,8 +24,12 @@ import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
+import { Maintenance } from './shards/maintenance.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
+import { prepareStore } from './storage/prepare.ts';
+import { storageSpace } from './storage/space.ts';
+import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
 import { VERSION } from './version.ts';
 
@@ -41,16 +46,25 @@ export interface RunningGateway {
   model: string;
   /** Takes nothing new, lets runs end for up to 10 s, closes connections and threads. */
   stop(): Promise<void>;
+  /** While it stops: waits for runs no longer. What they were about is in the journal, for the next start. */
+  hurry(): void;
 }
 
-/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken. */
+/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad. */
 export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
   const { host, hosts, origins, limits, tls } = config.gateway;
   const access = await openAccess(config);
+  const certificate = tls && (await watchCertificate(tls, log));
   const model = describeModel(config);
   const startedAt = performance.now();
 
   const unlockFolder = lockFolder(config.home);
+  const starts = await Starts.begin(config.home, {
+    rule: config.recovery,
+    now: Date.now,
+    onFault: (error) => log.error({ error }, 'starts and stops are not recorded'),
+  });
+  const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
   const lag = new LoopLag();
   const topics = new Topics();
@@ -63,9 +77,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
     tellPairing: (event) => clients.tellPairing(event),
+    paused: starts.pausedBecause !== undefined,
     log,
   });
   const channels = await openChannels(config, shards, topics, clients, log);
+  const trouble = () => starts.pausedBecause ?? shards.trouble;
   const server = new Server({
     version: VERSION,
     route: createRoute(config.bindings),
@@ -78,8 +94,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     idleSeconds: limits.idleSeconds,
     tls,
     topics,
-    trouble: () => shards.trouble,
+    trouble,
     shards,
+    maintenance,
+    resumeRuns: async () => {
+      const resumed = await shards.resumeRuns();
+      await starts.resumed();
+      if (resumed) log.warn('runs go on');
+      return resumed;
+    },
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
@@ -88,32 +111,59 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       loopLagMs: lag.read(),
       shards: await shards.stats(),
       model,
+      trouble: trouble() ?? null,
+      runsPaused: starts.pausedBecause !== undefined,
+      storage: await storageSpace(config.home),
       counters,
       channels: (await channels?.list())?.channels ?? [],
     }),
   });
 
   const stop = async (drainMs: number) => {
+    certificate?.stop();
     server.stopIntake();
     channels?.stopIntake();
     await shards.stop(drainMs);
     await channels?.stop(Math.min(drainMs, CHANNELS_DRAIN_MS));
     server.close();
+    await maintenance.stop();
     await compute.stop();
     lag.stop();
+    await starts.ended();
     unlockFolder();
   };
 
   try {
+    if (starts.pausedBecause !== undefined) {
+      log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
+    }
+    // While the shards load their modules.
+    const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
+    if (salvaged !== undefined)
+      log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
+    if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
     await shards.start();
+    await starts.written();
     const port = await server.listen(host, config.gateway.port);
+    certificate?.start(() => server.renewCertificate());
     channels?.start();
     log.info({ host, port, model }, 'listening');
-    return { url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`, port, model, stop: () => stop(DRAIN_MS) };
+    return {
+      url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
+      port,
+      model,
+      stop: () => stop(DRAIN_MS),
+      hurry: () => shards.hurry(),
+    };
   } catch (error) {
     await stop(0);
     throw error;
   }
+}
+
+async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {
+  const { CertificateWatch } = await import('./gateway/certificate.ts');
+  return CertificateWatch.open(files, log);
 }
 
 /** The channels, if an account is on; without one nothing of theirs is loaded. */

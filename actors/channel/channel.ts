@@ -219,14 +219,15 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
     const { store } = this.#shared;
     const account = this.#account;
     const name = `channel:${account.key}`;
-    const original = idempotencyKey === undefined ? undefined : store.keys.get([name, idempotencyKey]);
-    if (original !== undefined) return this.#connection.outbox.outcome(original);
+    const original = idempotencyKey === undefined ? undefined : store.keys.owner(name, idempotencyKey, Date.now());
+    if (original !== undefined) return this.#connection.outbox.outcome(original.message);
     if (account.down) {
       const { state, reason } = account.status();
       throw new DhaavakError('unavailable', `${account.key} is ${state}${reason === null ? '' : `: ${reason}`}`);
     }
     await this.#put([account.key, laneOf(record.chat), id], record, (batch) => {
-      if (idempotencyKey !== undefined) batch.put(store.keys, [name, idempotencyKey], id);
+      if (idempotencyKey !== undefined)
+        store.keys.put(batch, name, idempotencyKey, { message: id, seq: 0 }, Date.now());
     });
     return this.#connection.outbox.outcome(id);
   }

@@ -89,7 +89,8 @@ export class Inbound {
     const { store, log } = this.#parts;
     this.#parts.signal.throwIfAborted();
     const session = this.#sessionOf(message);
-    if (session === undefined || store.keys.doesExist([session, this.#keyOf(message.update)])) return;
+    if (session === undefined || store.keys.owner(session, this.#keyOf(message.update), Date.now()) !== undefined)
+      return;
     const admission = this.#access.admit(message);
     switch (admission.type) {
       case 'run':
@@ -171,6 +172,7 @@ export class Inbound {
       origin: originOf(account, message),
       keys: updates.map((update) => this.#keyOf(update)),
       mayChange: this.#access.isAdmin(message.chat, message.sender),
+      mayApprove: this.#access.isOperator(message.sender),
     });
   }
 

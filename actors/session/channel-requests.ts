@@ -2,10 +2,11 @@
 import type { ChannelReplies, ChannelRequests, ChannelRequestType } from '../../src/channels/requests.ts';
 import { toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
-import { asUserError, type Reply, type RequestDependencies, type SessionRef } from './requests.ts';
-import { DuplicateMessage, NONE } from './turn.ts';
+import { asUserError, type Reply, type RequestDependencies, type SessionRef, sendCommand } from './requests.ts';
+import { DuplicateMessage, newTurn } from './turn.ts';
 
 export class SessionChannelRequests {
   readonly #shared: RequestDependencies;
@@ -34,10 +35,11 @@ export class SessionChannelRequests {
   }
 
   async #message(request: ChannelRequests['channel.message'], key: string, id: string, reply: Reply): Promise<void> {
-    const { said, before, images, origin, mayChange } = request;
+    const { said, before, images, origin, mayApprove, mayChange } = request;
     const [idempotencyKey, ...otherKeys] = request.keys as [string, ...string[]];
-    const original = this.#shared.store.keys.get([key, idempotencyKey]);
-    const repeat = (message: string) => reply.send(answer('channel.message', id, { message, duplicate: true }));
+    const { store, now } = this.#shared;
+    const original = store.keys.owner(key, idempotencyKey, now());
+    const repeat = ({ message }: KeyOwner) => reply.send(answer('channel.message', id, { message, duplicate: true }));
     if (original !== undefined) return repeat(original);
     const ref = await this.#session(key);
     const message = this.#shared.newId();
@@ -46,23 +48,24 @@ export class SessionChannelRequests {
       if (command !== undefined) {
         const acknowledge = () => reply.send(answer('channel.message', id, { message, command: true }));
         const text = said;
-        const told = { message, text, idempotencyKey, origin, mayChange, acknowledge };
-        await ref.control({ type: 'command', said: command, message: told });
-        return;
+        const told = {
+          message,
+          text,
+          idempotencyKey,
+          origin,
+          rights: { change: mayChange, approve: mayApprove },
+          acknowledge,
+        };
+        return sendCommand(ref, command, told, (error) => this.#shared.onFault(error, key));
       }
       const attached = images.length === 0 ? undefined : attachedTo(images);
       await ref.tell({
-        message,
-        text: before + unescaped(said),
+        ...newTurn(message, before + unescaped(said)),
         attachments: attached?.attachments,
         images: attached?.images,
         idempotencyKey,
         otherKeys,
         origin,
-        followUp: undefined,
-        joined: NONE,
-        seq: 0,
-        acceptedAt: 0,
         acknowledge: () => reply.sendAndSubscribe(key, answer('channel.message', id, { message })),
       });
     } catch (error) {

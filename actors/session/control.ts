@@ -1,4 +1,4 @@
-import type { Delivery, FollowUp, MessageOrigin, Session } from '../../src/protocol/messages.ts';
+import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -18,14 +18,22 @@ export interface SaidCommand {
 /** The account of a channel. */
 type DeliveryPlace = Pick<MessageOrigin, 'channel' | 'account'>;
 
+/** What whoever says a command may do. */
+export interface Rights {
+  /** Change things for everybody in the conversation. */
+  change: boolean;
+  /** Decide on tool calls that wait for an operator. */
+  approve: boolean;
+}
+
 /** The message that a command is. */
 export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
-  /** Where the answer goes, when a channel brought it; and whether who said it may change things. */
+  /** Where the answer goes, when a channel brought it. */
   origin?: MessageOrigin;
-  mayChange?: boolean;
+  rights: Rights;
   /** Told once it has been carried out, before any of its events. */
   acknowledge(): void;
 }
@@ -45,7 +53,13 @@ export type SessionControl =
   /** An answer to `message`, the entry `seq`, did not reach its channel, or may not have. */
   | { type: 'delivery'; message: string; seq: number | undefined; place: DeliveryPlace; delivery: Delivery }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
-  | { type: 'bury'; turn: Turn; error: unknown }
+  | { type: 'bury'; turn: Turn; error: unknown; attempts: number }
+  /** Makes the summary that a command has asked for. Resolves when that is there: the session stays in memory so long. */
+  | { type: 'compact' }
+  /** An operator's answer to a tool call that waits for one; undefined: the only one that waits. */
+  | { type: 'approve'; approval: string | undefined; allow: boolean }
+  /** Forgets a dead letter. */
+  | { type: 'discard'; message: string }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
   | { type: 'subscribe'; after: number | undefined; epoch: string | undefined; tell(stream: StreamPosition): void };
 
@@ -54,6 +68,8 @@ export interface StreamPosition {
   epoch: string;
   seq: number;
   recovered: boolean;
+  /** Where not everything could be replayed. */
+  snapshot?: Snapshot;
   missed: readonly Uint8Array[];
 }
 
@@ -69,6 +85,9 @@ export interface SessionAnswers {
   cancel: { cancelled: string[] };
   delivery: undefined;
   bury: undefined;
+  compact: undefined;
+  approve: { session: string; approval: string; allowed: boolean };
+  discard: { session: string; message: string };
   subscribe: undefined;
 }
 

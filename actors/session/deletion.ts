@@ -11,7 +11,7 @@ const IMAGES_MAX = 50;
  * images and the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string): Promise<void> {
-  const { deletions, entries, images, inbox, journal, keys, sessions } = store;
+  const { deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
@@ -32,12 +32,14 @@ export async function deleteSession(store: Store, session: string): Promise<void
       for (const key of old) batch.remove(images, key);
     });
   }
+  const letters = [...deadLetters.getRange({})].filter(({ value }) => value.session === session);
+  await journal.commit((batch) => {
+    for (const { key } of letters) batch.remove(deadLetters, key);
+  });
   for (;;) {
-    const old = [...keys.getKeys({ start: [session, ''], end: [session, '\x7f'], limit: BATCH_MAX })];
-    if (old.length === 0) break;
-    await journal.commit((batch) => {
-      for (const key of old) batch.remove(keys, key);
-    });
+    const removal = keys.removalOf(session, BATCH_MAX);
+    if (removal === undefined) break;
+    await journal.commit(removal);
   }
   await journal.commit((batch) => batch.remove(deletions, session));
 }

@@ -7,6 +7,8 @@ import type { OutboxKey } from '../../src/storage/outbox.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import type { Emit } from './event-stream.ts';
+import type { ArrivingKeys } from './inbox.ts';
+import type { RecentEventsPool } from './recent-events.ts';
 
 /** What every session of a shard shares. */
 export interface SessionDependencies {
@@ -21,6 +23,8 @@ export interface SessionDependencies {
   workspaces: Workspaces;
   log: Logger;
   emit: Emit;
+  recentEvents: RecentEventsPool;
+  arrivingKeys: ArrivingKeys;
   /** Tells the channels that a record was put into the outbox. */
   poke(key: OutboxKey): void;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */

@@ -1,9 +1,15 @@
 import type { Events, EventType } from '../../src/protocol/messages.ts';
 import { EventEncoder } from './event-encoder.ts';
-import { RecentEvents } from './recent-events.ts';
+import { RecentEvents, type RecentEventsPool } from './recent-events.ts';
 
 /** Sends an encoded event to whoever is subscribed to the session; copies its bytes before it returns. */
 export type Emit = (session: string, frame: Uint8Array) => void;
+
+export interface EventStreamParts {
+  emit: Emit;
+  recentEvents: RecentEventsPool;
+  clock: { now(): number };
+}
 
 /**
  * The numbered events of one session. `seq` is given when an event is published, so a gap a client sees is a real one.
@@ -13,22 +19,23 @@ export class EventStream {
   readonly session: string;
   readonly epoch: string;
   seq = 0;
-  readonly #emit: Emit;
+  readonly #parts: EventStreamParts;
   /** Made with the first event: a session that says nothing should cost little. */
   #encoder: EventEncoder | undefined;
   #recent: RecentEvents | undefined;
 
-  constructor(session: string, epoch: string, emit: Emit) {
+  constructor(session: string, epoch: string, parts: EventStreamParts) {
     this.session = session;
     this.epoch = epoch;
-    this.#emit = emit;
+    this.#parts = parts;
   }
 
   publish<T extends EventType>(type: T, data: Events[T]): void {
+    const { clock, emit, recentEvents } = this.#parts;
     this.#encoder ??= new EventEncoder(this.session, this.epoch);
-    this.#recent ??= new RecentEvents();
-    const frame = this.#encoder.encode(type, data, ++this.seq, Date.now());
-    this.#emit(this.session, frame);
+    this.#recent ??= new RecentEvents(recentEvents);
+    const frame = this.#encoder.encode(type, data, ++this.seq, clock.now());
+    emit(this.session, frame);
     this.#recent.add(frame);
   }
 

@@ -1,61 +1,103 @@
 import type { Session } from '../../src/protocol/messages.ts';
-import type { Write } from '../../src/storage/journal.ts';
-import type { Store } from '../../src/storage/store.ts';
+import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Batch } from '../../src/storage/journal.ts';
+import type { InboxRecord, Store } from '../../src/storage/store.ts';
 import type { Transcript } from './transcript.ts';
 import { type Turn, userEntry } from './turn.ts';
+
+/** Idempotency keys whose messages are on their way to the disk, where they can't be read yet; of all sessions. */
+export type ArrivingKeys = Map<string, KeyOwner & { kept: Promise<void> }>;
+
+/** What came of a message that is no turn: its answer, and what is written with its key. */
+export interface Claimed {
+  answer: string;
+  write(batch: Batch): void;
+  /** To be called when that is on the disk. */
+  announce(): void;
+}
 
 /** The messages one session has accepted and not finished, on the disk; each idempotency key makes one of them. */
 export class Inbox {
   readonly #store: Store;
   readonly #session: string;
   readonly #transcript: Transcript;
-  /** Keys whose messages are on their way to the disk, where they can't be read yet. */
-  #arriving: Map<string, { message: string; kept: Promise<void> }> | undefined;
+  readonly #arriving: ArrivingKeys;
 
-  constructor(store: Store, session: string, transcript: Transcript) {
+  constructor(store: Store, session: string, transcript: Transcript, arriving: ArrivingKeys) {
     this.#store = store;
     this.#session = session;
     this.#transcript = transcript;
+    this.#arriving = arriving;
   }
 
   /**
    * The message that `key` was used for, if it was; it is safe when `kept` resolves. Not async, on purpose: whoever finds
-   * the key free must call {@link write} before anything else runs, or two messages would find it free.
+   * the key free must call {@link write} or {@link claim} before anything else runs, or two messages would find it free.
    */
-  original(key: string): { message: string; kept: Promise<void> } | undefined {
-    const arriving = this.#arriving?.get(key);
-    if (arriving !== undefined) return arriving;
-    const message = this.#store.keys.get([this.#session, key]);
-    return message === undefined ? undefined : { message, kept: Promise.resolve() };
+  original(key: string, now: number): (KeyOwner & { kept?: Promise<void> }) | undefined {
+    return this.#arriving.get(this.#arrivingKey(key)) ?? this.#store.keys.owner(this.#session, key, now);
   }
 
-  /** Remembers the key of a message that is no turn, together with what `also` writes. */
-  claim(key: string, message: string, also?: Write): Promise<void> {
-    return this.#store.journal.commit((batch) => {
-      batch.put(this.#store.keys, [this.#session, key], message);
-      also?.(batch);
+  /** Does `work` for a message that is no turn, and remembers its key and answer: they are on the disk when it resolves. */
+  async claim(key: string, message: string, now: number, work: () => Promise<Claimed>): Promise<Claimed> {
+    const done = work().then(async (claimed) => {
+      const owner = { message, seq: 0, answer: claimed.answer };
+      await this.#store.journal.commit((batch) => {
+        this.#putKey(batch, key, owner, now);
+        claimed.write(batch);
+      });
+      return claimed;
     });
+    const kept = done.then(() => {});
+    await this.#keepKey(key, { message, seq: 0 }, kept);
+    return done;
   }
 
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
   async write(turn: Turn, unkept: Session | undefined): Promise<void> {
-    const { inbox, journal, keys, sessions } = this.#store;
-    const { idempotencyKey, images, message, otherKeys = [], seq } = turn;
+    const { journal, sessions } = this.#store;
+    const { acceptedAt, idempotencyKey, images, message, otherKeys = [], seq } = turn;
+    const owner = { message, seq };
+    failpoint('journal.before');
     const kept = journal.commit((batch) => {
       this.#transcript.write(batch, userEntry(turn));
       if (images !== undefined) this.#transcript.writeImages(batch, seq, images);
-      batch.put(inbox, [this.#session, seq], message);
-      if (idempotencyKey !== undefined) batch.put(keys, [this.#session, idempotencyKey], message);
-      for (const key of otherKeys) batch.put(keys, [this.#session, key], message);
+      this.put(batch, turn, {});
+      if (idempotencyKey !== undefined) this.#putKey(batch, idempotencyKey, owner, acceptedAt);
+      for (const key of otherKeys) this.#putKey(batch, key, owner, acceptedAt);
+      if (turn.resubmits !== undefined) batch.remove(this.#store.deadLetters, turn.resubmits);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
     });
-    if (idempotencyKey === undefined) return kept;
-    this.#arriving ??= new Map();
-    this.#arriving.set(idempotencyKey, { message, kept });
+    await (idempotencyKey === undefined ? kept : this.#keepKey(idempotencyKey, owner, kept));
+    failpoint('journal.after');
+  }
+
+  /** Writes what the inbox says of a turn. */
+  put(batch: Batch, { message, followUp, seq }: Turn, more: Pick<InboxRecord, 'joins' | 'starts'>): void {
+    const mode = followUp === undefined || followUp === 'followup' ? {} : { followUp };
+    batch.put(this.#store.inbox, [this.#session, seq], { message, ...mode, ...more });
+  }
+
+  remove(batch: Batch, turns: readonly Turn[]): void {
+    for (const { seq } of turns) batch.remove(this.#store.inbox, [this.#session, seq]);
+  }
+
+  #putKey(batch: Batch, key: string, owner: KeyOwner, now: number): void {
+    this.#store.keys.put(batch, this.#session, key, owner, now);
+  }
+
+  async #keepKey(key: string, owner: KeyOwner, kept: Promise<void>): Promise<void> {
+    const arriving = this.#arrivingKey(key);
+    this.#arriving.set(arriving, { ...owner, kept });
     try {
       await kept;
     } finally {
-      this.#arriving.delete(idempotencyKey);
+      this.#arriving.delete(arriving);
     }
+  }
+
+  #arrivingKey(key: string): string {
+    return `${this.#session} ${key}`;
   }
 }

@@ -1,15 +1,54 @@
 /** Bytes kept of one session's events, and how many it begins with. */
 const BYTES_MAX = 64 * 1024;
-const BYTES_MIN = 4 * 1024;
+const BYTES_MIN = 2 * 1024;
+/** Bytes kept of all sessions of a shard: those that published longest ago go first. */
+const POOL_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * The newest events of a session, for those who reconnect. In one piece of memory: kept as buffers of their own they
- * were most of what the garbage collector had to carry along.
+ * The newest events of the sessions of one shard, for those who reconnect. Bounded together: a session that is in memory
+ * and has not said anything for long need not keep what nobody will ask for.
+ */
+export class RecentEventsPool {
+  readonly #bytesMax: number;
+  /** In the order of their last event. */
+  readonly #used = new Set<RecentEvents>();
+  #bytes = 0;
+
+  constructor(bytesMax = POOL_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** To be called when events have been added; `grown`: how many bytes more they take. */
+  touch(recent: RecentEvents, grown: number): void {
+    this.#used.delete(recent);
+    this.#used.add(recent);
+    this.#bytes += grown;
+    if (this.#bytes <= this.#bytesMax) return;
+    for (const oldest of this.#used) {
+      if (this.#bytes <= this.#bytesMax || oldest === recent) break;
+      oldest.forget();
+    }
+  }
+
+  /** They take no memory any more. */
+  dropped(recent: RecentEvents, bytes: number): void {
+    if (this.#used.delete(recent)) this.#bytes -= bytes;
+  }
+}
+
+/**
+ * The newest events of a session. In one piece of memory: kept as buffers of their own they were most of what the garbage
+ * collector had to carry along.
  */
 export class RecentEvents {
+  readonly #pool: RecentEventsPool;
   #bytes: Buffer | undefined;
   /** Where each kept event ends. */
   #ends: number[] = [];
+
+  constructor(pool: RecentEventsPool) {
+    this.#pool = pool;
+  }
 
   /** Copies the event in; the oldest half makes room when there is none. */
   add(frame: Uint8Array): void {
@@ -17,11 +56,13 @@ export class RecentEvents {
       this.#ends = []; // what came before cannot be replayed without it
       return;
     }
+    const before = this.#bytes?.length ?? 0;
     const start = this.#ends.at(-1) ?? 0;
     const bytes = this.#withRoom(start, frame.length);
     const at = this.#ends.at(-1) ?? 0;
     bytes.set(frame, at);
     this.#ends.push(at + frame.length);
+    this.#pool.touch(this, bytes.length - before);
   }
 
   /** Copies of the newest `count`, oldest first; undefined when not all of them are kept. */
@@ -32,7 +73,10 @@ export class RecentEvents {
     return this.#ends.slice(first).map((end, i) => Buffer.from(bytes.subarray(this.#ends[first + i - 1] ?? 0, end)));
   }
 
+  /** Forgets all of them, and gives back their memory. */
   forget(): void {
+    this.#pool.dropped(this, this.#bytes?.length ?? 0);
+    this.#bytes = undefined;
     this.#ends = [];
   }
 

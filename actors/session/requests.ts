@@ -8,14 +8,24 @@ import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
-import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
+import type {
+  CommandMessage,
+  SaidCommand,
+  SessionAnswer,
+  SessionAnswers,
+  SessionControl,
+  StreamPosition,
+} from './control.ts';
+import { deadLetter, listDeadLetters } from './dead-letters.ts';
+import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
-import { DuplicateMessage, NONE, type Turn } from './turn.ts';
+import { DuplicateMessage, newTurn, type Turn } from './turn.ts';
 
 export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswer>;
 
@@ -38,6 +48,8 @@ export interface RequestDependencies {
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
   newId(): string;
+  /** Milliseconds since the epoch. */
+  now(): number;
   onFault(error: unknown, session: string): void;
 }
 
@@ -56,23 +68,30 @@ export class SessionRequests {
 
   /**
    * Handles one frame that the front end has skimmed and routed here. `routedTo` is the session it is for where the
-   * frame does not say so itself. Never throws.
+   * frame does not say so itself; `admin`: the client's credential may do everything. Never throws.
    */
-  handle(routedTo: string, bytes: Uint8Array, reply: Reply): void {
+  handle(routedTo: string, bytes: Uint8Array, reply: Reply, admin: boolean): void {
     const frame = decodeFrame(bytes);
     const id = frame.id as string;
     const key = routedTo || sessionIn(frame.data) || MAIN_SESSION;
-    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply).catch((error: unknown) => {
+    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply, admin).catch((error: unknown) => {
       const told = asUserError(error);
       if (told === undefined) this.#shared.onFault(error, key);
       reply.send(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(told) }));
     });
   }
 
-  async #dispatch(type: RequestType, data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #dispatch(
+    type: RequestType,
+    data: unknown,
+    key: string,
+    id: string,
+    reply: Reply,
+    admin: boolean,
+  ): Promise<void> {
     switch (type) {
       case 'message.send':
-        return this.#send(data, key, id, reply);
+        return this.#send(data, key, id, reply, admin);
       case 'message.cancel': {
         const { run } = checkRequest(type, data);
         const { cancelled } = await this.#control<'cancel'>(key, { type: 'cancel', run });
@@ -99,6 +118,18 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'approval.resolve': {
+        const { approval, allow } = checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'approve'>(key, { type: 'approve', approval, allow })));
+      }
+      case 'dead-letter.list':
+        return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
+      case 'dead-letter.resubmit':
+        return reply.send(answer(type, id, await this.#resubmit(checkRequest(type, data).message, key)));
+      case 'dead-letter.discard': {
+        const { message } = checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'discard'>(key, { type: 'discard', message })));
+      }
       case 'subscribe': {
         const { after, epoch } = checkRequest(type, data);
         const tell = ({ missed, ...position }: StreamPosition) => {
@@ -120,16 +151,18 @@ export class SessionRequests {
     }
   }
 
-  async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #send(data: unknown, key: string, id: string, reply: Reply, admin: boolean): Promise<void> {
     const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
     const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
-    const repeat = (original: string) => {
-      const ack = { session: key, message: original, queued: 0, duplicate: true } as const;
-      reply.sendAndSubscribe(key, answer('message.send', id, ack));
+    const { store, now } = this.#shared;
+    const repeat = (original: KeyOwner) => {
+      const ack = { session: key, message: original.message, queued: 0, duplicate: true as const };
+      const outcome = outcomeOf(store, key, original);
+      reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
     // A repeated key gets its answer also when the mailbox is full.
-    const original = idempotencyKey && this.#shared.store.keys.get([key, idempotencyKey]);
+    const original = idempotencyKey && store.keys.owner(key, idempotencyKey, now());
     if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
@@ -138,20 +171,16 @@ export class SessionRequests {
     try {
       if (said !== undefined) {
         if (attached !== undefined) throw commandWithImages();
-        const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
-        await ref.control({ type: 'command', said, message: command });
-        return;
+        const rights = { change: true, approve: admin };
+        const command = { message, text, idempotencyKey, rights, acknowledge: () => acknowledge(0) };
+        return sendCommand(ref, said, command, (error) => this.#shared.onFault(error, key));
       }
       await ref.tell({
-        message,
-        text: unescaped(text),
+        ...newTurn(message, unescaped(text)),
         attachments: attached?.attachments,
         images: attached?.images,
         idempotencyKey,
         followUp: mode,
-        joined: NONE,
-        seq: 0,
-        acceptedAt: 0,
         acknowledge,
       });
     } catch (error) {
@@ -171,6 +200,22 @@ export class SessionRequests {
     const ref = this.#shared.session(key);
     const created = await ref.control({ type: 'create', fields: { model, thinkingLevel } });
     return created as SessionAnswers['create'];
+  }
+
+  /** Sends a dead letter again, as a new message; it goes with the commit that brings that. */
+  async #resubmit(message: string, key: string): Promise<Replies['dead-letter.resubmit']> {
+    const { store, newId } = this.#shared;
+    const { seq, text, attachments } = deadLetter(store, key, message);
+    const images = attachments?.map((_, index) => store.images.get([key, seq, index]) ?? Buffer.alloc(0));
+    const resubmitted = newId();
+    await this.#existing(key).tell({
+      ...newTurn(resubmitted, text),
+      attachments,
+      images,
+      idempotencyKey: `dead-letter-${message}`,
+      resubmits: message,
+    });
+    return { session: key, message, resubmitted };
   }
 
   #history(data: unknown, key: string): Replies['session.history'] {
@@ -203,6 +248,17 @@ export class SessionRequests {
 function isMainSession(key: string, config: Config): boolean {
   const [, agent = '', type, ...rest] = key.split(':');
   return key.startsWith('agent:') && type === 'main' && rest.length === 0 && Object.hasOwn(config.agents, agent);
+}
+
+/** Has a command carried out, and what it has begun finished: the session stays in memory for that. */
+export async function sendCommand(
+  ref: SessionRef,
+  said: SaidCommand,
+  message: CommandMessage,
+  onFault: (error: unknown) => void,
+): Promise<void> {
+  await ref.control({ type: 'command', said, message });
+  if (said.name === 'compact') ref.control({ type: 'compact' }).catch(onFault);
 }
 
 /** The session a frame names; the front end has checked its form. */

@@ -1,20 +1,36 @@
 import type { RunEnd, runAgent } from '../../src/agent/loop.ts';
+import { TEXT_LENGTH_MAX } from '../../src/protocol/limits.ts';
+import { failpoint } from '../../src/runtime/failpoint.ts';
 import { boundedInput, pieces } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import type { RunRecord } from './run-record.ts';
+
+/** A run that is going on. */
+export interface LiveRun {
+  readonly id: string;
+  /** The message it began with. */
+  readonly message: string;
+  /** What its model has written since the last tool call, at most as much as a frame holds. */
+  text: string;
+}
 
 /**
- * Publishes a run's events as they come and returns its end, waiting while subscribers lag behind.
+ * Writes down and publishes a run's events as they come and returns its end, waiting while subscribers lag behind.
  */
 export async function publishRun(
   stream: EventStream,
-  run: string,
+  live: LiveRun,
   events: ReturnType<typeof runAgent>,
+  record: RunRecord,
+  signal: AbortSignal,
   shared: SessionDependencies,
 ): Promise<RunEnd> {
+  const run = live.id;
   for await (const event of events) {
     switch (event.type) {
       case 'text':
+        if (live.text.length < TEXT_LENGTH_MAX) live.text += event.text;
         for (const text of pieces(event.text)) stream.publish('message.delta', { run, text });
         break;
       case 'model': {
@@ -23,6 +39,11 @@ export async function publishRun(
         shared.log.warn({ session: stream.session, run, model, error }, 'another model is asked');
         break;
       }
+      case 'calls':
+        failpoint('model.after');
+        await record.intend(event.text, event.calls, signal);
+        live.text = '';
+        break;
       case 'toolStart': {
         const { id: call, name, input } = event.call;
         stream.publish('tool.start', { run, call, name, input: boundedInput(input) });
@@ -30,6 +51,7 @@ export async function publishRun(
       }
       case 'toolEnd': {
         const { call, output, failed } = event;
+        await record.done(call, output, failed, signal);
         stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
         break;
       }

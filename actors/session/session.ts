@@ -1,27 +1,34 @@
-import { contextOf } from '../../src/agent/context.ts';
-import type { ModelLine } from '../../src/agent/failover.ts';
-import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
-import type { ModelMessage } from '../../src/agent/provider.ts';
-import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import type { Session, Usage } from '../../src/protocol/messages.ts';
+import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
+import { failpoint } from '../../src/runtime/failpoint.ts';
 import { SessionAdmin } from './admin.ts';
-import { boundedText } from './bounds.ts';
+import { Approvals } from './approvals.ts';
 import { answerCommand } from './commands.ts';
-import type { CommandMessage, SaidCommand, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
+import { Compactor, type CompactorParts } from './compactor.ts';
+import type {
+  CommandMessage,
+  Rights,
+  SaidCommand,
+  SessionAnswer,
+  SessionAnswers,
+  SessionControl,
+  StreamPosition,
+} from './control.ts';
+import { deadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
 import { OutgoingAnswers } from './outgoing.ts';
+import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
-import { endedByShutdown, entriesOf, failedEnd, withReason } from './run-end.ts';
-import { publishRun } from './run-events.ts';
+import { recoveredTurns } from './recovery.ts';
+import { Runner } from './runner.ts';
 import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
-import { DuplicateMessage, type Turn, turnOf, withJoined } from './turn.ts';
-import { countUsage, NO_USAGE, TurnEnds } from './turn-ends.ts';
+import { DuplicateMessage, type Turn, withJoined } from './turn.ts';
+import { NO_USAGE, TurnEnds } from './turn-ends.ts';
 
 const OVERFLOW = new DhaavakError(
   'cancelled',
@@ -40,13 +47,12 @@ export function sessionKind(
     idleMs: config.sessions.idleMs,
     deadlineMs: config.sessions.runTimeoutMs,
     create: (context) => new SessionActor(context, dependencies),
-    pending: (key) => store.unfinished(key).map(turnOf),
+    pending: (key) => recoveredTurns(store, key),
   };
 }
 
 /** One conversation. */
 class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
-  readonly #key: string;
   readonly #context: ActorContext<Turn>;
   readonly #shared: SessionDependencies;
   readonly #transcript: Transcript;
@@ -54,49 +60,86 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #events: EventStream;
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
+  readonly #approvals: Approvals;
+  readonly #compactor: Compactor;
   readonly #ends: TurnEnds;
   readonly #outgoing: OutgoingAnswers;
+  readonly #runner: Runner;
   readonly #admin: SessionAdmin;
-  #run: { id: string; message: string } | undefined;
-  /** Told when the run that is going on has ended. */
-  #runEnded: (() => void) | undefined;
+  /** Told when the turn that is going on has ended. */
+  #turnEnded: (() => void) | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
-    this.#key = context.address.key;
+    const { key } = context.address;
+    const { config, store, log } = shared;
+    const now = () => context.clock.now();
     this.#context = context;
     this.#shared = shared;
-    this.#transcript = new Transcript(shared.store, this.#key);
-    this.#inbox = new Inbox(shared.store, this.#key, this.#transcript);
-    this.#events = new EventStream(this.#key, shared.newId(), shared.emit);
-    this.#record = new SessionRecord(this.#key, shared.store, shared.config, context.clock.now());
-    this.#ends = new TurnEnds(this.#events, shared);
-    this.#outgoing = new OutgoingAnswers(this.#events, shared);
+    const transcript = new Transcript(store, key);
+    const inbox = new Inbox(store, key, transcript, shared.arrivingKeys);
+    const events = new EventStream(key, shared.newId(), { ...shared, clock: context.clock });
+    const persistence = new Persistence(store.journal, context, log);
+    const followUps = new FollowUps(context, config.sessions);
+    const { approvalTimeoutMs: timeoutMs } = config.tools;
+    const approvals = new Approvals({ context, events, newId: shared.newId, timeoutMs });
+    const outgoing = new OutgoingAnswers(events, shared);
+    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, outgoing, now });
+    this.#record = new SessionRecord(key, store, config, now());
+    this.#runner = new Runner({
+      shared,
+      events,
+      transcript,
+      inbox,
+      followUps,
+      approvals,
+      persistence,
+      ends,
+      outgoing,
+      now,
+      agentId: () => this.#agentId,
+    });
     this.#admin = new SessionAdmin({
       record: this.#record,
-      events: this.#events,
-      transcript: this.#transcript,
+      events,
+      transcript,
       shared,
-      now: () => context.clock.now(),
+      now,
       working: () => context.running + context.queued > 0,
       cancelAll: () => this.#cancel(undefined),
       idle: () => this.#idle(),
     });
-    this.#followUps = new FollowUps(context, shared.config.sessions);
+    this.#transcript = transcript;
+    this.#inbox = inbox;
+    this.#events = events;
+    this.#followUps = followUps;
+    this.#compactor = new Compactor({
+      shared,
+      events,
+      transcript,
+      persistence,
+      record: this.#record,
+      now,
+      models: () => this.#models(),
+    });
+    this.#approvals = approvals;
+    this.#ends = ends;
+    this.#outgoing = outgoing;
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async accept(turn: Turn): Promise<void> {
     const session = this.#record.existing();
-    const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey);
+    const now = this.#context.clock.now();
+    const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
-      throw new DuplicateMessage(original.message);
+      throw new DuplicateMessage(original);
     }
     const dropped = this.#followUps.arrive(turn, session);
     if (dropped !== undefined) void this.#ends.unrun(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
-    turn.acceptedAt = session.lastActive = this.#context.clock.now();
+    turn.acceptedAt = session.lastActive = now;
     const queued = this.#context.queued + this.#context.running - 1;
     try {
       await this.#inbox.write(turn, this.#record.kept ? undefined : session);
@@ -106,6 +149,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
     this.#record.kept = true;
     turn.acknowledge?.(queued);
+    failpoint('ack.after');
     const { message, text, attachments } = turn;
     if (attachments === undefined) this.#events.publish('message.inbound', { message, text });
     else {
@@ -119,21 +163,21 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   async receive(turn: Turn, task: Task): Promise<void> {
     const { session } = this.#record;
     if (this.#admin.deleting) return this.#ends.unrun(turn, { status: 'cancelled' });
-    if (session === undefined) throw new Error(`a turn without a session: ${this.#key}`);
-    const run = { id: this.#shared.newId(), message: turn.message };
-    this.#run = run;
+    if (session === undefined) throw new Error(`a turn without a session: ${this.#context.address.key}`);
     try {
-      if (turn.followUp === 'collect')
-        turn.joined = [...turn.joined, ...(await this.#followUps.collected(turn, task.signal))];
-      const before = turn.joined.length;
-      const end = await this.#runAgent(turn, run.id, session, task.signal);
-      if (endedByShutdown(task.signal)) throw task.signal.reason;
-      const answered = withJoined(turn).slice(before);
-      await this.#finish(turn, answered, run.id, session, withReason(end, task.signal));
+      await this.#runner.run(turn, session, task);
+    } catch (error) {
+      this.#events.forget();
+      // The next instance must not give out numbers again that are on their way to the disk.
+      this.#shared.store.numbers.keep(this.#context.address.key, this.#transcript.lastSeq);
+      throw error;
     } finally {
-      this.#run = undefined;
-      this.#runEnded?.();
+      this.#turnEnded?.();
     }
+  }
+
+  passivate(): void {
+    this.#events.forget();
   }
 
   control(message: SessionControl): SessionAnswer | Promise<SessionAnswer> {
@@ -155,9 +199,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
-        return this.#ends.bury(message.turn, message.error);
+        return this.#ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
         return this.#outgoing.mark(message);
+      case 'compact':
+        return this.#compactor.work();
+      case 'approve':
+        return this.#approve(message.approval, message.allow);
+      case 'discard':
+        return this.#discard(message.message);
       case 'command':
         return this.#command(message.said, message.message);
       case 'subscribe':
@@ -166,125 +216,35 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
   }
 
-  // Running
-
-  /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
-  async #runAgent(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<RunEnd> {
-    const { config, models, tools, budgets, workspaces, log } = this.#shared;
-    const reference = session.model ?? this.#agent.model ?? null;
-    let line: ModelLine;
-    try {
-      line = models.line(reference, this.#agent.fallbacks);
-    } catch (error) {
-      this.#tellStart(withJoined(turn), run, reference ?? 'default');
-      return failedEnd(error);
-    }
-    this.#tellStart(withJoined(turn), run, line.current.reference);
-    if (line.skipped.length > 0) log.info({ session: this.#key, run, skipped: line.skipped }, 'models cool down');
-    const system = workspaces.systemPrompt(this.#agentId);
-    const events = runAgent({
-      models: line,
-      system: typeof system === 'string' ? system : await system,
-      messages: this.#contextOf(turn),
-      tools: tools.view(this.#agent.tools),
-      thinkingLevel: session.thinkingLevel,
-      outputTokensMax: config.models.outputTokensMax,
-      turnsMax: config.models.turnsMax,
-      stallMs: config.models.stallMs,
-      budget: budgets?.ofRun(`${session.channel}:${session.user}`),
-      signal,
-      steering: () => {
-        const steered = this.#followUps.steered(turn);
-        this.#tellStart(steered, run, line.current.reference);
-        if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
-        return steered.map((other) => this.#transcript.messageOf(other));
-      },
-    });
-    return publishRun(this.#events, run, events, this.#shared);
-  }
-
-  #tellStart(turns: readonly Turn[], run: string, model: string): void {
-    for (const { message } of turns) this.#events.publish('run.start', { run, message, model });
-  }
-
-  /** Writes what the run said, in one commit with the end of its turn, and then tells. */
-  async #finish(turn: Turn, answered: readonly Turn[], run: string, session: Session, end: RunEnd): Promise<void> {
-    const { store } = this.#shared;
-    const usage = end.usage ?? (await this.#countUsage(turn, end));
-    const timestamp = this.#context.clock.now();
-    const ids = answered.map(({ message }) => message);
-    const entries = entriesOf(end, ids, { run, timestamp }, () => this.#transcript.number());
-    session.tokensUsed += usage.inputTokens + usage.outputTokens;
-    session.costUsed += usage.cost ?? 0;
-    session.lastActive = timestamp;
-    const outgoing = this.#outgoing.ofRun(withJoined(turn), end, run, entries);
-    await store.journal.commit((batch) => {
-      for (const entry of entries) this.#transcript.write(batch, entry);
-      outgoing.write(batch);
-      for (const { seq } of withJoined(turn)) batch.remove(store.inbox, [this.#key, seq]);
-      batch.put(store.sessions, this.#key, session);
-    });
-    this.#transcript.ended(turn, entries);
-    outgoing.announce();
-    const { message } = turn;
-    if (end.status === 'ok') this.#events.publish('message.outbound', { run, message, ...boundedText(end.text) });
-    const error = end.error === undefined ? {} : { error: end.error.toWire() };
-    for (const joined of turn.joined) {
-      this.#events.publish('run.end', { run, message: joined.message, status: end.status, usage: NO_USAGE, ...error });
-    }
-    this.#events.publish('run.end', { run, message, status: end.status, usage, ...error });
-    if (end.status === 'failed') {
-      this.#shared.log.warn({ session: this.#key, message, run, error: end.error }, 'run failed');
-    }
-  }
-
-  #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    const sent = this.#contextOf(turn);
-    return countUsage(this.#shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
-  }
-
-  #contextOf(turn: Turn): ModelMessage[] {
-    const said = withJoined(turn).map((one) => this.#transcript.messageOf(one));
-    return contextOf(this.#transcript.before(turn), ...said);
-  }
-
-  // Control
-
   /** Resolves when nothing runs. */
   async #idle(): Promise<void> {
-    if (this.#run === undefined) return;
+    if (this.#context.running === 0) return;
     await new Promise<void>((resolve) => {
-      this.#runEnded = resolve;
+      this.#turnEnded = resolve;
     });
-    this.#runEnded = undefined;
+    this.#turnEnded = undefined;
   }
 
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, origin, mayChange, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, origin, rights, acknowledge }: CommandMessage,
   ): Promise<undefined> {
-    const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey);
-    if (original !== undefined) throw new DuplicateMessage(original.message);
-    const { config, models } = this.#shared;
-    const answer = await answerCommand(
-      {
-        session: this.#record.existing(),
-        settings: config.sessions,
-        running: this.#context.running,
-        queued: this.#context.queued,
-        modelOf: (reference) => models.resolve(reference ?? this.#agent.model ?? null).reference,
-        update: (changes) => this.#admin.update(changes),
-        reset: () => this.#admin.reset(),
-        stop: () => this.#cancel(undefined),
-      },
-      said,
-      mayChange,
-    );
-    const outgoing = this.#outgoing.ofCommand(origin, message, answer);
-    if (idempotencyKey !== undefined) await this.#inbox.claim(idempotencyKey, message, outgoing.write);
+    const now = this.#context.clock.now();
+    const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey, now);
+    if (original !== undefined) {
+      await original.kept;
+      throw new DuplicateMessage(original);
+    }
+    const carryOut = async () => {
+      const answer = await this.#carryOut(said, rights);
+      return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
+    };
+    const { answer, announce } = await (idempotencyKey === undefined
+      ? carryOut()
+      : this.#inbox.claim(idempotencyKey, message, now, carryOut));
     acknowledge();
-    outgoing.announce();
+    announce();
     const run = this.#shared.newId();
     this.#events.publish('message.inbound', { message, text });
     this.#events.publish('run.start', { run, message, model: 'command' });
@@ -293,12 +253,34 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
+  #carryOut(said: SaidCommand, rights: Rights): Promise<string> {
+    const { config, models } = this.#shared;
+    return answerCommand(
+      {
+        session: this.#record.existing(),
+        settings: config.sessions,
+        running: this.#context.running,
+        queued: this.#context.queued,
+        modelOf: (reference) => models.resolve(reference ?? config.agents[this.#agentId]?.model ?? null).reference,
+        update: (changes) => this.#admin.update(changes),
+        reset: () => this.#admin.reset(),
+        stop: () => this.#cancel(undefined),
+        compact: (instructions) => this.#compactor.ask(instructions),
+        pending: this.#approvals.pending,
+        approve: (approval, allow) => this.#approve(approval, allow),
+      },
+      said,
+      rights,
+    );
+  }
+
   /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
   #cancel(run: string | undefined): string[] {
-    if (run !== undefined && run !== this.#run?.id) {
+    const { live } = this.#runner;
+    if (run !== undefined && run !== live?.id) {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
-    const only = run === undefined ? undefined : this.#run?.message;
+    const only = run === undefined ? undefined : live?.message;
     return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
   }
 
@@ -307,25 +289,51 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
     for (const turn of queued) this.#followUps.gone(turn);
     for (const turn of queued) void this.#ends.unrun(turn, { status: 'cancelled' });
-    return [...running.flatMap(withJoined), ...queued].map(({ message }) => message);
+    return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
+  }
+
+  #approve(approval: string | undefined, allow: boolean): SessionAnswers['approve'] {
+    const resolved = this.#approvals.resolve(approval, allow);
+    this.#shared.log.info(
+      { session: this.#events.session, ...resolved, allow },
+      'an operator has decided on a tool call',
+    );
+    return { session: this.#events.session, approval: resolved.approval, allowed: allow };
+  }
+
+  async #discard(message: string): Promise<{ session: string; message: string }> {
+    const { store } = this.#shared;
+    const session = this.#context.address.key;
+    deadLetter(store, session, message);
+    await store.journal.commit((batch) => batch.remove(store.deadLetters, message));
+    return { session, message };
   }
 
   #streamAfter(after: number | undefined, epoch: string | undefined): StreamPosition {
-    this.#record.existing();
+    const state = this.#record.existing();
     const { seq } = this.#events;
-    const missed = after === undefined ? [] : this.#events.since(after, epoch ?? '');
-    return { epoch: this.#events.epoch, seq, recovered: missed !== undefined, missed: missed ?? [] };
+    const missed = after === undefined ? undefined : this.#events.since(after, epoch ?? '');
+    const position = { epoch: this.#events.epoch, seq };
+    if (missed !== undefined) return { ...position, recovered: true, missed };
+    const { live } = this.#runner;
+    const { pending } = this.#approvals;
+    const snapshot: Snapshot = { state, entry: this.#transcript.lastSeq, queued: this.#context.queued };
+    if (pending.length > 0) snapshot.approvals = pending;
+    if (live !== undefined) snapshot.run = { run: live.id, message: live.message, text: live.text };
+    return { ...position, recovered: after === undefined, snapshot, missed: [] };
   }
 
-  // The session itself
+  #models(): ReturnType<CompactorParts['models']> {
+    const { budgets, config, models } = this.#shared;
+    const { channel, model, user } = this.#record.existing();
+    const agent = config.agents[this.#agentId];
+    const line = models.line(model ?? agent?.model ?? null, agent?.fallbacks);
+    return { line, budget: budgets?.ofRun(`${channel}:${user}`) };
+  }
 
   /** Of an agent that is configured: one that is no more is stood in for. */
   get #agentId(): string {
     const agent = this.#record.session?.agent ?? DEFAULT_AGENT;
     return Object.hasOwn(this.#shared.config.agents, agent) ? agent : DEFAULT_AGENT;
-  }
-
-  get #agent(): Config['agents'][string] {
-    return this.#shared.config.agents[this.#agentId] as Config['agents'][string];
   }
 }

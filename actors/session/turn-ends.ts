@@ -1,49 +1,88 @@
 import { toWireError } from '../../src/protocol/errors.ts';
-import type { Events, Usage } from '../../src/protocol/messages.ts';
+import type { Events, HistoryEntry, Usage } from '../../src/protocol/messages.ts';
+import type { Batch } from '../../src/storage/journal.ts';
+import { putDeadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
-import { OutgoingAnswers } from './outgoing.ts';
+import type { Inbox } from './inbox.ts';
+import type { OutgoingAnswers } from './outgoing.ts';
+import type { Persistence } from './persistence.ts';
+import type { Transcript } from './transcript.ts';
 import { type Turn, withJoined } from './turn.ts';
 
 /** What a message costs that no model was asked about. */
 export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
 
+export interface TurnEndParts {
+  events: EventStream;
+  transcript: Transcript;
+  inbox: Inbox;
+  persistence: Persistence;
+  shared: SessionDependencies;
+  outgoing: OutgoingAnswers;
+  now(): number;
+}
+
+type End = Pick<Events['run.end'], 'status' | 'error' | 'deadLetter'> & { status: 'cancelled' | 'failed' };
+
 /** Ends turns that no run will answer. */
 export class TurnEnds {
-  readonly #events: EventStream;
-  readonly #shared: SessionDependencies;
-  readonly #outgoing: OutgoingAnswers;
+  readonly #parts: TurnEndParts;
 
-  constructor(events: EventStream, shared: SessionDependencies) {
-    this.#events = events;
-    this.#shared = shared;
-    this.#outgoing = new OutgoingAnswers(events, shared);
+  constructor(parts: TurnEndParts) {
+    this.#parts = parts;
   }
 
-  /** Takes the turn out of the inbox and tells. Never rejects: at worst it runs after a restart. */
-  async unrun(turn: Turn, end: Pick<Events['run.end'], 'status' | 'error'>): Promise<void> {
-    const { store, log, newId } = this.#shared;
-    const { session } = this.#events;
-    const run = newId();
+  /** Takes the turn out of the inbox, writes how it ended, and tells. Never rejects: at worst it runs after a restart. */
+  async unrun(turn: Turn, end: End, also?: (batch: Batch) => void): Promise<void> {
+    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const run = shared.newId();
     const turns = withJoined(turn);
-    const outgoing = this.#outgoing.ofRun(turns, end, run);
+    const entries = turns.map(
+      ({ message }): HistoryEntry => ({
+        seq: transcript.number(),
+        role: 'assistant',
+        text: '',
+        run,
+        timestamp: now(),
+        message,
+        status: end.status,
+      }),
+    );
+    const words = outgoing.ofRun(turns, end, run);
     try {
-      await store.journal.commit((batch) => {
-        for (const { seq } of turns) batch.remove(store.inbox, [session, seq]);
-        outgoing.write(batch);
+      await persistence.write((batch) => {
+        inbox.remove(batch, turns);
+        words.write(batch);
+        for (const entry of entries) transcript.write(batch, entry);
+        also?.(batch);
       });
-      outgoing.announce();
-      for (const { message } of turns) this.#events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
+      words.announce();
+      for (const { message } of turns) events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
     } catch (error) {
-      log.error({ session, message: turn.message, error }, 'a message that ended may run after a restart');
+      shared.log.error(
+        { session: events.session, message: turn.message, error },
+        'a message that ended may run after a restart',
+      );
     }
   }
 
-  /** Ends a turn that failed for good. Only DhaavakErrors are for users' eyes; the log has the rest. */
-  async bury(turn: Turn, error: unknown): Promise<undefined> {
-    const { session } = this.#events;
-    this.#shared.log.error({ session, message: turn.message, error }, 'a message failed for good');
-    await this.unrun(turn, { status: 'failed', error: toWireError(error) });
+  /**
+   * Ends a turn that failed for good: it is a dead letter from now on. Only DhaavakErrors are for users' eyes; the log
+   * has the rest.
+   */
+  async bury(turn: Turn, error: unknown, attempts: number): Promise<undefined> {
+    const { events, now, shared } = this.#parts;
+    const { session } = events;
+    shared.log.error({ session, message: turn.message, error, attempts }, 'a message failed for good: a dead letter');
+    const told = toWireError(error);
+    const diedAt = now();
+    await this.unrun(turn, { status: 'failed', error: told, deadLetter: true }, (batch) => {
+      for (const { message, seq, text, attachments, acceptedAt } of withJoined(turn)) {
+        const letter = { message, session, seq, text, error: told, attempts, acceptedAt, diedAt };
+        putDeadLetter(batch, shared, attachments === undefined ? letter : { ...letter, attachments });
+      }
+    });
     return undefined;
   }
 }

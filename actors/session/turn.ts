@@ -1,4 +1,5 @@
 import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -17,6 +18,14 @@ export interface Turn {
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */
   joined: readonly Turn[];
+  /** In how many lives of the process it began to run before this one; undefined: it was accepted in this one. */
+  readonly starts: number | undefined;
+  /** The dead letter that is sent again as this message: it goes with the same commit that brings this. */
+  readonly resubmits?: string;
+  /** The model is shown only its beginning: too many messages were answered together. */
+  abridged?: true;
+  /** A message that came before the last end of the process had interrupted it. */
+  readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;
   acceptedAt: number;
@@ -27,29 +36,29 @@ export interface Turn {
 /** No joined messages, as nearly every turn has. */
 export const NONE: readonly Turn[] = [];
 
+/** A message as it arrives: a turn of its own that nobody waits for. */
+export function newTurn(message: string, text: string): Turn {
+  return {
+    message,
+    text,
+    attachments: undefined,
+    images: undefined,
+    idempotencyKey: undefined,
+    followUp: undefined,
+    joined: NONE,
+    starts: undefined,
+    seq: 0,
+    acceptedAt: 0,
+    acknowledge: undefined,
+  };
+}
+
 /** The turn's message as it stands in the transcript. */
 export function userEntry({ seq, text, acceptedAt, message, attachments, origin }: Turn): HistoryEntry {
   const entry: HistoryEntry = { seq, role: 'user', text, timestamp: acceptedAt, message };
   if (attachments !== undefined) entry.attachments = attachments;
   if (origin !== undefined) entry.origin = origin;
   return entry;
-}
-
-/** A message that was accepted in an earlier life, as the turn it still is. */
-export function turnOf({ seq, text, timestamp, message, attachments, origin }: HistoryEntry): Turn {
-  return {
-    message,
-    text,
-    attachments,
-    images: undefined,
-    idempotencyKey: undefined,
-    origin,
-    followUp: undefined,
-    joined: NONE,
-    seq,
-    acceptedAt: timestamp,
-    acknowledge: undefined,
-  };
 }
 
 /** The turn and those that its run answers too. */
@@ -60,10 +69,10 @@ export function withJoined(turn: Turn): readonly Turn[] {
 /** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */
 export class DuplicateMessage extends Error {
   override readonly name = 'DuplicateMessage';
-  readonly original: string;
+  readonly original: KeyOwner;
 
-  constructor(original: string) {
-    super(`the idempotency key belongs to message ${original}`);
+  constructor(original: KeyOwner) {
+    super(`the idempotency key belongs to message ${original.message}`);
     this.original = original;
   }
 }

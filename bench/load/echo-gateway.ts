@@ -47,6 +47,11 @@ const server = new Server({
   topics,
   trouble: () => shards.trouble,
   shards,
+  resumeRuns: () => Promise.reject(new Error('an echo has no runs')),
+  maintenance: {
+    backUp: () => Promise.reject(new Error('an echo has no store')),
+    checkStore: () => Promise.reject(new Error('an echo has no store')),
+  },
   route: () => 'main',
   status: () => Promise.reject(new Error('an echo has no status')),
 });

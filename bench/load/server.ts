@@ -30,9 +30,18 @@ export async function startScript(
   return { port, pid: child.pid as number, stop: () => stop(child) };
 }
 
-/** A whole gateway on a data folder of its own. */
-export async function startGateway(env: NodeJS.ProcessEnv = {}, flags: string[] = []): Promise<GatewayUnderLoad> {
-  const home = mkdtempSync(join(tmpdir(), 'dhaavak-bench-'));
+/** An empty folder for a gateway's data. */
+export function newHome(): string {
+  return mkdtempSync(join(tmpdir(), 'dhaavak-bench-'));
+}
+
+/** A whole gateway on a data folder of its own, which is gone when it has stopped unless it is to be kept. */
+export async function startGateway(
+  env: NodeJS.ProcessEnv = {},
+  flags: string[] = [],
+  home = newHome(),
+  { keep = false } = {},
+): Promise<GatewayUnderLoad> {
   const program = fileURLToPath(new URL('../../src/cli/dhaavak.mjs', import.meta.url));
   const startedAt = performance.now();
   const child = run([program, 'start', '--home', home, '--port', '0', ...flags], {
@@ -49,7 +58,7 @@ export async function startGateway(env: NodeJS.ProcessEnv = {}, flags: string[] 
     pid: child.pid as number,
     async stop() {
       await stop(child);
-      rmSync(home, { recursive: true, force: true });
+      if (!keep) rmSync(home, { recursive: true, force: true });
     },
   };
 }

@@ -5,19 +5,21 @@
  * runAgent
  * ├─ model?                     the model failed before it said anything: another is asked, see failover.ts
  * ├─ text*                      pieces of the model's text, as they arrive
- * ├─ toolStart+ toolEnd+        all calls of one turn, in parallel; then the model is asked again
+ * ├─ calls toolStart+ toolEnd+  all calls of one turn, in parallel; then the model is asked again
  * └─ end                        exactly one, last, whatever happened
  * ```
  */
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { Approve } from './approval.ts';
 import type { RunBudget } from './budget.ts';
 import { contextLength } from './context.ts';
 import type { ModelLine } from './failover.ts';
 import { withImages } from './images.ts';
 import { Interrupt } from './interrupt.ts';
 import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
+import type { Resumption } from './resume.ts';
 import { costOf, guessUsage, RunUsage } from './usage.ts';
 
 export interface RunOptions {
@@ -40,13 +42,18 @@ export interface RunOptions {
   signal: AbortSignal;
   /** What the user has said since; asked when tools have run and the model is about to be called again. */
   steering?(): readonly ModelMessage[];
+  /** Asks an operator about a tool call that needs it; undefined: such calls are refused. */
+  approve?: Approve | undefined;
+  /** Where an earlier attempt at this run was cut short: it goes on from there. */
+  resume?: Resumption | undefined;
 }
 
 export type RunEvent =
   | { type: 'text'; text: string }
   /** `reference` is asked from now on: the model before it failed with `error`. */
   | { type: 'model'; reference: string; error: DhaavakError }
-  /** The call is not made before the consumer has asked for more: it can write down what is about to happen. */
+  /** None of the calls is made before the consumer has asked for more: it can write down what is about to happen. */
+  | { type: 'calls'; text: string; calls: readonly ToolCall[] }
   | { type: 'toolStart'; call: ToolCall }
   | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean }
   | RunEnd;
@@ -54,7 +61,10 @@ export type RunEvent =
 export interface RunEnd {
   type: 'end';
   status: RunStatus;
-  /** Everything the run added, the user's messages that came in between included. Each tool call is followed by its result, also when the run did not get that far. */
+  /**
+   * Everything the run added, what it was resumed with and the user's messages that came in between included. Each tool
+   * call is followed by its result, also when the run did not get that far.
+   */
   messages: ModelMessage[];
   /** What the model wrote in its last turn: the answer, or as much of it as there is. */
   text: string;
@@ -105,18 +115,24 @@ class Run {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#thinkingLevel = options.thinkingLevel;
+    if (options.resume !== undefined) {
+      this.#added = [...options.resume.messages];
+      this.#forgetEchoes();
+    }
     this.interrupt = new Interrupt(options.signal, options.stallMs);
   }
 
   /** Asks the model until it calls no more tools. Throws what ends the run early. */
   async *turns(): AsyncGenerator<RunEvent, void, undefined> {
-    const { turnsMax } = this.#options;
-    for (let turn = 1; ; turn += 1) {
+    const { resume, turnsMax } = this.#options;
+    if (resume !== undefined) yield* this.#resume(resume);
+    const turnsBefore = this.#added.filter(({ role }) => role === 'assistant').length;
+    for (let turn = turnsBefore + 1; ; turn += 1) {
       const answer: Answer = { text: '', toolCalls: [], reason: null, usage: null, echo: undefined };
       try {
         yield* this.#ask(answer);
         if (answer.reason === 'refused') throw new DhaavakError('model_rejected', 'the model declined to answer');
-        if (answer.toolCalls.length > 0 && turn === turnsMax) {
+        if (answer.toolCalls.length > 0 && turn >= turnsMax) {
           throw new DhaavakError('model_limit', `the run reached its limit of ${turnsMax} model turns`);
         }
       } catch (error) {
@@ -126,9 +142,16 @@ class Run {
       }
       this.#keep(answer);
       if (answer.toolCalls.length === 0) return;
+      yield { type: 'calls', text: answer.text, calls: answer.toolCalls };
       yield* this.#call(answer.toolCalls);
       this.#added.push(...(this.#options.steering?.() ?? []));
     }
+  }
+
+  /** Makes the calls again that may be, and takes in what the user had said by then. */
+  async *#resume({ calls, said }: Resumption): AsyncGenerator<RunEvent, void, undefined> {
+    if (calls.length > 0) yield* this.#call(calls);
+    this.#added.push(...said, ...(this.#options.steering?.() ?? []));
   }
 
   end(status: RunStatus, thrown?: unknown): RunEnd {
@@ -245,7 +268,8 @@ class Run {
   }
 
   async #execute(call: ToolCall): Promise<{ call: ToolCall; result: ToolResult }> {
-    return { call, result: await this.#options.tools.execute(call, { signal: this.interrupt.signal }) };
+    const context = { signal: this.interrupt.signal, approve: this.#options.approve };
+    return { call, result: await this.#options.tools.execute(call, context) };
   }
 }
 

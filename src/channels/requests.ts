@@ -17,6 +17,8 @@ export interface ChannelRequests {
     keys: string[];
     /** Whether the sender may use the commands that change things. */
     mayChange: boolean;
+    /** Whether the sender may decide on tool calls that wait for an operator. */
+    mayApprove: boolean;
   };
   /** An answer that did not reach its channel, or may not have. */
   'channel.delivery': {

@@ -1,5 +1,5 @@
 /** The commands, their flags and their help. Each command is loaded when it is used. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { EXIT, report } from './exit.ts';
 
@@ -36,10 +36,15 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addApprove(program);
+  addDeadLetters(program);
   addChannels(program);
   addPairing(program);
   addAllow(program);
   addConfig(program);
+  addDoctor(program);
+  addBackup(program);
+  addResume(program);
   return program;
 }
 
@@ -71,11 +76,17 @@ function addSend(program: Command): void {
     .argument('<text...>', 'the message')
     .option('--session <key>', 'session to send to (default: the main session)')
     .option('--to <chat>', 'chat of a channel to send to: telegram:123, telegram/work:123; no agent is asked')
+    .addOption(
+      new Option('--image <file>', 'image to send with it, again for each: up to 4, PNG, JPEG, WebP or GIF')
+        .argParser(collected)
+        .conflicts('to'),
+    )
     .option('--json', 'print one JSON object: session, message, status, text, usage, error')
     .addHelpText(
       'after',
       examples(
         'dhaavak send What is 6 * 7?',
+        'dhaavak send --image before.png --image after.png "What has changed?"',
         'dhaavak send --json "hello" | jq .usage',
         'dhaavak send --to telegram:123 "dinner is ready"',
       ),
@@ -194,6 +205,47 @@ function addSessions(program: Command): void {
     });
 }
 
+function addApprove(program: Command): void {
+  withJson(withClientFlags(program.command('approve')))
+    .description('let a tool call that waits for an operator be made, or not')
+    .argument('<session>', 'its key')
+    .argument('<approval>', 'the id that was told')
+    .option('--deny', 'refuse it')
+    .addHelpText('after', examples('dhaavak approve agent:main:main 01M87Z2RA3RK3162KRJZ3EB4TK'))
+    .action(async (session: string, approval: string, flags) => {
+      const { approve } = await import('./commands/approve.ts');
+      process.exitCode = await approve(session, approval, flags);
+    });
+}
+
+function addDeadLetters(program: Command): void {
+  const letters = program
+    .command('dead-letters')
+    .description('messages that failed for good: look, send again, forget');
+  letters.addHelpText('after', examples('dhaavak dead-letters list', 'dhaavak dead-letters resubmit 01M87Z2RA3RK31…'));
+  withJson(withClientFlags(letters.command('list')))
+    .description('list dead letters, the oldest first')
+    .option('--session <key>', 'of this session only')
+    .option('--limit <number>', 'at most so many (default: 100)')
+    .action(async (flags) => {
+      const { list } = await import('./commands/dead-letters.ts');
+      process.exitCode = await list(flags);
+    });
+  for (const [name, description] of [
+    ['show', 'show one, with its whole text'],
+    ['resubmit', 'send one again, as a new message of its session'],
+    ['discard', 'forget one; the transcript keeps its message'],
+  ] as const) {
+    withJson(withClientFlags(letters.command(name)))
+      .description(description)
+      .argument('<message>', 'its id, as the list has it')
+      .action(async (message: string, flags) => {
+        const commands = await import('./commands/dead-letters.ts');
+        process.exitCode = await commands[name](message, flags);
+      });
+  }
+}
+
 function addChannels(program: Command): void {
   const channels = program.command('channels').description('see how the accounts of channels are');
   channels.addHelpText('after', examples('dhaavak channels list', 'dhaavak channels restart telegram/work'));
@@ -292,6 +344,38 @@ function addConfig(program: Command): void {
     });
 }
 
+function addDoctor(program: Command): void {
+  withJson(withClientFlags(program.command('doctor')))
+    .description('look over the data folder and its gateway, running or not; exit code 1 when something is wrong')
+    .option('--fix', 'repair what can be repaired without harm, and say what was done')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak doctor --fix --home /var/lib/dhaavak'))
+    .action(async (flags) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      process.exitCode = await doctor(flags);
+    });
+}
+
+function addBackup(program: Command): void {
+  withJson(withClientFlags(program.command('backup')))
+    .description('copy the data folder of a running gateway, on its machine; the copy can be started as it is')
+    .argument('<folder>', 'an empty folder, or one to be made')
+    .addHelpText('after', examples('dhaavak backup /backups/monday', 'dhaavak start --home /backups/monday'))
+    .action(async (folder: string, flags) => {
+      const { backup } = await import('./commands/backup.ts');
+      process.exitCode = await backup(folder, flags);
+    });
+}
+
+function addResume(program: Command): void {
+  withJson(withClientFlags(program.command('resume')))
+    .description('let runs go on that the gateway has paused, since it crashed too often')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak resume'))
+    .action(async (flags) => {
+      const { resume } = await import('./commands/resume.ts');
+      process.exitCode = await resume(flags);
+    });
+}
+
 function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object');
 }
@@ -307,6 +391,11 @@ function withGatewayFlags(command: Command): Command {
 
 function withClientFlags(command: Command): Command {
   return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
+}
+
+/** The values of an option that may be given again and again. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function examples(...lines: string[]): string {

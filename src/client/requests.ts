@@ -14,6 +14,8 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'session.get',
   'session.history',
   'session.list',
+  'dead-letter.list',
+  'dead-letter.resubmit',
   'channel.list',
 ]);
 

@@ -1,5 +1,5 @@
 /** What became of a message whose events were missed: the transcript says. */
-import type { HistoryEntry, Replies, RunStatus } from '../protocol/messages.ts';
+import type { HistoryEntry, Replies } from '../protocol/messages.ts';
 import type { RunEvent } from './run.ts';
 
 const PAGE = 200;
@@ -22,37 +22,28 @@ export async function endFromHistory(session: string, message: string, history: 
   }
   const asked = entries.findIndex((entry) => isQuestion(entry, message));
   if (asked < 0) return [];
-  const later = entries.slice(asked + 1);
-  const answer = later.find((entry) => entry.message === message && entry.role === 'assistant' && isLast(entry));
-  if (answer) return endEvents(session, message, answer.run ?? '', answer.status ?? 'ok', answer);
-  // A lane answers in order. Where a later message has its answer, this one was cancelled while it waited.
-  const overtaken = later.some(({ role, message: other }, index) => {
-    const question = later.findIndex((entry) => isQuestion(entry, other));
-    return role === 'assistant' && question >= 0 && question < index;
-  });
-  return overtaken ? endEvents(session, message, '', 'cancelled') : [];
+  const answer = entries.slice(asked + 1).find((entry) => isLast(entry) && answers(entry, message));
+  return answer === undefined ? [] : endEvents(session, message, answer);
 }
 
 function isQuestion({ role, message }: HistoryEntry, asked: string): boolean {
   return role === 'user' && message === asked;
 }
 
-/** Whether the run ended with this entry, and not with the tools it calls. */
-function isLast({ toolCalls, status }: HistoryEntry): boolean {
-  return status !== undefined || toolCalls === undefined;
+/** Whether a run ended with this entry, and not with the tools it calls. */
+function isLast({ role, toolCalls, status }: HistoryEntry): boolean {
+  return role === 'assistant' && (status !== undefined || toolCalls === undefined);
 }
 
-function endEvents(
-  session: string,
-  message: string,
-  run: string,
-  status: RunStatus,
-  answer?: HistoryEntry,
-): RunEvent[] {
+function answers({ message, answers: others }: HistoryEntry, asked: string): boolean {
+  return message === asked || others?.includes(asked) === true;
+}
+
+function endEvents(session: string, message: string, answer: HistoryEntry): RunEvent[] {
+  const { run = '', status = 'ok', text, truncated } = answer;
   const data = { ...NOWHERE, session, run, message };
   const usage = { inputTokens: 0, outputTokens: 0, estimated: true };
   const end: RunEvent = { type: 'run.end', data: { ...data, status, usage } };
-  if (answer === undefined || status !== 'ok') return [end];
-  const { text, truncated } = answer;
+  if (status !== 'ok') return [end];
   return [{ type: 'message.outbound', data: { ...data, text, ...(truncated && { truncated }) } }, end];
 }

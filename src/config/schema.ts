@@ -84,6 +84,7 @@ const shape = z.strictObject({
       stuckAfterMs: milliseconds.default(1_500),
     })
     .prefault({}),
+  storage: z.strictObject({ flush: z.boolean().default(true) }).prefault({}),
   sessions: z
     .strictObject({
       mailboxMax: z.int().min(1).max(10_000).default(100),
@@ -93,7 +94,7 @@ const shape = z.strictObject({
       followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
-      overflow: z.enum(['old', 'new']).default('old'),
+      overflow: z.enum(['old', 'new', 'summarize']).default('old'),
       cleanUp: z
         .strictObject({
           afterMs: z
@@ -123,6 +124,7 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
@@ -135,6 +137,8 @@ const shape = z.strictObject({
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
+        /** Of these, called with an operator's approval only. */
+        approve: z.array(z.string().min(1)).default([]),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')
@@ -143,6 +147,13 @@ const shape = z.strictObject({
   bindings: z.array(binding).max(1_000).default([]),
   channels: channelsSchema,
   identities: identitiesSchema,
+  recovery: z
+    .strictObject({
+      /** 0: never. */
+      uncleanStartsMax: z.int().min(0).max(100).default(3),
+      windowMs: milliseconds.default(300_000),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

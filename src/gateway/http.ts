@@ -98,6 +98,15 @@ export function tooMany(response: HttpResponse, retryAfterMs: number): void {
   });
 }
 
+/** 426 with what is spoken here. */
+export function upgradeRequired(response: HttpResponse): void {
+  response.cork(() => {
+    response.writeStatus('426 Upgrade Required').writeHeader('upgrade', 'websocket');
+    response.writeHeader('sec-websocket-version', '13');
+    end(response, { status: 'this is no request for a WebSocket of version 13' }, true);
+  });
+}
+
 export function json(response: HttpResponse, status: string, body: unknown, { close = false } = {}): void {
   response.cork(() => {
     response.writeStatus(status);

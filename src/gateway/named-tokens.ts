@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { ConfigError } from '../config/config-error.ts';
 import { readPrivateFile, writePrivateFile } from '../config/private-file.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import { SCOPES, type Scope, TOKEN_NAME, type TokenInfo } from '../protocol/messages.ts';
+import type { Scope, TokenInfo } from '../protocol/messages.ts';
+import { SCOPES, TOKEN_NAME } from '../protocol/vocabulary.ts';
 import { type Grant, grantOf } from './scopes.ts';
 
 /** Bytes of randomness in a token. */

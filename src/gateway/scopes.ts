@@ -25,6 +25,10 @@ export const REQUEST_SCOPES = {
   'session.update': 'write',
   'session.reset': 'write',
   'session.delete': 'write',
+  'approval.resolve': 'admin',
+  'dead-letter.list': 'read',
+  'dead-letter.resubmit': 'write',
+  'dead-letter.discard': 'write',
   'presence.list': 'read',
   'channel.list': 'read',
   'channel.restart': 'admin',
@@ -40,6 +44,9 @@ export const REQUEST_SCOPES = {
   'allow.list': 'admin',
   'allow.add': 'admin',
   'allow.remove': 'admin',
+  'runs.resume': 'admin',
+  backup: 'admin',
+  'store.check': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */
@@ -82,6 +89,10 @@ export function checkScope(bits: number, type: string): void {
   throw new DhaavakError('forbidden', `${type} needs the scope ${REQUEST_SCOPES[type as RequestType]}`, {
     param: 'type',
   });
+}
+
+export function isAdmin(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
 }
 
 export function mayRead({ bits }: Grant): boolean {

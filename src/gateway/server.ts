@@ -12,7 +12,7 @@ import { addressOf } from './address.ts';
 import type { Clients } from './clients.ts';
 import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
-import { type HttpContext, handleHttp, json, ROUTES, tooMany } from './http.ts';
+import { type HttpContext, handleHttp, json, ROUTES, tooMany, upgradeRequired } from './http.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
 import { WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
@@ -35,22 +35,29 @@ export interface ServerOptions extends RequestContext, HttpContext {
   tls?: { cert: string; key: string } | undefined;
 }
 
-/** A form of `listen` that the types of uWebSockets.js leave out. */
-interface ListensExclusively {
+/** What the types of uWebSockets.js leave out: a form of `listen`, and the Apps an App hands connections to, in turn. */
+interface App extends Omit<TemplatedApp, 'listen'> {
   listen(host: string, port: number, options: number, listening: (socket: us_listen_socket | false) => void): void;
+  getDescriptor(): unknown;
+  addChildAppDescriptor(descriptor: unknown): void;
+  removeChildAppDescriptor(descriptor: unknown): void;
 }
 
 /** HTTP and WebSocket on one port. */
 export class Server {
-  readonly #app: TemplatedApp;
+  readonly #context: ServerOptions;
+  /** The one that listens. */
+  readonly #app: App;
+  /** With certificates that came later, the newest last. */
+  readonly #renewed: App[] = [];
   readonly #clients: Clients;
   readonly #ticking: NodeJS.Timeout;
   #listening: us_listen_socket | undefined;
   #stopping = false;
 
   constructor(options: ServerOptions) {
-    const { clients, counters, topics, pace, tls } = options;
-    const context: ServerOptions = {
+    const { clients, pace } = options;
+    this.#context = {
       ...options,
       trouble: () => (this.#stopping ? 'the gateway stops' : options.trouble()),
     };
@@ -58,12 +65,18 @@ export class Server {
     this.#ticking = setInterval(() => {
       pace.tick += 1;
     }, pace.tickMs).unref();
-    this.#app = (
+    this.#app = this.#createApp();
+  }
+
+  #createApp(): App {
+    const context = this.#context;
+    const { channels, clients, counters, topics, idleSeconds, tls } = context;
+    const app = (
       tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key })
     ).ws<SocketData>('/ws', {
       maxPayloadLength: FRAME_BYTES_MAX,
       maxBackpressure: BACKPRESSURE_BYTES_MAX,
-      idleTimeout: options.idleSeconds,
+      idleTimeout: idleSeconds,
       sendPingsAutomatically: true,
       upgrade: (response, request, socketContext) => this.#upgrade(context, response, request, socketContext),
       open: (socket) => {
@@ -86,13 +99,28 @@ export class Server {
       },
     });
     for (const route of Object.keys(ROUTES) as (keyof typeof ROUTES)[]) {
-      this.#app.get(route, (response, request) => this.#http(context, response, request, route));
+      app.get(route, (response, request) => this.#http(context, response, request, route));
     }
-    const webhooks = new Webhooks(options.channels);
-    this.#app.post(WEBHOOK_ROUTE, (response, request) => {
+    const webhooks = new Webhooks(channels);
+    app.post(WEBHOOK_ROUTE, (response, request) => {
       if (this.#welcome(context, response, request)) webhooks.handle(response, request);
     });
-    this.#app.any('/*', (response, request) => this.#http(context, response, request));
+    app.any('/*', (response, request) => this.#http(context, response, request));
+    return app as unknown as App;
+  }
+
+  /**
+   * Reads the certificate and its key anew: they are shown to connections made from now on, and open ones stay as they are.
+   * An App cannot be given another certificate. So the first one goes on listening and hands what it accepts to a new one
+   * (uWebSockets.js has that for worker threads); those in between serve what they have, at some 40 KB each. Throws,
+   * with nothing changed, when uWebSockets.js cannot use the files.
+   */
+  renewCertificate(): void {
+    const app = this.#createApp();
+    const before = this.#renewed.at(-1);
+    this.#app.addChildAppDescriptor(app.getDescriptor());
+    if (before !== undefined) this.#app.removeChildAppDescriptor(before.getDescriptor());
+    this.#renewed.push(app);
   }
 
   #upgrade(
@@ -102,6 +130,10 @@ export class Server {
     socketContext: us_socket_context_t,
   ): void {
     if (!this.#welcome(context, response, request)) return;
+    if (!isWebSocket(request)) {
+      upgradeRequired(response);
+      return;
+    }
     const { address, loopback } = addressOf(response.getRemoteAddress());
     const lockedMs = context.access.attempts.lockedForMs(address);
     if (lockedMs > 0) {
@@ -114,7 +146,7 @@ export class Server {
       response.upgrade<SocketData>(
         { address, connection: undefined },
         request.getHeader('sec-websocket-key'),
-        request.getHeader('sec-websocket-protocol'),
+        '', // no subprotocol is ours, whatever is offered
         request.getHeader('sec-websocket-extensions'),
         socketContext,
       );
@@ -136,9 +168,8 @@ export class Server {
 
   /** Takes the port and returns it (for port 0, the one the system chose). Throws when it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    const app = this.#app as unknown as ListensExclusively;
     const socket = await new Promise<us_listen_socket | false>((resolve) =>
-      app.listen(host, port, EXCLUSIVE_PORT, resolve),
+      this.#app.listen(host, port, EXCLUSIVE_PORT, resolve),
     );
     if (!socket) throw new DhaavakError('in_use', `port ${port} of ${host} is taken: choose another with --port`);
     this.#listening = socket;
@@ -158,6 +189,15 @@ export class Server {
     this.stopIntake();
     clearInterval(this.#ticking);
     for (const connection of this.#clients) connection.close(GOING_AWAY, 'the gateway stops');
-    this.#app.close();
+    for (const app of [this.#app, ...this.#renewed]) app.close();
   }
+}
+
+/** Whether the request asks for what uWebSockets.js would give it for the sake of its key alone. */
+function isWebSocket(request: HttpRequest): boolean {
+  return (
+    request.getHeader('sec-websocket-version') === '13' &&
+    request.getHeader('upgrade').toLowerCase() === 'websocket' &&
+    /\bupgrade\b/i.test(request.getHeader('connection'))
+  );
 }

@@ -75,6 +75,11 @@ export class AccountAccess {
     return chat.type === 'dm' || this.#admins.has(sender);
   }
 
+  /** Whether the sender is one of the account's `admins`: only they may decide what a tool does, in DMs too. */
+  isOperator(sender: Sender): boolean {
+    return this.#admins.has(sender);
+  }
+
   #admitDm(sender: Sender): Admission {
     const { dm } = this.#rules;
     if (dm === 'closed') return ignore('closed');

@@ -101,7 +101,7 @@ export class Cell implements LaneOwner {
   control(message: unknown): Promise<unknown> {
     this.idleSince = 0;
     // A crashed instance that still has tasks running answers too: they may be what the control is about.
-    if (this.life !== null) return this.life.control(message);
+    if (this.life !== null && (this.callers === null || this.hasTasks)) return this.life.control(message);
     // At most mailboxMax of the callers are letters: full mailboxes must not keep a cancellation out.
     const controls = this.callers!.length - this.kind.mailboxMax;
     const refusal = this.host.draining ? closed(this.address) : this.refusal(controls);
@@ -149,6 +149,8 @@ export class Cell implements LaneOwner {
     queued: number,
     accepting: PromiseLike<unknown>,
   ): Promise<Accepted> {
+    const life = this.life!;
+    life.calls += 1;
     this.host.callBegan();
     try {
       await accepting;
@@ -157,6 +159,7 @@ export class Cell implements LaneOwner {
       throw error;
     } finally {
       this.host.callEnded();
+      life.callEnded();
     }
     lane.admit(letter);
     return { queued };
@@ -211,7 +214,7 @@ export class Cell implements LaneOwner {
     this.recovery.pendingUnread = pendingUnread;
     const { stopped: isStopped, waitMs } = this.recovery.crashed(host.clock.now());
     this.recovery.timer = host.clock.setTimeout(() => this.restart(), waitMs);
-    this.laneEmptied();
+    this.settled();
     host.emit({ type: 'crash', address, error });
     if (!isStopped) return;
     host.emit({ type: 'stopped', address, error, retryAfterMs: waitMs });
@@ -225,15 +228,23 @@ export class Cell implements LaneOwner {
     this.host.clock.clearTimeout(recovery.timer);
     recovery.timer = null;
     recovery.stoppedUntil = null;
-    this.laneEmptied();
+    this.settled();
     return true;
   }
 
-  /** After a crash: the instance goes when its last task has ended, and the next comes when the wait is over as well. */
-  laneEmptied(): void {
-    if (this.callers === null || this.recovery === null || (this.lane !== null && this.lane.tasks.length > 0)) return;
+  /**
+   * After a crash: the instance goes when its last task and its last call have ended, and the next comes when the wait is
+   * over as well. There are never two: what the old one is still writing, the new one will have read.
+   */
+  settled(): void {
+    if (this.callers === null || this.recovery === null || this.hasTasks) return;
+    if (this.life !== null && this.life.calls > 0) return;
     this.life = null;
     if (this.recovery.timer === null) this.activate(this.recovery.pendingUnread);
+  }
+
+  private get hasTasks(): boolean {
+    return this.lane !== null && this.lane.tasks.length > 0;
   }
 
   refuseCallers(error: RuntimeError): void {
@@ -249,7 +260,7 @@ export class Cell implements LaneOwner {
   visit(now: number): void {
     if (this.callers !== null) return;
     if (this.recovery?.isQuiet(this.host.clock.now())) this.recovery = null;
-    if (this.lane?.isIdle === false || this.life!.controls > 0) this.idleSince = 0;
+    if (this.lane?.isIdle === false || this.life!.calls > 0) this.idleSince = 0;
     else if (this.idleSince === 0) {
       this.idleSince = now;
       this.lane = null;
@@ -258,7 +269,7 @@ export class Cell implements LaneOwner {
 
   /** Whether it could leave at once. */
   get isIdle(): boolean {
-    return this.callers === null && this.recovery === null && this.lane?.isIdle !== false && this.life!.controls === 0;
+    return this.callers === null && this.recovery === null && this.lane?.isIdle !== false && this.life!.calls === 0;
   }
 
   /** When the sweep first found it idle; one that has worked since then comes last. */

@@ -17,7 +17,7 @@ export interface LaneOwner {
   /** A task threw without having been aborted. The letter is back in the mailbox, or dead. */
   taskCrashed(error: unknown): void;
   /** The last running task has ended. */
-  laneEmptied(): void;
+  settled(): void;
 }
 
 /**
@@ -98,7 +98,7 @@ export class Lane implements Runnable {
 
   private mayStart(): boolean {
     const { owner } = this;
-    return this.tasks.length < owner.parallel && owner.receiver !== null && !owner.host.draining;
+    return this.tasks.length < owner.parallel && owner.receiver !== null && !owner.host.holdsBack;
   }
 
   private start(letter: Letter, receiver: Actor<unknown, unknown, unknown>): void {
@@ -133,6 +133,7 @@ export class Lane implements Runnable {
     if (task.aborted) this.gaveUp(task, error);
     else this.crashed(task, error);
     this.ended(task);
+    if (!task.aborted && this.isDead(task.letter)) this.bury(task, error);
   }
 
   private gaveUp({ letter }: RunningTask, error: unknown): void {
@@ -142,17 +143,24 @@ export class Lane implements Runnable {
   }
 
   private crashed({ letter }: RunningTask, error: unknown): void {
-    const { address, host } = this.owner;
     letter.failures += 1;
-    if (letter.failures < host.limits.attemptsMax) {
+    if (!this.isDead(letter)) {
       this.mailbox.putFirst(letter);
-      host.queued += 1;
-    } else {
-      const { message, failures: attempts } = letter;
-      host.bury({ address, message, error, attempts, at: host.clock.now() });
-      letter.reply?.settle({ status: 'failed', error });
+      this.owner.host.queued += 1;
     }
     this.owner.taskCrashed(error);
+  }
+
+  private isDead({ failures }: Letter): boolean {
+    return failures >= this.owner.host.limits.attemptsMax;
+  }
+
+  /** Told last, when the instance that failed is gone: who hears of it may control the actor, and reaches the next one. */
+  private bury({ letter }: RunningTask, error: unknown): void {
+    const { address, host } = this.owner;
+    const { message, failures: attempts } = letter;
+    host.bury({ address, message, error, attempts, at: host.clock.now() });
+    letter.reply?.settle({ status: 'failed', error });
   }
 
   private ended(task: RunningTask): void {
@@ -162,7 +170,7 @@ export class Lane implements Runnable {
     if (last !== task) tasks[tasks.indexOf(task)] = last;
     task.end(host.clock);
     host.taskEnded();
-    if (tasks.length === 0) this.owner.laneEmptied();
+    if (tasks.length === 0) this.owner.settled();
     this.wake();
   }
 }

@@ -16,13 +16,15 @@ interface LifeOwner {
   readonly life: Life | null;
   readonly definition: AnyDefinition;
   timerCrashed(life: Life, error: unknown): void;
+  /** The last call of a life that is over has ended. */
+  settled(): void;
 }
 
 /** One life of an actor: an instance, and the context it was given. A crash or passivation ends it; another may follow. */
 export class Life implements ActorContext<unknown> {
   readonly actor: AnyActor;
-  /** Calls of control() that have not ended. */
-  controls = 0;
+  /** Calls of accept() and control() that have not ended. */
+  calls = 0;
   private readonly owner: LifeOwner;
   private ownTimers: LifeTimers | null = null;
   private ended = false;
@@ -72,12 +74,17 @@ export class Life implements ActorContext<unknown> {
 
   async control(message: unknown): Promise<unknown> {
     if (this.actor.control === undefined) throw new Error(`Actors of kind ${this.address.kind} have no control().`);
-    this.controls += 1;
+    this.calls += 1;
     try {
       return await this.actor.control(message);
     } finally {
-      this.controls -= 1;
+      this.callEnded();
     }
+  }
+
+  callEnded(): void {
+    this.calls -= 1;
+    if (this.ended && this.calls === 0) this.owner.settled();
   }
 
   /** Ends the timers, then lets the actor say goodbye. */

@@ -1,6 +1,6 @@
 import type { ActorDefinition, ActorRef, Address } from './actor.ts';
 import type { Cell, CellState } from './cell.ts';
-import { type Clock, realClock } from './clock.ts';
+import { type Clock, realClock, type TimerHandle } from './clock.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { RuntimeError } from './errors.ts';
 import type { SystemEvent } from './events.ts';
@@ -10,6 +10,9 @@ import type { AnyDefinition } from './life.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { LocalRef } from './ref.ts';
 import { Sweep } from './sweep.ts';
+
+/** How long what was aborted at the end of a drain has to end, in milliseconds. */
+const ABORT_GRACE_MS = 1_000;
 
 export interface ActorSystemOptions {
   /** Default: the real one. */
@@ -42,6 +45,8 @@ export class ActorSystem {
   private readonly sweep: Sweep;
   private readonly kinds = new Map<string, Kind>();
   private drained: Promise<{ finished: boolean }> | null = null;
+  /** Ends the wait of a drain for what runs. */
+  private endWait: () => void = () => {};
 
   constructor(options: ActorSystemOptions = {}) {
     const clock = options.clock ?? realClock;
@@ -80,6 +85,20 @@ export class ActorSystem {
     return this.find(address)?.restart() ?? false;
   }
 
+  /**
+   * Starts no more messages, in any actor, until {@link unpause}: they are accepted and wait, within the bounds of their
+   * mailboxes. What runs goes on; control() is answered; the time of an ask() passes.
+   */
+  pause(): void {
+    this.host.paused = true;
+  }
+
+  /** Goes on with what waits, lane by lane in their order. */
+  unpause(): void {
+    this.host.paused = false;
+    for (const cell of this.cells()) cell.lane?.wake();
+  }
+
   stats(): SystemStats {
     const { running, queued, restarts, deadLetterCount } = this.host;
     let actors = 0;
@@ -91,29 +110,42 @@ export class ActorSystem {
    * Leaves in good order, for good: from now on new messages are refused (`closed`) and none is started; what is being
    * accepted or running may end, for at most `timeoutMs`; then what still runs is aborted (`closed`), queued asks get
    * `unknown` and all timers end. Actors in memory answer control() throughout. `finished`: nothing had to be aborted.
+   * Called again it only shortens the wait.
    */
   drain(timeoutMs: number): Promise<{ finished: boolean }> {
-    this.drained ??= this.drainOnce(timeoutMs);
+    this.drained ??= this.drainOnce();
+    const { clock } = this.host;
+    const timer = clock.setTimeout(this.endWait, timeoutMs);
+    void this.drained.finally(() => clock.clearTimeout(timer));
     return this.drained;
   }
 
-  private async drainOnce(timeoutMs: number): Promise<{ finished: boolean }> {
+  private async drainOnce(): Promise<{ finished: boolean }> {
     const { clock } = this.host;
     const reason = new RuntimeError('closed', 'the system is draining');
     this.host.draining = true;
     this.sweep.stop();
     for (const cell of this.cells()) cell.refuseCallers(reason);
     const finished = await new Promise<boolean>((resolve) => {
-      const timer = clock.setTimeout(() => resolve(false), timeoutMs);
-      void this.host.quiet().then(() => {
-        clock.clearTimeout(timer);
-        resolve(true);
-      });
+      this.endWait = () => resolve(false);
+      void this.host.quiet().then(() => resolve(true));
     });
     for (const cell of this.cells()) cell.close(reason);
-    // One turn of the event loop for what was aborted to notice.
+    // What was aborted may write down where it was; one turn of the event loop for what does not take notice.
     await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    if (!finished) await this.quietWithin(ABORT_GRACE_MS);
     return { finished };
+  }
+
+  /** Resolves when nothing runs any more, or after `ms` milliseconds. */
+  private async quietWithin(ms: number): Promise<void> {
+    const { clock } = this.host;
+    let timer: TimerHandle | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, ms);
+    });
+    await Promise.race([this.host.quiet(), late]);
+    if (timer !== undefined) clock.clearTimeout(timer);
   }
 
   private find(address: Address): Cell | undefined {

@@ -17,6 +17,8 @@ export interface ShardOptions {
   /** Told of what was put into the outbox of a channel account. */
   onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
   tellPairing: MainServices['tellPairing'];
+  storeReady: SharedArrayBuffer;
+  paused: boolean;
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -29,6 +31,8 @@ export class Shard {
   readonly ready: Promise<void>;
   /** Resolves when the thread has ended, with the error that ended it, if one did. */
   readonly ended: Promise<Error | undefined>;
+  /** Why it cannot write its journal; undefined: it can. */
+  storeTrouble: string | undefined;
   readonly #worker: Worker;
   readonly #link: Link;
   readonly #heartbeat: Int32Array;
@@ -56,6 +60,8 @@ export class Shard {
       link: { outgoing: toFront, incoming: toShard, bell: bell.port2 },
       control: control.port2,
       heartbeat,
+      storeReady: options.storeReady,
+      paused: options.paused,
     };
     this.#heartbeat = new Int32Array(heartbeat);
     this.#worker = new Worker(options.entry, { workerData, transferList: [bell.port2, control.port2] });
@@ -76,7 +82,14 @@ export class Shard {
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
     const { countTokens, tellPairing } = options;
-    const services: MainServices = { ready: ready.resolve, countTokens, tellPairing };
+    const services: MainServices = {
+      ready: ready.resolve,
+      storeTrouble: (trouble) => {
+        this.storeTrouble = trouble;
+      },
+      countTokens,
+      tellPairing,
+    };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),

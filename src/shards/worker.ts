@@ -9,6 +9,8 @@ import { monotonicFactory } from 'ulid';
 import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import { KeyExpiry } from '../../actors/session/key-expiry.ts';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
@@ -27,14 +29,31 @@ import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } fr
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
 
+/** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
+const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work. */
 const ROOM_RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat } = workerData as ShardData;
+const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home);
+// The modules are loaded: the front end may still be looking whether the store is in order.
+Atomics.wait(new Int32Array(storeReady), 0, 0);
+const tablesTold = new Set<string>();
+const store = new Store(config.home, {
+  flush: config.storage.flush,
+  onDamaged(table) {
+    if (tablesTold.has(table)) return;
+    tablesTold.add(table);
+    log.error({ table }, 'a damaged value was passed over; dhaavak doctor counts them; further ones are not told');
+  },
+  onTrouble(trouble) {
+    if (trouble === undefined) log.warn('the journal can be written again');
+    else log.error({ trouble }, 'nothing is accepted');
+    void main.storeTrouble(trouble);
+  },
+});
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {
@@ -57,12 +76,15 @@ const system = new ActorSystem({
     const { type, address } = event;
     log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
     if (type !== 'deadLetter') return;
-    const burial = session(address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
+    const { message, error, attempts } = event;
+    const burial = session(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
     burial.catch((error: unknown) =>
       log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
     );
   },
 });
+
+if (paused) system.pause();
 
 const session = system.register(
   sessionKind({
@@ -79,6 +101,8 @@ const session = system.register(
       if (!link.sendWithTurn(RECORD.event, 0, key, frame))
         log.error({ session: key }, 'an event was dropped: link full');
     },
+    recentEvents: new RecentEventsPool(),
+    arrivingKeys: new Map(),
     poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
@@ -98,6 +122,7 @@ const shared: RequestDependencies = {
   models,
   session,
   newId,
+  now: Date.now,
   access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
@@ -105,12 +130,23 @@ const shared: RequestDependencies = {
 const requests = new SessionRequests(shared);
 const channelRequests = new SessionChannelRequests(shared);
 
-const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) {
-    const answerer = reader.kind === RECORD.channelRequest ? channelRequests : requests;
-    answerer.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
-  }
-});
+/** The store is being closed: nothing reads it any more. Who still asks is told by the front end that the shard is gone. */
+let closing = false;
+let closed: Promise<void> | undefined;
+
+const link = new Link(
+  linkEnd,
+  (reader) => {
+    while (reader.next()) {
+      if (closing) continue;
+      const reply = new LinkReply(reader.number);
+      const frame = Buffer.from(reader.payload);
+      if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+      else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
+    }
+  },
+  REQUESTS_PER_TURN,
+);
 
 /** Answers to request `number`. */
 class LinkReply implements Reply {
@@ -121,7 +157,7 @@ class LinkReply implements Reply {
   }
 
   send(frame: Uint8Array): void {
-    link.send(RECORD.reply, this.#number, '', frame);
+    link.sendWithTurn(RECORD.reply, this.#number, '', frame);
   }
 
   sendAndSubscribe(session: string, frame: Uint8Array): void {
@@ -136,12 +172,16 @@ class LinkReply implements Reply {
 const api: ShardControl = {
   stats() {
     const { actors, running, queued, deadLetters } = system.stats();
-    return { sessions: actors, running, queued, deadLetters };
+    return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
+  resumeRuns: () => system.unpause(),
   async drain(timeoutMs) {
     cleanUp.stop();
+    keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
-    await store.close();
+    closing = true;
+    closed ??= store.close();
+    await closed;
     return outcome;
   },
 };
@@ -149,7 +189,7 @@ comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
-  tools.view(agent.tools);
+  tools.view(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
@@ -160,6 +200,8 @@ const cleanUp = new CleanUp({
   isOurs: (key) => shardOf(key, shards) === index,
   expire: (key, before) => session(key).control({ type: 'expire', before }),
 });
+
+const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);

@@ -1,4 +1,4 @@
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database } from 'lmdb';
 import type { MessageOrigin, Undelivered } from '../protocol/messages.ts';
 import type { Batch } from './journal.ts';
 
@@ -44,6 +44,8 @@ export interface OutboxRecord {
 /** Sorted by account (`telegram:work`), then by chat, then by age. `id` is unique and sorts by time. */
 export type OutboxKey = [account: string, lane: string, id: string];
 
+type UndeliveredKey = [account: string, id: string];
+
 /** What order is kept in: a chat, or a part of one. */
 export function laneOf({ id, thread }: MessageOrigin['chat']): string {
   return thread === undefined ? id : `${id}/${thread}`;
@@ -52,11 +54,11 @@ export function laneOf({ id, thread }: MessageOrigin['chat']): string {
 /** The tables of what is to be sent to channels, and of what could not be. */
 export class OutboxTable {
   readonly #records: Database<OutboxRecord, OutboxKey>;
-  readonly #undelivered: Database<Undelivered, [account: string, id: string]>;
+  readonly #undelivered: Database<Undelivered, UndeliveredKey>;
 
-  constructor(root: RootDatabase, options: { encoding: 'msgpack' }) {
-    this.#records = root.openDB({ name: 'outbox', ...options });
-    this.#undelivered = root.openDB({ name: 'undelivered', ...options });
+  constructor(records: Database<OutboxRecord, OutboxKey>, undelivered: Database<Undelivered, UndeliveredKey>) {
+    this.#records = records;
+    this.#undelivered = undelivered;
   }
 
   /** Whether a chat may have one more record. */

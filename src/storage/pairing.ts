@@ -15,7 +15,7 @@ export type GrantKind = GrantInfo['kind'];
 export type GrantKey = [channel: string, account: string, kind: GrantKind, peer: string];
 type RequestKey = [channel: string, account: string, user: string];
 
-interface Tables {
+export interface PairingTables {
   requests: Database<PairingRequest, RequestKey>;
   grants: Database<GrantInfo, GrantKey>;
   /** How often the lists of an account were changed. */
@@ -29,15 +29,11 @@ interface Tables {
  */
 export class PairingTable {
   readonly #root: RootDatabase;
-  readonly #tables: Tables;
+  readonly #tables: PairingTables;
 
-  constructor(root: RootDatabase, options: { encoding: 'msgpack' }) {
+  constructor(root: RootDatabase, tables: PairingTables) {
     this.#root = root;
-    this.#tables = {
-      requests: root.openDB({ name: 'pairing-requests', ...options }),
-      grants: root.openDB({ name: 'grants', ...options }),
-      versions: root.openDB({ name: 'grant-versions', ...options }),
-    };
+    this.#tables = tables;
   }
 
   /**
@@ -81,9 +77,9 @@ export class PairingTable {
 
 /** The tables inside a transaction. */
 export class PairingRecords {
-  readonly #tables: Tables;
+  readonly #tables: PairingTables;
 
-  constructor(tables: Tables) {
+  constructor(tables: PairingTables) {
     this.#tables = tables;
   }
 
@@ -123,7 +119,7 @@ export class PairingRecords {
   }
 }
 
-function requestsIn({ requests }: Tables, channel: string | undefined): PairingRequest[] {
+function requestsIn({ requests }: PairingTables, channel: string | undefined): PairingRequest[] {
   const found: PairingRequest[] = [];
   for (const { value } of requests.getRange(channel === undefined ? {} : { start: [channel, '', ''] })) {
     if (channel !== undefined && value.channel !== channel) break;
@@ -132,7 +128,7 @@ function requestsIn({ requests }: Tables, channel: string | undefined): PairingR
   return found;
 }
 
-function peersIn({ grants }: Tables, channel: string, account: string, kind: GrantKind): string[] {
+function peersIn({ grants }: PairingTables, channel: string, account: string, kind: GrantKind): string[] {
   const found: string[] = [];
   for (const key of grants.getKeys({ start: [channel, account, kind, ''] })) {
     if (key[0] !== channel || key[1] !== account || key[2] !== kind) break;

@@ -1,79 +1,34 @@
 /** Goal: what a session does when something of ours fails. Method: the session actor in this thread, on a real store. */
-import { pino } from 'pino';
-import { monotonicFactory } from 'ulid';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sessionKind } from '../../actors/session/session.ts';
-import type { Turn } from '../../actors/session/turn.ts';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { newTurn, type Turn } from '../../actors/session/turn.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
-import { Workspaces } from '../../src/agent/workspace.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import { decodeFrame } from '../../src/protocol/frame.ts';
-import { ActorSystem } from '../../src/runtime/system.ts';
 import { Store } from '../../src/storage/store.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { newId, type SessionSystem, sessionSystem } from '../support/session-system.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { holds } from '../support/wait.ts';
 
 const KEY = 'agent:main:main';
-const newId = monotonicFactory();
 const config = configSchema.parse({});
 let store: Store;
-let system: ActorSystem;
-let events: { type: string; data: Record<string, unknown> }[];
+let running: SessionSystem;
 
 beforeEach(async () => {
-  store = new Store(await tempFolder());
-  events = [];
-});
-afterEach(async () => {
-  await system.drain(1_000);
-  await store.close();
+  const opened = new Store(await tempFolder());
+  store = opened;
+  onTestFinished(() => opened.close());
 });
 
-/** A session whose models are `models`, composed as a shard composes it. */
 function start(models: Models) {
-  const refs = () => session;
-  system = new ActorSystem({
-    limits: { backoffMs: 1 },
-    onEvent(event) {
-      if (event.type !== 'deadLetter') return;
-      void refs()(event.address.key).control({ type: 'bury', turn: event.message as Turn, error: event.error });
-    },
-  });
-  const session = system.register(
-    sessionKind({
-      poke() {},
-      config,
-      store,
-      models,
-      tools: createToolRegistry(),
-      activeMax: 100,
-      budgets: undefined,
-      workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
-      log: pino({ level: 'silent' }),
-      newId,
-      emit: (_key, frame) => events.push(decodeFrame(frame) as (typeof events)[number]),
-      room: () => undefined,
-      countTokens: async (texts) => texts.map(() => 1),
-    }),
-  );
-  return session;
+  const started = sessionSystem({ store, models });
+  running = started;
+  onTestFinished(async () => void (await started.system.drain(0)));
+  return running.session;
 }
 
-const turn = (text: string): Turn => ({
-  message: newId(),
-  text,
-  attachments: undefined,
-  images: undefined,
-  idempotencyKey: undefined,
-  followUp: undefined,
-  joined: [],
-  seq: 0,
-  acceptedAt: 0,
-  acknowledge: undefined,
-});
-const ends = () => events.filter(({ type }) => type === 'run.end').map(({ data }) => data);
+const turn = (text: string): Turn => newTurn(newId(), text);
+const ends = () => running.eventsOf('run.end');
 
 describe('an acknowledgement', () => {
   it('is not given, and nothing is shown or run, before the message is on the disk; a failed write gives none', async () => {
@@ -85,7 +40,7 @@ describe('an acknowledgement', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(commit).toHaveBeenCalledOnce();
     expect(acknowledge).not.toHaveBeenCalled();
-    expect(events).toEqual([]);
+    expect(running.events).toEqual([]);
     disk.resolve();
     await accepted;
     expect(acknowledge).toHaveBeenCalledOnce();
@@ -105,9 +60,9 @@ describe('an acknowledgement', () => {
     const real = journal.commit.bind(journal);
     vi.spyOn(journal, 'commit').mockImplementationOnce(real).mockReturnValueOnce(disk.promise);
     await session(KEY).tell(turn('hello'));
-    await holds(() => events.some(({ type }) => type === 'message.delta'));
+    await holds(() => running.events.some(({ type }) => type === 'message.delta'));
     await new Promise((resolve) => setImmediate(resolve));
-    expect(events.some(({ type }) => type === 'message.outbound' || type === 'run.end')).toBe(false);
+    expect(running.events.some(({ type }) => type === 'message.outbound' || type === 'run.end')).toBe(false);
     disk.resolve();
     await holds(() => ends().length === 1);
   });
@@ -134,8 +89,8 @@ describe('a message whose handling always throws', () => {
       [next.message, 'ok'],
     ]);
     expect(ends()[0]?.error).toMatchObject({ code: 'internal' });
-    expect(JSON.stringify(events)).not.toContain('secret detail');
-    expect(system.deadLetters.size).toBe(1);
+    expect(JSON.stringify(running.events)).not.toContain('secret detail');
+    expect(store.deadLetters.get(poison.message)).toMatchObject({ session: KEY, text: 'poison', attempts: 3 });
     expect(store.unfinished(KEY)).toEqual([]);
   });
 });
@@ -151,6 +106,6 @@ describe('a model that cannot be used any more', () => {
     await session(KEY).tell(turn('hello'));
     await holds(() => ends().length === 1);
     expect(ends()[0]).toMatchObject({ status: 'failed', error: { message: 'there is no key for openai' } });
-    expect(system.stats().restarts).toBe(0);
+    expect(running.system.stats().restarts).toBe(0);
   });
 });

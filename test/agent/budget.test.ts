@@ -168,7 +168,7 @@ describe('a run', () => {
     const provider = scripted([text('Let me see.'), call('1', 'time.now'), toolCalls], [text('Noon'), stop]);
     const [events, end] = await play(run(provider, { budget }));
     expect(provider.requests).toHaveLength(1);
-    expect(events.map(({ type }) => type)).toEqual(['text', 'toolStart', 'toolEnd', 'end']);
+    expect(events.map(({ type }) => type)).toEqual(['text', 'calls', 'toolStart', 'toolEnd', 'end']);
     expect(end).toMatchObject({ status: 'failed', error: { code: 'budget_exceeded' } });
   });
 

@@ -228,7 +228,7 @@ describe('through the vendors’ SDKs', () => {
       servers()[0].script(asks, refusal, refusal, refusal);
       const line = models(first, second).line(undefined, undefined);
       const [events, end] = await play(run(scripted(), { models: line, thinkingLevel: 'low', stallMs: 5_000 }));
-      expect(typesOf(events)).toEqual(['toolStart', 'toolEnd', 'model', 'text', 'text', 'end']);
+      expect(typesOf(events)).toEqual(['calls', 'toolStart', 'toolEnd', 'model', 'text', 'text', 'end']);
       expect(end).toMatchObject({ status: 'ok', text: 'Hello there', usage: { inputTokens: 22, outputTokens: 14 } });
     });
 

@@ -101,9 +101,10 @@ describe('a run is cancelled at once', () => {
           });
         }),
     });
-    const tools = new ToolRegistry([tool]).view(['slow']);
+    const tools = new ToolRegistry([tool]).view({ tools: ['slow'], approve: [] });
     const both: ToolView = {
       descriptions: [],
+      isSafeToRepeat: () => true,
       execute: (made, context) => (made.name === 'slow' ? tools : builtin).execute(made, context),
     };
     for await (const event of run(scripted([call('1', 'slow'), call('2', 'time.now'), toolCalls]), { tools: both })) {
@@ -128,6 +129,7 @@ describe('a run fails as stalled', () => {
       await events.next();
       vi.advanceTimersByTime(5_000);
       await events.next();
+      expect((await events.next()).value).toMatchObject({ type: 'calls' });
       await events.next();
       const toolEnd = events.next();
       await waiting.started;

@@ -24,8 +24,8 @@ describe('a run', () => {
       [text('5'), stop],
     );
     const [events, end] = await play(run(provider));
-    expect(events.map(({ type }) => type)).toEqual(['text', 'toolStart', 'toolEnd', 'text', 'end']);
-    expect(events[2]).toMatchObject({ output: '5', failed: false });
+    expect(events.map(({ type }) => type)).toEqual(['text', 'calls', 'toolStart', 'toolEnd', 'text', 'end']);
+    expect(events[3]).toMatchObject({ output: '5', failed: false });
     expect(provider.requests[1]?.messages).toEqual([
       { role: 'user', text: 'hello' },
       { role: 'assistant', text: 'Let me see.', toolCalls: [{ id: '1', name: 'calc', input: { expression: '2+3' } }] },
@@ -54,6 +54,7 @@ describe('a run', () => {
     const waiting = waitingTool();
     const both: ToolView = {
       descriptions: [],
+      isSafeToRepeat: () => true,
       execute: (made, context) => (made.name === 'wait' ? waiting.tools : builtin).execute(made, context),
     };
     const provider = scripted([call('slow', 'wait'), call('fast', 'calc', { expression: '1' }), toolCalls], [stop]);
@@ -70,6 +71,7 @@ describe('a run', () => {
     const events = run(scripted([call('1', 'calc', { expression: '1' }), toolCalls], [stop]), {
       tools: { ...builtin, execute },
     });
+    expect((await events.next()).value).toMatchObject({ type: 'calls', calls: [{ id: '1', name: 'calc' }] });
     expect((await events.next()).value).toMatchObject({ type: 'toolStart' });
     expect(execute).not.toHaveBeenCalled();
     for await (const _ of events);
@@ -79,7 +81,7 @@ describe('a run', () => {
   it('goes on after a failed call: the model is told', async () => {
     const provider = scripted([call('1', 'nope'), toolCalls], [text('I cannot.'), stop]);
     const [events, end] = await play(run(provider));
-    expect(events[1]).toMatchObject({ type: 'toolEnd', failed: true });
+    expect(events[2]).toMatchObject({ type: 'toolEnd', failed: true });
     expect(provider.requests[1]?.messages.at(-1)).toMatchObject({ role: 'tool', failed: true });
     expect(end.status).toBe('ok');
   });

@@ -9,7 +9,8 @@ import { AnthropicProvider } from '../../src/agent/providers/anthropic.ts';
 import { OfflineProvider } from '../../src/agent/providers/offline.ts';
 import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import { IMAGE_TYPES, type ImageType } from '../../src/protocol/messages.ts';
+import type { ImageType } from '../../src/protocol/messages.ts';
+import { IMAGE_TYPES } from '../../src/protocol/vocabulary.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import {
   ANTHROPIC_KEY,
@@ -20,7 +21,7 @@ import {
 import { OPENAI_KEY, OPENAI_MODEL, OPENAI_TEXT_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 
-const { descriptions: tools } = createToolRegistry().view(['time.now', 'calc']);
+const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
 const never = new AbortController().signal;
 
 let anthropic: ModelServer;

@@ -46,9 +46,11 @@ describe('a message whose events were missed', () => {
     expect(events.map(({ type, data }) => [type, 'status' in data && data.status])).toEqual([['run.end', 'failed']]);
   });
 
-  it('was cancelled while it waited when a later one was answered before it', async () => {
-    const events = await end('a', question('a'), question('b'), answer('b'));
-    expect(events.map(({ data }) => 'status' in data && data.status)).toEqual(['cancelled']);
+  it('has the end of the run that answered it together with later ones', async () => {
+    const lines = [question('a'), question('b'), answer('b', { answers: ['a'] })];
+    const events = await end('a', ...lines);
+    expect(events.map(({ type }) => type)).toEqual(['message.outbound', 'run.end']);
+    expect(events[0]?.data).toMatchObject({ message: 'a', run: 'run of b', text: 'answer b' });
   });
 
   it('is not found in the transcript of another session', async () => {

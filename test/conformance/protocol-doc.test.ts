@@ -1,29 +1,22 @@
 /**
  * Goal: docs/protocol.md and the code say the same. Method: the tables of the page are read and compared, both ways, with
- * the schemas, the constants and the lists of protocol-fields.ts; and the examples are run.
+ * the schemas, the constants and protocol-fields.ts; and the examples are run.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { CLOSE_CODES } from '../../src/protocol/errors.ts';
+import { EVENTS, eventPosition, GATEWAY_EVENTS } from '../../src/protocol/events.ts';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
+import { REPLIES } from '../../src/protocol/replies.ts';
+import { deadLetter, historyEntry, session, snapshot, wireError } from '../../src/protocol/shapes.ts';
 import { localGateway } from '../support/gateway.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import {
-  ENTRY_FIELDS,
-  ERROR_FIELDS,
-  EVENT_FIELDS,
-  FRAME_FIELDS,
-  LIMIT_NAMES,
-  NESTED,
-  POSITION_FIELDS,
-  REPLY_FIELDS,
-  SESSION_FIELDS,
-} from './protocol-fields.ts';
+import { FRAME_FIELDS, LIMIT_NAMES, NESTED } from './protocol-fields.ts';
 
 const page = await readFile(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 
@@ -89,7 +82,7 @@ describe('docs/protocol.md', () => {
       ]);
       expect([type, documented]).toEqual([type, actual]);
       expect(text).toContain(`\nReply \`${REPLY_TYPES[type]}\`:\n`);
-      expect([type, firstColumn(reply)]).toEqual([type, names(REPLY_FIELDS[type])]);
+      expect([type, firstColumn(reply)]).toEqual([type, names(REPLIES[type].shape)]);
     }
   });
 
@@ -109,18 +102,21 @@ describe('docs/protocol.md', () => {
   });
 
   it('has every event, no other, and of each every field', () => {
-    expect(headings(eventsPart).sort()).toEqual(names(EVENT_FIELDS));
-    for (const [type, fields] of Object.entries(EVENT_FIELDS)) {
-      expect([type, firstColumn(tables(section(`\`${type}\``, eventsPart))[0])]).toEqual([type, names(fields)]);
+    const events = { ...EVENTS, ...GATEWAY_EVENTS };
+    expect(headings(eventsPart).sort()).toEqual(names(events));
+    for (const [type, { shape }] of Object.entries(events)) {
+      expect([type, firstColumn(tables(section(`\`${type}\``, eventsPart))[0])]).toEqual([type, names(shape)]);
     }
-    expect(firstColumn(tables(section('Events'))[0])).toEqual(names(POSITION_FIELDS));
+    expect(firstColumn(tables(section('Events'))[0])).toEqual(names(eventPosition.shape));
   });
 
   it('has every field of frames, errors, sessions and transcript entries', () => {
     expect(firstColumn(tables(section('Frames'))[0])).toEqual(names(FRAME_FIELDS));
-    expect(firstColumn(tables(section('Errors'))[0])).toEqual(names(ERROR_FIELDS));
-    expect(firstColumn(tables(section('Session'))[0])).toEqual(names(SESSION_FIELDS));
-    expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(ENTRY_FIELDS));
+    expect(firstColumn(tables(section('Errors'))[0])).toEqual(names(wireError.shape));
+    expect(firstColumn(tables(section('Session'))[0])).toEqual(names(session.shape));
+    expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(historyEntry.shape));
+    expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(snapshot.shape));
+    expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(deadLetter.shape));
   });
 
   it('has what belongs to a field that is a map itself', () => {

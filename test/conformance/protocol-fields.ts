@@ -1,265 +1,62 @@
-/**
- * What is in the protocol only as a type, as lists that protocol-doc.test.ts can read: the compiler refuses a field too few
- * or too many.
- */
-import type { WireError } from '../../src/protocol/errors.ts';
+/** What protocol-doc.test.ts looks for beyond the fields of requests, replies and events. */
+import { GATEWAY_EVENTS } from '../../src/protocol/events.ts';
 import type { Frame } from '../../src/protocol/frame.ts';
 import type * as limits from '../../src/protocol/limits.ts';
-import type {
-  Applicant,
-  Attachment,
-  ChannelStatus,
-  Delivery,
-  EventPosition,
-  Events,
-  EventType,
-  GatewayCounters,
-  GatewayEvents,
-  GatewayStatus,
-  GrantInfo,
-  HistoryEntry,
-  Limits,
-  MessageOrigin,
-  PairingInfo,
-  Presence,
-  Replies,
-  RequestData,
-  RequestType,
-  RunStatus,
-  Session,
-  TokenInfo,
-  Undelivered,
-  Usage,
-} from '../../src/protocol/messages.ts';
+import { type Limits, REQUESTS } from '../../src/protocol/messages.ts';
+import { REPLIES } from '../../src/protocol/replies.ts';
+import {
+  attachment,
+  channelStatus,
+  delivery,
+  grantInfo,
+  historyEntry,
+  messageOrigin,
+  outcome,
+  pairingInfo,
+  presence,
+  runStatus,
+  shardStatus,
+  snapshot,
+  tokenInfo,
+  undelivered,
+  usage,
+} from '../../src/protocol/shapes.ts';
 
-/** All fields of a shape: the compiler refuses one too few and one too many. */
-type Fields<Shape> = Record<keyof Required<Shape>, true>;
-
-const APPLICANT_FIELDS: Fields<Applicant> = { channel: true, account: true, user: true, name: true, username: true };
-
-export const REPLY_FIELDS: { [T in RequestType]: Fields<Replies[T]> } = {
-  hello: { protocol: true, server: true, limits: true, features: true, scopes: true },
-  ping: {},
-  status: {
-    version: true,
-    uptimeMs: true,
-    loopLagMs: true,
-    connections: true,
-    rssBytes: true,
-    shards: true,
-    model: true,
-    counters: true,
-    channels: true,
-  },
-  subscribe: { session: true, epoch: true, seq: true, recovered: true },
-  unsubscribe: { session: true },
-  'message.send': { session: true, message: true, queued: true, duplicate: true },
-  'message.cancel': { session: true, cancelled: true },
-  'session.create': { session: true, created: true },
-  'session.get': { session: true },
-  'session.list': { sessions: true, cursor: true },
-  'session.update': { session: true },
-  'session.reset': { session: true },
-  'session.delete': { session: true },
-  'session.history': { session: true, entries: true, more: true },
-  'presence.list': { connections: true, total: true },
-  'channel.list': { channels: true, undelivered: true },
-  'channel.restart': { channel: true },
-  'channel.send': { channel: true, account: true, chat: true, messages: true, duplicate: true },
-  'token.list': { tokens: true },
-  'token.create': { name: true, scopes: true, token: true },
-  'token.revoke': { name: true, closed: true },
-  'token.rotate': { name: true, token: true, closed: true },
-  'pairing.list': { pending: true },
-  'pairing.approve': APPLICANT_FIELDS,
-  'pairing.reject': APPLICANT_FIELDS,
-  'pairing.revoke': APPLICANT_FIELDS,
-  'allow.list': { grants: true, cursor: true },
-  'allow.add': { grant: true },
-  'allow.remove': { grant: true },
-};
-
-export const EVENT_FIELDS: { [T in EventType]: Fields<Events[T]> } & {
-  [T in keyof GatewayEvents]: Fields<GatewayEvents[T]>;
-} = {
-  goaway: { reconnectAfterMs: true },
-  presence: { change: true, connection: true },
-  'channel.update': { channel: true },
-  'channel.qr': { channel: true, account: true, code: true },
-  'pairing.requested': { ...APPLICANT_FIELDS, code: true, requestedAt: true, expiresAt: true },
-  'pairing.resolved': { outcome: true, ...APPLICANT_FIELDS },
-  'message.inbound': { message: true, text: true, attachments: true },
-  'run.start': { run: true, message: true, model: true },
-  'run.model': { run: true, model: true, error: true },
-  'message.delta': { run: true, text: true },
-  'tool.start': { run: true, call: true, name: true, input: true },
-  'tool.end': { run: true, call: true, name: true, output: true, failed: true },
-  'message.outbound': { run: true, message: true, text: true, truncated: true },
-  'run.end': { run: true, message: true, status: true, usage: true, error: true },
-  'message.delivery': { message: true, channel: true, account: true, status: true, reason: true },
-  'session.update': { state: true, deleted: true },
-};
-
-export const FRAME_FIELDS: Fields<Frame> = { id: true, type: true, timestamp: true, data: true, error: true };
-export const POSITION_FIELDS: Fields<EventPosition> = { session: true, seq: true, epoch: true, skipped: true };
-export const ERROR_FIELDS: Fields<WireError> = {
-  code: true,
-  message: true,
-  retryable: true,
-  retryAfterMs: true,
-  param: true,
-};
-export const SESSION_FIELDS: Fields<Session> = {
+/** The one shape that is a type only: the compiler refuses a field too few and one too many. */
+export const FRAME_FIELDS: Record<keyof Frame, true> = {
   id: true,
-  agent: true,
   type: true,
-  channel: true,
-  user: true,
-  title: true,
-  model: true,
-  thinkingLevel: true,
-  followUp: true,
-  tokensUsed: true,
-  costUsed: true,
-  createdAt: true,
-  lastActive: true,
-};
-export const ENTRY_FIELDS: Fields<HistoryEntry> = {
-  seq: true,
-  role: true,
-  text: true,
   timestamp: true,
-  message: true,
-  run: true,
-  truncated: true,
-  status: true,
-  toolCalls: true,
-  toolCall: true,
-  attachments: true,
-  origin: true,
-  delivery: true,
+  data: true,
+  error: true,
 };
-
-type SentAttachment = NonNullable<RequestData<'message.send'>['attachments']>[number];
 
 /** Shapes that stand in one row, in code letters: section, field, and what must be in it. */
-export const NESTED: [string, string, object][] = [
-  ['`hello`', 'client', { name: true, version: true } satisfies Fields<RequestData<'hello'>['client']>],
-  ['`hello`', 'auth', { token: true, password: true } satisfies Fields<RequestData<'hello'>['auth']>],
-  [
-    '`hello`',
-    'limits',
-    {
-      frameBytesMax: true,
-      depthMax: true,
-      valuesMax: true,
-      inFlightMax: true,
-      subscriptionsMax: true,
-      textLengthMax: true,
-    } satisfies Fields<Limits>,
-  ],
-  [
-    '`status`',
-    'shards',
-    {
-      index: true,
-      state: true,
-      sessions: true,
-      running: true,
-      queued: true,
-      deadLetters: true,
-      restarts: true,
-    } satisfies Fields<GatewayStatus['shards'][number]>,
-  ],
-  [
-    '`run.end`',
-    'usage',
-    { inputTokens: true, outputTokens: true, cost: true, estimated: true } satisfies Fields<Usage>,
-  ],
-  [
-    '`status`',
-    'counters',
-    {
-      deltasMerged: true,
-      slowClosed: true,
-      rateLimited: true,
-      loginsFailed: true,
-      lockouts: true,
-      refusedOrigins: true,
-      refusedFull: true,
-      tokensClosed: true,
-    } satisfies Fields<GatewayCounters>,
-  ],
-  [
-    '`presence.list`',
-    'connections',
-    { id: true, client: true, connectedAt: true, token: true, scopes: true } satisfies Fields<Presence>,
-  ],
-  [
-    '`token.list`',
-    'tokens',
-    { name: true, scopes: true, createdAt: true, rotatedAt: true } satisfies Fields<TokenInfo>,
-  ],
-  [
-    '`pairing.list`',
-    'pending',
-    { ...APPLICANT_FIELDS, code: true, requestedAt: true, expiresAt: true } satisfies Fields<PairingInfo>,
-  ],
-  [
-    '`allow.list`',
-    'grants',
-    {
-      channel: true,
-      account: true,
-      kind: true,
-      peer: true,
-      name: true,
-      username: true,
-      grantedAt: true,
-    } satisfies Fields<GrantInfo>,
-  ],
-  ['`run.end`', 'status', { ok: true, cancelled: true, failed: true } satisfies Record<RunStatus, true>],
-  [
-    '`channel.list`',
-    'channels',
-    {
-      channel: true,
-      account: true,
-      state: true,
-      reason: true,
-      since: true,
-      lastInbound: true,
-      received: true,
-      sent: true,
-      failed: true,
-      unknown: true,
-      waiting: true,
-    } satisfies Fields<ChannelStatus>,
-  ],
-  [
-    '`channel.list`',
-    'undelivered',
-    {
-      channel: true,
-      account: true,
-      chat: true,
-      at: true,
-      session: true,
-      message: true,
-      status: true,
-      reason: true,
-    } satisfies Fields<Undelivered>,
-  ],
-  [
-    'Entry',
-    'origin',
-    { channel: true, account: true, chat: true, message: true, sender: true } satisfies Fields<MessageOrigin>,
-  ],
-  ['Entry', 'delivery', { status: true, reason: true } satisfies Fields<Delivery>],
-  ['Entry', 'toolCalls', { id: true, name: true, input: true }],
-  ['Entry', 'toolCall', { id: true, name: true, failed: true }],
-  ['Entry', 'attachments', { type: true, mediaType: true, bytes: true } satisfies Fields<Attachment>],
-  ['`message.send`', 'attachments', { type: true, mediaType: true, data: true } satisfies Fields<SentAttachment>],
+export const NESTED: readonly (readonly [section: string, field: string, fields: object])[] = [
+  ['`hello`', 'client', REQUESTS.hello.shape.client.shape],
+  ['`hello`', 'auth', REQUESTS.hello.shape.auth.shape],
+  ['`hello`', 'server', REPLIES.hello.shape.server.shape],
+  ['`hello`', 'limits', REPLIES.hello.shape.limits.shape],
+  ['`status`', 'shards', shardStatus.shape],
+  ['`status`', 'loopLagMs', REPLIES.status.shape.loopLagMs.shape],
+  ['`status`', 'counters', REPLIES.status.shape.counters.shape],
+  ['`presence.list`', 'connections', presence.shape],
+  ['`presence`', 'change', GATEWAY_EVENTS.presence.shape.change.enum],
+  ['`token.list`', 'tokens', tokenInfo.shape],
+  ['`run.end`', 'usage', usage.shape],
+  ['`run.end`', 'status', runStatus.enum],
+  ['Entry', 'toolCalls', historyEntry.shape.toolCalls.unwrap().element.shape],
+  ['Entry', 'toolCall', historyEntry.shape.toolCall.unwrap().shape],
+  ['Snapshot', 'run', snapshot.shape.run.unwrap().shape],
+  ['`message.send`', 'outcome', outcome.shape],
+  ['Entry', 'attachments', attachment.shape],
+  ['Entry', 'origin', messageOrigin.shape],
+  ['Entry', 'delivery', delivery.shape],
+  ['`channel.list`', 'channels', channelStatus.shape],
+  ['`channel.list`', 'undelivered', undelivered.shape],
+  ['`pairing.list`', 'pending', pairingInfo.shape],
+  ['`allow.list`', 'grants', grantInfo.shape],
+  ['`message.send`', 'attachments', REQUESTS['message.send'].shape.attachments.unwrap().element.shape],
 ];
 
 /** What the table of limits calls each constant, where a client is sent it under a name that is its name. */

@@ -92,7 +92,7 @@ describe('steer', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('outlives kill -9: what was steered is answered after what it was steered into, once', async () => {
+  it('outlives kill -9: the run goes on where it was, with what was steered into it', async () => {
     const { server, models } = await scriptedModel(CALLS_SLOWLY, STALLS);
     const home = await tempFolder();
     const gateway = await gatewayProcess({ home, config: { models } });
@@ -101,10 +101,23 @@ describe('steer', () => {
     await server.request(0);
     acks.push(await client.ask('message.send', { text: 'second', mode: 'steer' }));
     expect(sent((await server.request(1)).body).at(-1)).toEqual(['user', 'second']);
+    // What may be done twice is not waited for.
+    const kept = async () => (await client.ask('session.history', { session: MAIN })).entries.length === 4 || undefined;
+    await until(5_000, kept, 'the result of the call');
     await gateway.kill();
     const entries = await answeredAfterKill(home, models, 2);
-    const expected = ['user', 'assistant'].flatMap((role) => acks.map(({ message }) => [role, message]));
-    expect(entries.map(({ role, message }) => [role, message])).toEqual(expected);
+    const [first, second] = acks.map(({ message }) => message);
+    expect(entries.map(({ role, message }) => [role, message])).toEqual([
+      ['user', first],
+      ['user', second],
+      ['assistant', first],
+      ['tool', first],
+      ['assistant', second],
+    ]);
+    expect(entries.at(-1)?.answers).toEqual([first]);
+    // The call was made once, and the model saw what it would have seen.
+    expect(server.requests).toHaveLength(3);
+    expect(sent((await server.request(2)).body)).toEqual(sent((await server.request(1)).body));
   });
 });
 
@@ -155,6 +168,27 @@ describe('collect', () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it('answers all of them where the configuration says so, and shows the model only the beginning of the oldest', async () => {
+    const { server, models } = await scriptedModel(ANSWERS_SLOWLY, { text: ['all'] });
+    const sessions = { followUp: 'collect', collectMax: 2, debounceMs: 0, overflow: 'summarize' } as const;
+    const client = await open({ models, sessions });
+    await client.ask('message.send', { text: 'first' });
+    await server.request(0);
+    const long = 'x'.repeat(500);
+    const waiting: string[] = [];
+    for (const text of [`${long}1`, `${long}2`, `${long}3`]) {
+      waiting.push((await client.ask('message.send', { text })).message);
+    }
+    await client.runEnd(waiting[0]!);
+    expect(sent((await server.request(1)).body).slice(-3)).toEqual([
+      ['user', `${'x'.repeat(160)} […]`],
+      ['user', `${long}2`],
+      ['user', `${long}3`],
+    ]);
+    expect(waiting.map((message) => statuses(client)[message])).toEqual(['ok', 'ok', 'ok']);
+    expect(server.requests).toHaveLength(2);
+  });
+
   it('refuses the new one as busy where the configuration says so', async () => {
     const { server, models } = await scriptedModel(STALLS);
     const sessions = { followUp: 'collect', collectMax: 2, overflow: 'new' } as const;
@@ -168,7 +202,7 @@ describe('collect', () => {
     expect((await client.ask('message.send', { text: 'd' })).queued).toBeLessThan(2);
   });
 
-  it('outlives kill -9, and so does what is queued behind it: each is answered once, in order', async () => {
+  it('outlives kill -9, and so does what is queued behind it: once, in order, together what was collected', async () => {
     const { server, models } = await scriptedModel(STALLS);
     const home = await tempFolder();
     const gateway = await gatewayProcess({ home, config: { models } });
@@ -178,9 +212,13 @@ describe('collect', () => {
     for (const text of ['a', 'b']) acks.push(await client.ask('message.send', { text, mode: 'collect' }));
     acks.push(await client.ask('message.send', { text: 'queued' }));
     await gateway.kill();
-    const entries = await answeredAfterKill(home, models, 4);
-    const expected = ['user', 'assistant'].flatMap((role) => acks.map(({ message }) => [role, message]));
-    expect(entries.map(({ role, message }) => [role, message])).toEqual(expected);
+    const entries = await answeredAfterKill(home, models, 3);
+    const [first, a, b, queued] = acks.map(({ message }) => message);
+    expect(entries.map(({ role, message }) => [role, message])).toEqual([
+      ...[first, a, b, queued].map((message) => ['user', message]),
+      ...[first, b, queued].map((message) => ['assistant', message]),
+    ]);
+    expect(entries.map(({ answers }) => answers).filter(Boolean)).toEqual([[a]]);
   });
 });
 
@@ -199,5 +237,21 @@ describe('interrupt', () => {
       [newest.message]: 'ok',
     });
     expect(sent((await server.request(1)).body).at(-1)).toEqual(['user', 'newest']);
+  });
+
+  it('outlives kill -9: what it interrupted does not run again', async () => {
+    const { server, models } = await scriptedModel(STALLS);
+    const home = await tempFolder();
+    const gateway = await gatewayProcess({ home, config: { models }, env: { DHAAVAK_FAILPOINT: 'ack.after:2' } });
+    const client = await gateway.connect();
+    await client.ask('message.send', { text: 'first' });
+    await server.request(0);
+    client.send('message.send', { text: 'newest', mode: 'interrupt' });
+    await client.closed;
+    const entries = await answeredAfterKill(home, models, 2);
+    expect(entries.at(-1)).toMatchObject({ role: 'assistant', message: entries[1]?.message });
+    expect(entries.filter(({ status }) => status === 'cancelled')).toHaveLength(1);
+    const asked = server.requests.map(({ body }) => sent(body).at(-1)?.[1]);
+    expect(asked.filter((text) => text === 'first')).toHaveLength(1);
   });
 });

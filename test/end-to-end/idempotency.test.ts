@@ -18,11 +18,13 @@ describe('an idempotency key', () => {
     const client = await gateway.connect();
     const first = await client.ask('message.send', { text: 'once', idempotencyKey: 'k1' });
     expect(first.duplicate).toBeUndefined();
-    await client.runEnd(first.message);
+    const { run } = (await client.runEnd(first.message)).data;
+    const { text } = client.events('message.outbound')[0]!.data;
+    const outcome = { run, status: 'ok', text };
     const other = await gateway.connect();
     for (const sender of [client, other]) {
       const again = await sender.ask('message.send', { text: 'twice?', idempotencyKey: 'k1' });
-      expect(again).toEqual({ session: MAIN, message: first.message, queued: 0, duplicate: true });
+      expect(again).toEqual({ session: MAIN, message: first.message, queued: 0, duplicate: true, outcome });
     }
     expect(await userTexts(client)).toEqual(['once']);
     expect(client.events('run.start')).toHaveLength(1);

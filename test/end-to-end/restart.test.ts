@@ -106,8 +106,9 @@ describe('kill -9', () => {
     await server.request(1);
     await first.kill();
     const second = await gatewayProcess({ home, config: { models } });
-    const entries = await answered(await second.connect(), MAIN, 2);
+    const entries = await answered(await second.connect(), MAIN, 3);
     expect(entries.at(-1)).toMatchObject({ role: 'assistant', message: last.message });
+    expect(entries.filter(({ status }) => status === 'cancelled')).toHaveLength(2);
     expect(server.requests.map(({ body }) => askedText(body))).toEqual(['first', 'third', 'third']);
   });
 });

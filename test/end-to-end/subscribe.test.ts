@@ -1,6 +1,7 @@
 /** Goal: who subscribes hears everything, and who comes back hears exactly what was missed or is told that it can't. */
 import { describe, expect, it } from 'vitest';
 import { localGateway } from '../support/gateway.ts';
+import { STALLS, scriptedModel } from '../support/model.ts';
 import { MAIN } from '../support/valid-requests.ts';
 import type { WireClient } from '../support/wire-client.ts';
 
@@ -17,7 +18,8 @@ describe('subscribers', () => {
     const [sender, one, two] = [await gateway.connect(), await gateway.connect(), await gateway.connect()];
     for (const client of [one, two]) {
       const reply = await client.ask('subscribe', { session: MAIN });
-      expect(reply).toEqual({ session: MAIN, epoch: expect.any(String), seq: 0, recovered: true });
+      expect(reply).toMatchObject({ session: MAIN, epoch: expect.any(String), seq: 0, recovered: true });
+      expect(reply.snapshot).toEqual({ state: expect.objectContaining({ id: MAIN }), entry: 0, queued: 0 });
     }
     const { message } = await sender.ask('message.send', { text: 'what is 6*7' });
     await Promise.all([sender, one, two].map((client) => client.runEnd(message)));
@@ -77,6 +79,27 @@ describe('subscribers', () => {
     expect(heard).toEqual(plain(sender));
   });
 
+  it('that were not there are told what the model has written so far, what waits, and where the transcript stands', async () => {
+    const { server, models } = await scriptedModel(STALLS);
+    const gateway = await localGateway({ models });
+    const sender = await gateway.connect();
+    const first = await sender.ask('message.send', { text: 'first' });
+    await sender.ask('message.send', { text: 'second' });
+    await server.request(0);
+    await sender.event('message.delta');
+    const { snapshot } = await (await gateway.connect()).ask('subscribe', {
+      session: MAIN,
+      after: 1,
+      epoch: 'another',
+    });
+    expect(snapshot).toEqual({
+      state: expect.objectContaining({ id: MAIN }),
+      entry: 2,
+      run: { run: expect.any(String), message: first.message, text: 'Once' },
+      queued: 1,
+    });
+  });
+
   it('are told recovered: false, and get nothing in part, where what they missed is not there any more', async () => {
     const gateway = await localGateway();
     const sender = await gateway.connect();
@@ -91,7 +114,7 @@ describe('subscribers', () => {
     ];
     for (const position of refused) {
       const reply = await client.ask('subscribe', { session: MAIN, ...position });
-      expect(reply).toEqual({ session: MAIN, epoch, seq, recovered: false });
+      expect(reply).toMatchObject({ session: MAIN, epoch, seq, recovered: false, snapshot: { entry: 2, queued: 0 } });
     }
     expect(client.events()).toEqual([]);
     // More than is kept.

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CLOSE_CODES, ERROR_CODES } from '../../src/protocol/errors.ts';
+import { ERROR_CODES } from '../../src/protocol/error-codes.ts';
+import { CLOSE_CODES } from '../../src/protocol/errors.ts';
 import { localGateway } from '../support/gateway.ts';
 import { fillMainSession, mainSessionState } from '../support/main-session.ts';
 import { REQUEST_TYPES_AFTER_HELLO, VALID_REQUESTS } from '../support/valid-requests.ts';

@@ -18,9 +18,15 @@ export class Harness {
   readonly clock = new ManualClock();
   readonly events: SystemEvent[] = [];
   readonly system: ActorSystem;
+  /** Told of each event as it happens. */
+  onEvent: (event: SystemEvent) => void = () => {};
 
   constructor(limits: Partial<Limits> = {}) {
-    this.system = new ActorSystem({ clock: this.clock, limits, onEvent: (event) => this.events.push(event) });
+    const onEvent = (event: SystemEvent) => {
+      this.events.push(event);
+      this.onEvent(event);
+    };
+    this.system = new ActorSystem({ clock: this.clock, limits, onEvent });
   }
 
   /** Resolves when the clock has moved on by `ms`. */

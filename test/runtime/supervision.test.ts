@@ -192,6 +192,58 @@ describe('a crash', () => {
   });
 });
 
+describe('a crashed instance', () => {
+  it.each(['accept', 'control'])('is not followed by the next one while a call of its %s goes on', async (method) => {
+    const harness = new Harness();
+    const held = gate();
+    let instances = 0;
+    const ref = harness.ref(() => {
+      instances += 1;
+      return {
+        accept: (message) => (message === 'held' && method === 'accept' ? held.promise : undefined),
+        control: () => (instances === 1 ? held.promise : instances),
+        receive: (message, { attempt }) => {
+          if (message === 'fail' && attempt === 1) throw new Error('crash');
+        },
+      };
+    });
+    await ref.tell('idle');
+    const call = method === 'accept' ? ref.tell('held') : ref.control('held');
+    await ref.tell('fail', { priority: 'high' });
+    await harness.clock.advance(1_000);
+    expect(harness.system.peek(ref.address)?.state).toBe('restarting');
+    const later = ref.control('which?');
+    expect(instances).toBe(1);
+    held.resolve();
+    await call;
+    expect(await later).toBe(2);
+    expect(harness.system.peek(ref.address)).toMatchObject({ state: 'active', queued: 0 });
+  });
+
+  it('does not hear of the message it has failed for the last time: the next one does', async () => {
+    const harness = new Harness();
+    let instances = 0;
+    const ref = harness.ref(() => {
+      instances += 1;
+      const instance = instances;
+      return {
+        receive: () => {
+          throw new Error('crash');
+        },
+        control: () => instance,
+      };
+    });
+    const told: Promise<unknown>[] = [];
+    harness.onEvent = ({ type }) => {
+      if (type === 'deadLetter') told.push(ref.control('bury'));
+    };
+    await ref.tell('poison');
+    await harness.clock.advance(1_000);
+    expect(await Promise.all(told)).toEqual([4]);
+    expect(harness.events.map(({ type }) => type).slice(-3)).toEqual(['crash', 'deadLetter', 'restart']);
+  });
+});
+
 describe('create() or pending() that throws', () => {
   it.each(['create', 'pending'])('counts as a crash and loses no message (%s)', async (which) => {
     const harness = new Harness();

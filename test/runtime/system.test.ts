@@ -310,10 +310,11 @@ describe('drain', () => {
     await harness.clock.settle();
     const drained = harness.system.drain(1_000);
     await harness.clock.advance(1_000);
-    expect(await drained).toEqual({ finished: false });
     const { reason } = held.tasks.get('1')!.signal;
     expect(reason).toMatchObject({ code: 'closed' });
     held.fail('1', reason);
+    await harness.clock.settle();
+    expect(await drained).toEqual({ finished: false });
     expect(await asked).toEqual({ status: 'failed', error: reason });
     await harness.clock.settle();
     expect(harness.clock.waiting).toBe(0);
@@ -335,6 +336,24 @@ describe('drain', () => {
   it('is the same drain when asked for twice', () => {
     const { system } = new Harness();
     expect(system.drain(1)).toBe(system.drain(1));
+  });
+
+  it('waits no longer when it is asked to hurry', async () => {
+    const harness = new Harness();
+    const held = new Held();
+    const ref = harness.ref(() => held);
+    void ref.tell('1');
+    await harness.clock.settle();
+    const drained = harness.system.drain(60_000);
+    void harness.system.drain(10);
+    await harness.clock.advance(10);
+    expect(held.tasks.get('1')!.signal.reason).toMatchObject({ code: 'closed' });
+    // It ignores the abort: it is given a second more, and left.
+    await harness.clock.advance(1_000);
+    expect(await drained).toEqual({ finished: false });
+    held.fail('1', new Error('gone'));
+    await harness.clock.settle();
+    expect(harness.clock.waiting).toBe(0);
   });
 });
 

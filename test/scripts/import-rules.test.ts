@@ -17,10 +17,14 @@ const SCRIPT = fileURLToPath(new URL('scripts/check-imports.mjs', ROOT));
 const CLEAN = {
   'src/protocol/errors.ts': 'export class Fault extends Error {}',
   'src/protocol/frame.ts': "import { Fault } from './errors.ts'; export const decode = () => { throw new Fault(); };",
+  'src/protocol/shapes.ts': 'export const session = {};',
+  'src/protocol/messages.ts': "import type { session } from './shapes.ts'; export type S = typeof session;",
   'src/client/client.ts': "import { decode } from '../protocol/frame.ts'; export type Client = typeof decode;",
   'src/cli/program.ts':
     "import type { Client } from '../client/client.ts'; export const run = (_: Client) => import('./commands/start.ts');",
   'src/cli/commands/start.ts': "import { main } from '../../main.ts'; export const start = main;",
+  'src/cli/commands/doctor.ts': "import { examine } from '../../doctor/doctor.ts'; export const doctor = examine;",
+  'src/doctor/doctor.ts': "import { Fault } from '../protocol/errors.ts'; export const examine = Fault;",
   'src/main.ts': "import { open } from './gateway/server.ts'; export const main = open;",
   'src/gateway/server.ts':
     "import uws from 'uWebSockets.js'; import { key } from '../../actors/session/session-key.ts'; export const open = [uws, key];",
@@ -53,11 +57,18 @@ const VIOLATIONS: [rule: string, path: string, source: string][] = [
   ['agents-know-no-transport', 'src/memory/bad.ts', "import '../channels/telegram/telegram.ts';"],
   ['actors-only-through-refs', 'src/gateway/bad.ts', "import '../../actors/session/session.ts';"],
   ['actors-only-through-refs', 'src/channels/bad.ts', "import '../../actors/session/session.ts';"],
+  [
+    'what-is-sent-is-not-checked',
+    'src/gateway/bad-check.ts',
+    "import { session } from '../protocol/shapes.ts'; session;",
+  ],
   ['client-knows-only-the-protocol', 'src/client/bad.ts', "import '../main.ts';"],
   ['client-runs-in-browsers', 'src/client/bad-core.ts', "import { join } from 'node:path'; export const j = join;"],
   ['cli-reaches-the-server-through-the-client', 'src/cli/bad.ts', "import '../main.ts';"],
   ['cli-reaches-the-server-through-the-client', 'src/cli/commands/bad.ts', "import '../../gateway/server.ts';"],
   ['start-goes-through-main', 'src/cli/commands/start.ts', "import '../../gateway/server.ts';"],
+  ['doctor-goes-through-its-part', 'src/cli/commands/doctor.ts', "import '../../main.ts';"],
+  ['doctor-knows-only-the-store', 'src/doctor/bad.ts', "import '../gateway/server.ts';"],
   ['only-gateway-imports-uwebsockets.js', 'src/shards/bad.ts', "import uws from 'uWebSockets.js'; uws.App();"],
   ['only-storage-imports-lmdb', 'actors/session/bad.ts', "import { open } from 'lmdb'; open();"],
   ['only-tools-imports-isolated-vm', 'src/agent/bad-vm.ts', "import vm from 'isolated-vm'; vm();"],

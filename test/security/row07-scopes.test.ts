@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { checkScope, grantOf, REQUEST_SCOPES } from '../../src/gateway/scopes.ts';
-import { SCOPES, type Scope } from '../../src/protocol/messages.ts';
+import type { Scope } from '../../src/protocol/messages.ts';
+import { SCOPES } from '../../src/protocol/vocabulary.ts';
 import { localGateway, type TestGateway } from '../support/gateway.ts';
 import { REQUEST_TYPES_AFTER_HELLO, VALID_REQUESTS } from '../support/valid-requests.ts';
 import { connectWire, helloData } from '../support/wire-client.ts';

@@ -22,7 +22,7 @@ for (let seq = 1; seq <= 20; seq++) {
   const commit = store.journal.commit((batch) => {
     const entry = { seq, role: 'user' as const, text: 'x'.repeat(200_000), timestamp: 1, message: `m${seq}` };
     batch.put(store.entries, ['s', seq], entry);
-    batch.put(store.inbox, ['s', seq], `m${seq}`);
+    batch.put(store.inbox, ['s', seq], { message: `m${seq}` });
   });
   outcomes.push(await outcomeOf(commit));
 }
@@ -30,7 +30,7 @@ const report: FillReport = {
   outcomes,
   entries: store.entriesBefore('s', 99, 99).length,
   unfinished: store.unfinished('s').length,
-  afterwards: await outcomeOf(store.journal.commit((batch) => batch.put(store.keys, ['s', 'k'], 'm'))),
+  afterwards: await outcomeOf(store.journal.commit((batch) => batch.put(store.deletions, 's', true))),
 };
 console.log(JSON.stringify(report));
 await store.close();

@@ -24,8 +24,8 @@ export interface TestGateway {
   readonly httpUrl: string;
   readonly home: string;
   readonly token: string;
-  /** A connection that has said hello and is closed with the test. */
-  connect(options?: { json?: boolean }): Promise<WireClient>;
+  /** A connection that has said hello, with the gateway's token where none is given, and is closed with the test. */
+  connect(options?: { json?: boolean; token?: string }): Promise<WireClient>;
   /** A connection that has said nothing. */
   connectSilent(options?: { json?: boolean }): Promise<WireClient>;
 }
@@ -45,6 +45,8 @@ export interface Exit {
 
 export interface GatewayProcess extends TestGateway {
   readonly pid: number;
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string };
   /** SIGTERM, as a service manager sends it. */
   stop(): Promise<Exit>;
   /** SIGKILL, as the kernel sends it when memory is short. */
@@ -56,10 +58,16 @@ const TEST_TOKEN = 'test-token-0123456789';
 
 /** A gateway in this process, with its shards in worker threads as always. */
 export async function localGateway(config: ConfigInput = {}): Promise<LocalGateway> {
-  const home = config.home ?? (await tempFolder());
+  const gateway = await longGateway({ ...config, home: config.home ?? (await tempFolder()) });
+  onTestFinished(gateway.stop);
+  return gateway;
+}
+
+/** The same for many tests: whoever starts it stops it and removes its home. */
+export async function longGateway(config: ConfigInput & { home: string }): Promise<LocalGateway> {
+  const { home } = config;
   const parsed = configSchema.parse({
     ...config,
-    home,
     gateway: { ...config.gateway, port: 0, token: TEST_TOKEN },
     log: { level: 'silent' },
   });
@@ -69,7 +77,6 @@ export async function localGateway(config: ConfigInput = {}): Promise<LocalGatew
     stopped ??= gateway.stop();
     return stopped;
   };
-  onTestFinished(stop);
   return { ...testGateway(gateway.url, home, TEST_TOKEN), stop };
 }
 
@@ -91,7 +98,7 @@ export async function gatewayProcess(options: ProcessOptions = {}): Promise<Gate
     15_000,
     new Promise<string>((resolve, reject) => {
       child.stdout?.on('data', () => {
-        const url = /listens on (ws:\S+)/.exec(output.stdout)?.[1];
+        const url = /listens on (wss?:\S+)/.exec(output.stdout)?.[1];
         if (url !== undefined) resolve(url);
       });
       void exited.then(({ code }) => reject(new Error(`the gateway ended with ${code}: ${output.stderr}`)));
@@ -108,6 +115,7 @@ export async function gatewayProcess(options: ProcessOptions = {}): Promise<Gate
   return {
     ...testGateway(url, home, token),
     pid: child.pid as number,
+    output,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
@@ -158,7 +166,7 @@ function testGateway(url: string, home: string, token: string): TestGateway {
     httpUrl: url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
     home,
     token,
-    connect: (options = {}) => connect({ ...options, token }),
+    connect: (options = {}) => connect({ token, ...options }),
     connectSilent: (options = {}) => connect(options),
   };
 }

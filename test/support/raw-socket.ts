@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
+import { faultOf } from './check-frame.ts';
 import { within } from './wait.ts';
 import { helloData, pack } from './wire-client.ts';
 
@@ -46,6 +47,8 @@ export class RawSocket {
   #bytes: Buffer = Buffer.alloc(0);
   #closeCode: number | undefined;
   #gone = false;
+  /** What was wrong with the first frame that was not as the protocol says. */
+  #fault: Error | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -90,7 +93,8 @@ export class RawSocket {
   when(done: (frames: readonly Frame[]) => boolean): Promise<void> {
     const met = new Promise<void>((resolve, reject) => {
       const look = (): void => {
-        if (done(this.frames)) resolve();
+        if (this.#fault !== undefined) reject(this.#fault);
+        else if (done(this.frames)) resolve();
         else if (this.#gone) reject(new Error(`the connection is gone (${this.#closeCode})`));
         else return;
         this.#waiting.delete(look);
@@ -117,7 +121,11 @@ export class RawSocket {
       else if (((bytes[0] as number) & 0x0f) === PING) {
         this.pings += 1;
         if (this.answersPings) this.#socket.write(PONG);
-      } else this.frames.push(decodeFrame(payload));
+      } else {
+        const frame = decodeFrame(payload);
+        this.#fault ??= faultOf(frame, undefined);
+        this.frames.push(frame);
+      }
       this.#look();
     }
   }

@@ -34,6 +34,10 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'session.reset': { session: MAIN },
   'session.delete': { session: 'agent:main:dm:api:deleted' },
   'session.history': { session: MAIN, before: 9, limit: 2 },
+  'approval.resolve': { session: MAIN, approval: 'a1', allow: false },
+  'dead-letter.list': { session: MAIN, limit: 10, cursor: 'm1' },
+  'dead-letter.resubmit': { session: MAIN, message: 'm1' },
+  'dead-letter.discard': { session: MAIN, message: 'm1' },
   'presence.list': { watch: false },
   'channel.list': { watch: false },
   'channel.restart': { channel: 'nowhere', account: 'default' },
@@ -49,6 +53,9 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'allow.list': { channel: 'telegram', account: 'default', kind: 'user', limit: 10, cursor: EVERY_GRANT },
   'allow.add': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
   'allow.remove': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
+  'runs.resume': {},
+  backup: { folder: '/proc/no-such-folder' },
+  'store.check': {},
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -67,6 +74,10 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'session.reset': ['session'],
   'session.delete': ['session'],
   'session.history': ['session'],
+  'approval.resolve': ['session', 'approval', 'allow'],
+  'dead-letter.list': [],
+  'dead-letter.resubmit': ['session', 'message'],
+  'dead-letter.discard': ['session', 'message'],
   'presence.list': [],
   'channel.list': [],
   'channel.restart': ['channel'],
@@ -82,6 +93,9 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'allow.list': [],
   'allow.add': ['channel', 'kind', 'peer'],
   'allow.remove': ['channel', 'kind', 'peer'],
+  'runs.resume': [],
+  backup: ['folder'],
+  'store.check': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];

@@ -1,11 +1,12 @@
 /**
  * A client of the wire protocol with nothing of ours in between: the standard WebSocket and plain msgpackr. It keeps every
  * frame in order of arrival, so that tests can look at what came before what, and it can send bytes that no good client
- * would.
+ * would. A frame that is not as the protocol says fails the test.
  */
 import { Packr } from 'msgpackr';
 import type { WireError } from '../../src/protocol/errors.ts';
 import type { EventData, EventType, Replies, RequestType } from '../../src/protocol/messages.ts';
+import { faultOf } from './check-frame.ts';
 import { within } from './wait.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, int64AsType: 'number' });
@@ -68,7 +69,11 @@ export class WireClient {
   readonly #socket: WebSocket;
   readonly #json: boolean;
   readonly #waiting = new Set<() => void>();
+  /** The type of each request, by its id. */
+  readonly #asked = new Map<string, string>();
   #closedAs: Closed | undefined;
+  /** What was wrong with the first frame that was not as the protocol says. */
+  #fault: Error | undefined;
   #lastId = 0;
 
   constructor(url: string, json: boolean) {
@@ -100,6 +105,7 @@ export class WireClient {
     this.#lastId += 1;
     const id = `q${this.#lastId}`;
     const frame = { id, type, timestamp: Date.now(), data };
+    this.#asked.set(id, type);
     this.raw(this.#json ? JSON.stringify(frame) : pack(frame));
     return id;
   }
@@ -150,9 +156,10 @@ export class WireClient {
     const found = new Promise<T>((resolve, reject) => {
       const look = (): void => {
         const value = find();
-        if (value === undefined && this.#closedAs === undefined) return;
+        if (value === undefined && this.#closedAs === undefined && this.#fault === undefined) return;
         this.#waiting.delete(look);
-        if (value !== undefined) resolve(value);
+        if (this.#fault !== undefined) reject(this.#fault);
+        else if (value !== undefined) resolve(value);
         else reject(new Error(`closed with ${this.#closedAs?.code} while waiting`));
       };
       this.#waiting.add(look);
@@ -161,14 +168,17 @@ export class WireClient {
     return within(15_000, found, () => `a frame; the last ones were ${JSON.stringify(this.frames.slice(-3))}`);
   }
 
+  /** Throws when a frame was not as the protocol says, whenever it came. */
   async close(): Promise<void> {
     this.#socket.close(1000);
     await this.closed;
+    if (this.#fault !== undefined) throw this.#fault;
   }
 
   #receive(data: unknown): void {
     const json = typeof data === 'string';
     const frame = json ? JSON.parse(data) : packr.unpack(new Uint8Array(data as ArrayBuffer));
+    this.#fault ??= faultOf(frame, this.#asked.get(frame.id));
     this.frames.push({ ...frame, json });
     this.#look();
   }

@@ -1,5 +1,6 @@
 /** `dhaavak allow …`: the lists of users and groups of channel accounts, beside those of the configuration. */
-import { GRANT_KINDS, type GrantInfo, LIST_KINDS } from '../../protocol/messages.ts';
+import type { GrantInfo } from '../../protocol/messages.ts';
+import { GRANT_KINDS, LIST_KINDS } from '../../protocol/vocabulary.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { listGrants } from '../grant-requests.ts';

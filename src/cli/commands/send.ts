@@ -3,10 +3,13 @@ import type { WireError } from '../../protocol/errors.ts';
 import type { RunStatus, Usage } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
+import { readImages } from '../image-files.ts';
 import { RunPrinter } from '../run-printer.ts';
 
 interface SendFlags extends ClientFlags {
   session?: string;
+  /** Files. */
+  image?: string[];
   json?: true;
 }
 
@@ -24,10 +27,11 @@ interface Answer {
 }
 
 /** Sends one message and prints the answer as it comes, or as one JSON object at the end. Returns the exit code. */
-export async function send(text: string, { session, json, ...flags }: SendFlags): Promise<number> {
+export async function send(text: string, { session, image, json, ...flags }: SendFlags): Promise<number> {
+  const attachments = image && (await readImages(image));
   const { client } = await connectToGateway(flags);
   await using _ = client;
-  const run = client.run({ session, text });
+  const run = client.run({ session, text, attachments });
   // Once: a second Ctrl-C ends the program the hard way.
   process.once('SIGINT', () => run.cancel());
   const status = json ? await printJson(run) : await print(run);

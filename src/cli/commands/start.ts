@@ -8,7 +8,7 @@ import { VERSION } from '../../version.ts';
 import { EXIT } from '../exit.ts';
 
 /**
- * A second signal this soon, in milliseconds, is the same Ctrl-C: the terminal sends it to the gateway and to npm, which
+ * Another signal this soon, in milliseconds, is the same Ctrl-C: the terminal sends it to the gateway and to npm, which
  * passes it on.
  */
 const SAME_SIGNAL_MS = 300;
@@ -49,17 +49,18 @@ function sameFlags({ config, home, host, port }: Flags, actualPort: number): str
     .join('');
 }
 
-/** Resolves when the gateway has stopped after a first signal. A second one ends the process at once. */
+/** Resolves when the gateway has stopped after a first signal. A second one makes it hurry, a third ends the process at once. */
 function stopOnSignal(gateway: RunningGateway): Promise<void> {
   return new Promise((resolve, reject) => {
-    let stoppingSince: number | undefined;
+    let signals = 0;
+    let lastAt = Number.NEGATIVE_INFINITY;
     const onSignal = (signal: StopSignal): void => {
-      if (stoppingSince === undefined) {
-        stoppingSince = performance.now();
-        gateway.stop().then(resolve, reject);
-      } else if (performance.now() - stoppingSince > SAME_SIGNAL_MS) {
-        process.exit(128 + constants.signals[signal]);
-      }
+      if (performance.now() - lastAt < SAME_SIGNAL_MS) return;
+      lastAt = performance.now();
+      signals += 1;
+      if (signals === 1) gateway.stop().then(resolve, reject);
+      else if (signals === 2) gateway.hurry();
+      else process.exit(128 + constants.signals[signal]);
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);

@@ -21,7 +21,7 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels }: GatewayStatus,
+  { version, uptimeMs, model, connections, rssBytes, shards, channels, storage, trouble }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -34,6 +34,8 @@ function page(
     `  model        ${model}`,
     `  connections  ${connections}`,
     `  memory       ${Math.round(rssBytes / 1024 / 1024)} MB`,
+    `  store        ${Math.round(storage.bytes / 1024 / 1024)} MB; ${Math.round(storage.diskFreeBytes / 1024 / 1024)} MB left on its disk`,
+    ...(trouble === null ? [] : [`  NOT READY    ${trouble}`]),
     '',
     ...table([[...COLUMNS], ...rows]),
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),

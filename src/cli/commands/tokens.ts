@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config/load.ts';
 import { writePassword } from '../../config/password.ts';
-import { SCOPES, type Scope, type TokenInfo } from '../../protocol/messages.ts';
+import type { Scope, TokenInfo } from '../../protocol/messages.ts';
+import { SCOPES } from '../../protocol/vocabulary.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { printable } from '../terminal.ts';

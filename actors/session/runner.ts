@@ -1,0 +1,229 @@
+import { contextOf } from '../../src/agent/context.ts';
+import type { ModelLine } from '../../src/agent/failover.ts';
+import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
+import type { ModelMessage } from '../../src/agent/provider.ts';
+import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { Session, Usage } from '../../src/protocol/messages.ts';
+import type { Task } from '../../src/runtime/actor.ts';
+import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { Approvals } from './approvals.ts';
+import { boundedText } from './bounds.ts';
+import type { SessionDependencies } from './dependencies.ts';
+import type { EventStream } from './event-stream.ts';
+import type { FollowUps } from './follow-ups.ts';
+import type { Inbox } from './inbox.ts';
+import type { OutgoingAnswers } from './outgoing.ts';
+import type { Persistence } from './persistence.ts';
+import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
+import { type LiveRun, publishRun } from './run-events.ts';
+import { RunRecord } from './run-record.ts';
+import type { Transcript } from './transcript.ts';
+import { type Turn, withJoined } from './turn.ts';
+import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
+
+/** Lives of the process that may end while they run a message; the next one takes it for their cause. */
+const STARTS_MAX = 3;
+
+export interface RunnerParts {
+  shared: SessionDependencies;
+  events: EventStream;
+  transcript: Transcript;
+  inbox: Inbox;
+  followUps: FollowUps;
+  approvals: Approvals;
+  persistence: Persistence;
+  ends: TurnEnds;
+  outgoing: OutgoingAnswers;
+  now(): number;
+  /** The agent of the session: one that is configured. */
+  agentId(): string;
+}
+
+/** Runs the agent on turns, and brings each to its end: on the disk first, then to the subscribers. */
+export class Runner {
+  readonly #parts: RunnerParts;
+  /** The run that is going on. */
+  live: LiveRun | undefined;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers the turn. Throws what is a fault of ours, and the signal's reason when the gateway goes down meanwhile. */
+  async run(turn: Turn, session: Session, task: Task): Promise<void> {
+    if (!(await this.#mayStart(turn))) return;
+    const { followUps, persistence, shared, inbox } = this.#parts;
+    const run = { id: shared.newId(), message: turn.message, text: '' };
+    this.live = run;
+    try {
+      const record = this.#recordOf(turn, run.id);
+      const anew = turn.starts === undefined && task.attempt === 1;
+      const resumption = anew ? undefined : await record.resumption();
+      if (turn.followUp === 'collect' && resumption === undefined) {
+        turn.joined = [...turn.joined, ...(await followUps.collected(turn, task.signal))];
+      }
+      const end = await this.#runAgent(turn, run, record, resumption, session, task.signal);
+      if (endedByShutdown(task.signal)) {
+        // In good order: the start does not count.
+        await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
+        throw task.signal.reason;
+      }
+      await this.#finish(turn, record, run.id, session, withReason(end, task.signal), task.signal);
+    } finally {
+      this.live = undefined;
+    }
+  }
+
+  /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
+  async #mayStart(turn: Turn): Promise<boolean> {
+    const { ends, inbox, persistence } = this.#parts;
+    if (turn.interrupted) {
+      await ends.unrun(turn, { status: 'cancelled' });
+      return false;
+    }
+    const { starts } = turn;
+    if (starts === undefined || starts === 0) return true;
+    if (starts >= STARTS_MAX) {
+      const error = new DhaavakError('crash_loop', `the gateway ended ${starts} times while it answered this message`);
+      await ends.bury(turn, error, starts);
+      return false;
+    }
+    await persistence.write((batch) => inbox.put(batch, turn, { starts: starts + 1 }));
+    return true;
+  }
+
+  #recordOf(turn: Turn, run: string): RunRecord {
+    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const tools = shared.tools.view(this.#agent);
+    return new RunRecord(
+      {
+        store: shared.store,
+        session: events.session,
+        transcript,
+        inbox,
+        persistence,
+        now,
+        isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
+      },
+      turn,
+      run,
+    );
+  }
+
+  /** Runs the agent loop on a turn; a model that cannot be used ends the run before it begins. */
+  async #runAgent(
+    turn: Turn,
+    live: LiveRun,
+    record: RunRecord,
+    resumption: Resumption | undefined,
+    session: Session,
+    signal: AbortSignal,
+  ): Promise<RunEnd> {
+    const { approvals, events, followUps, shared, transcript } = this.#parts;
+    const { config, models, tools, budgets, workspaces, log } = shared;
+    const run = live.id;
+    const reference = session.model ?? this.#agent.model ?? null;
+    const resumed = resumption !== undefined;
+    let line: ModelLine;
+    try {
+      line = models.line(reference, this.#agent.fallbacks);
+    } catch (error) {
+      this.#tellStart(withJoined(turn), run, reference ?? 'default', resumed);
+      return failedEnd(error);
+    }
+    this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
+    if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
+    const system = workspaces.systemPrompt(this.#parts.agentId());
+    failpoint('model.before');
+    const loop = runAgent({
+      models: line,
+      system: typeof system === 'string' ? system : await system,
+      messages: this.#contextOf(turn, resumed),
+      tools: tools.view(this.#agent),
+      thinkingLevel: session.thinkingLevel,
+      outputTokensMax: config.models.outputTokensMax,
+      turnsMax: config.models.turnsMax,
+      stallMs: config.models.stallMs,
+      budget: budgets?.ofRun(`${session.channel}:${session.user}`),
+      signal,
+      resume: resumption,
+      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
+      steering: () => {
+        const steered = followUps.steered(turn);
+        this.#tellStart(steered, run, line.current.reference, false);
+        if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
+        record.steered(steered.length);
+        return steered.map((other) => transcript.messageOf(other));
+      },
+    });
+    return publishRun(events, live, loop, record, signal, shared);
+  }
+
+  #tellStart(turns: readonly Turn[], run: string, model: string, resumed: boolean): void {
+    for (const { message } of turns) {
+      this.#parts.events.publish('run.start', { run, message, model, ...(resumed && { resumed }) });
+    }
+  }
+
+  /** Writes what the run said, in one commit with the end of its turn, and then tells. */
+  async #finish(
+    turn: Turn,
+    record: RunRecord,
+    run: string,
+    session: Session,
+    end: RunEnd,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const usage = end.usage ?? (await this.#countUsage(turn, end));
+    record.close(end);
+    session.tokensUsed += usage.inputTokens + usage.outputTokens;
+    session.costUsed += usage.cost ?? 0;
+    session.lastActive = now();
+    const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
+    failpoint('answer.before');
+    await persistence.write(
+      (batch) => {
+        record.putRest(batch);
+        words.write(batch);
+        inbox.remove(batch, withJoined(turn));
+        batch.put(shared.store.sessions, events.session, session);
+      },
+      endedByShutdown(signal) ? signal : undefined,
+    );
+    failpoint('answer.after');
+    transcript.ended(turn, record.entries);
+    words.announce();
+    const { message } = turn;
+    if (end.status === 'ok') events.publish('message.outbound', { run, message, ...boundedText(end.text) });
+    const error = end.error === undefined ? {} : { error: end.error.toWire() };
+    for (const joined of turn.joined) {
+      events.publish('run.end', { run, message: joined.message, status: end.status, usage: NO_USAGE, ...error });
+    }
+    events.publish('run.end', { run, message, status: end.status, usage, ...error });
+    if (end.status === 'failed') {
+      shared.log.warn({ session: events.session, message, run, error: end.error }, 'run failed');
+    }
+  }
+
+  #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
+    const sent = this.#contextOf(turn, false);
+    return countUsage(this.#parts.shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
+  }
+
+  /** What a model is sent first. A run that goes on has its joined messages where they came in. */
+  #contextOf(turn: Turn, resumed: boolean): ModelMessage[] {
+    const { transcript } = this.#parts;
+    const said = resumed ? [turn] : withJoined(turn);
+    return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
+  }
+
+  get #agent(): Config['agents'][string] {
+    return this.#parts.shared.config.agents[this.#parts.agentId()] as Config['agents'][string];
+  }
+}

@@ -1,0 +1,101 @@
+/** The data of replies as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
+import { z } from 'zod';
+import {
+  applicant,
+  channelStatus,
+  count,
+  deadLetter,
+  flag,
+  gatewayStatus,
+  grantInfo,
+  historyEntry,
+  limits,
+  outcome,
+  pairingInfo,
+  presence,
+  scopes,
+  session,
+  snapshot,
+  storeCheck,
+  tokenInfo,
+  undelivered,
+} from './shapes.ts';
+import { id, sessionKey } from './vocabulary.ts';
+
+/** By the type of the request that is answered. `REPLY_TYPES` in messages.ts has the type of the frame. */
+export const REPLIES = {
+  hello: z.strictObject({
+    protocol: z.int().positive(),
+    server: z.strictObject({ name: z.string(), version: z.string() }),
+    limits,
+    features: z.array(z.string()),
+    scopes,
+  }),
+  ping: z.strictObject({}),
+  status: gatewayStatus,
+  subscribe: z.strictObject({
+    session: sessionKey,
+    epoch: id,
+    seq: count,
+    recovered: z.boolean(),
+    snapshot: snapshot.exactOptional(),
+  }),
+  unsubscribe: z.strictObject({ session: sessionKey }),
+  'message.send': z.strictObject({
+    session: sessionKey,
+    message: id,
+    queued: count,
+    duplicate: flag,
+    outcome: outcome.exactOptional(),
+  }),
+  'message.cancel': z.strictObject({ session: sessionKey, cancelled: z.array(id) }),
+  'session.create': z.strictObject({ session, created: z.boolean() }),
+  'session.get': z.strictObject({ session }),
+  'session.list': z.strictObject({
+    sessions: z.array(session),
+    /** There may be more; it is where to go on. */
+    cursor: sessionKey.exactOptional(),
+  }),
+  'session.update': z.strictObject({ session }),
+  'session.reset': z.strictObject({ session }),
+  'session.delete': z.strictObject({ session: sessionKey }),
+  'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
+  'dead-letter.list': z.strictObject({
+    /** The oldest first. */
+    letters: z.array(deadLetter),
+    /** There may be more; it is where to go on. */
+    cursor: id.exactOptional(),
+  }),
+  'dead-letter.resubmit': z.strictObject({ session: sessionKey, message: id, resubmitted: id }),
+  'dead-letter.discard': z.strictObject({ session: sessionKey, message: id }),
+  'presence.list': z.strictObject({ connections: z.array(presence), total: count }),
+  'channel.list': z.strictObject({ channels: z.array(channelStatus), undelivered: z.array(undelivered) }),
+  'channel.restart': z.strictObject({ channel: channelStatus }),
+  'channel.send': z.strictObject({
+    channel: z.string(),
+    account: z.string(),
+    chat: z.string(),
+    /** The platform's ids of the messages; a repeated `idempotencyKey` sends nothing, and no ids are known. */
+    messages: z.array(z.string()),
+    duplicate: flag,
+  }),
+  'pairing.list': z.strictObject({ pending: z.array(pairingInfo) }),
+  'pairing.approve': applicant,
+  'pairing.reject': applicant,
+  'pairing.revoke': applicant,
+  'allow.list': z.strictObject({
+    grants: z.array(grantInfo),
+    /** There is more; it is where to go on. */
+    cursor: z.string().exactOptional(),
+  }),
+  'allow.add': z.strictObject({ grant: grantInfo }),
+  'allow.remove': z.strictObject({ grant: grantInfo }),
+  'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  backup: z.strictObject({ folder: z.string(), bytes: count, tookMs: count }),
+  'store.check': storeCheck,
+  'token.list': z.strictObject({ tokens: z.array(tokenInfo) }),
+  'token.create': z.strictObject({ name: z.string(), scopes, token: z.string() }),
+  'token.revoke': z.strictObject({ name: z.string(), closed: count }),
+  'token.rotate': z.strictObject({ name: z.string(), token: z.string(), closed: count }),
+} as const;

@@ -1,0 +1,28 @@
+/** The words that stand for something in protocol v1, in requests as in what is answered. */
+import { z } from 'zod';
+
+/** Ids and keys travel in logs and paths: printable ASCII without spaces. */
+const printable = /^[\x21-\x7e]+$/;
+export const id = z.string().min(1).max(64).regex(printable, 'must be printable ASCII without spaces');
+export const sessionKey = z.string().min(1).max(256).regex(printable, 'must be printable ASCII without spaces');
+/** Part of a session key, as it is: it must not hold the colon that divides a key. Agents in the configuration too. */
+export const word = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case word of at most 32 characters');
+
+export const SESSION_TYPES = ['main', 'group', 'dm'] as const;
+export const THINKING_LEVELS = ['off', 'low', 'medium', 'high'] as const;
+/** What a message does that comes while a run is going on; `docs/protocol.md` explains each. */
+export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const;
+
+/** What a credential may be good for: `write` includes `read`, `admin` everything. */
+export const SCOPES = ['read', 'write', 'admin'] as const;
+export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
+/** How a channel account is; `docs/channels.md` explains each. */
+export const CHANNEL_STATES = ['connecting', 'ready', 'degraded', 'logged-out', 'stopped'] as const;
+/** The lists of an account that can be added to while the gateway runs. */
+export const LIST_KINDS = ['user', 'group'] as const;
+/** What gives access: to have been paired, or to be on a list. */
+export const GRANT_KINDS = ['paired', ...LIST_KINDS] as const;
+
+/** The images a message may come with. */
+export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'] as const;

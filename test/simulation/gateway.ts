@@ -1,0 +1,190 @@
+import type { Reply } from '../../actors/session/requests.ts';
+import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.ts';
+import type { Position } from './invariants/streams.ts';
+import { type Connection, type FrontDoor, Network } from './network.ts';
+import { Shard, type ShardParts } from './shard.ts';
+
+/** What a request says, as far as it matters here. */
+interface Asked {
+  session?: string;
+  text?: string;
+  mode?: string;
+  after?: number;
+  epoch?: string;
+  followUp?: string | null;
+}
+
+/** Which requests, and chat commands, withdraw messages that wait or run. */
+const WITHDRAWING = new Set(['message.cancel', 'session.reset', 'session.delete']);
+const WITHDRAWING_COMMANDS = /^\/(new|reset|stop)\b/;
+const RESETTING_COMMANDS = /^\/(new|reset)\b/;
+/** How long a drain lets runs go on, in milliseconds. */
+const DRAIN_MS = 3_000;
+
+/**
+ * The gateway: the front end, which keeps connections and what each of them waits for, and the shard behind it. It can be
+ * killed, lose its shard, or be asked to stop, and is started again each time.
+ */
+export class Gateway implements FrontDoor {
+  readonly network: Network;
+  readonly #parts: Omit<ShardParts, 'emit'>;
+  #shard: Shard | undefined;
+  /** Whether the process of the front end lives. */
+  #isUp = false;
+  #lives = 0;
+  /** Requests without an answer. */
+  readonly #pending = new Map<object, { connection: Connection; id: string }>();
+  /** By session: the modes a message may have that names none. */
+  readonly #modes = new Map<string, Set<string>>();
+
+  constructor(parts: Omit<ShardParts, 'emit'>) {
+    this.#parts = parts;
+    this.network = new Network(parts.clock, parts.random, () => (this.#isUp ? this : undefined));
+  }
+
+  get isIdle(): boolean {
+    return this.#shard !== undefined && this.#shard.isIdle && this.#pending.size === 0;
+  }
+
+  get work(): string {
+    return `${this.#shard?.work ?? 'no shard'}, ${this.#pending.size} requests without an answer`;
+  }
+
+  /** The time of the process that runs now. */
+  get shard(): Shard | undefined {
+    return this.#shard;
+  }
+
+  start(): void {
+    this.#lives += 1;
+    this.#parts.trace.note(`start ${this.#lives}`);
+    this.#isUp = true;
+    this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.#lives);
+    this.#shard.start();
+  }
+
+  /** The process ends at once. */
+  kill(): void {
+    this.#loseShard();
+    this.#isUp = false;
+    this.#pending.clear();
+    this.network.cutAll();
+  }
+
+  /** The shard's thread ends at once; the front end tells whoever waits for it. */
+  loseShard(): void {
+    this.#loseShard();
+    for (const { connection, id } of this.#pending.values()) connection.deliver(unavailable(id));
+    this.#pending.clear();
+  }
+
+  /** SIGTERM: `ended` is called when the process may go, unless it is gone by then. */
+  drain(ended: () => void): void {
+    const shard = this.#shard;
+    const { clock, disk, witness } = this.#parts;
+    void shard?.drain(DRAIN_MS).then(() => {
+      if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
+      clock.schedule('operator', 0, () => {
+        if (this.#shard === shard) ended();
+      });
+    });
+  }
+
+  request(connection: Connection, session: string, bytes: Uint8Array): void {
+    const { trace } = this.#parts;
+    const frame = decodeFrame(bytes) as Frame<string, Asked>;
+    trace.note(`> ${connection.peer.name} ${frame.type} ${inShort(frame.data)}`);
+    if (this.#shard === undefined) return connection.deliver(unavailable(frame.id as string));
+    this.#parts.witness.messages.arrived(frame.data?.text ?? '');
+    this.#noteWithdrawal(session, frame);
+    const entry = { connection, id: frame.id as string };
+    this.#pending.set(entry, entry);
+    this.#shard.handle(session, bytes, this.#replyTo(entry, session, frame));
+  }
+
+  #loseShard(): void {
+    const { disk, trace, witness } = this.#parts;
+    trace.note('the shard ends');
+    this.#shard?.end();
+    // What it had committed is the operating system's to write. Power that fails before that is not simulated.
+    disk.flush(disk.unflushed);
+    this.#shard = undefined;
+    witness.lanes.cut();
+    witness.messages.survived(disk);
+  }
+
+  #replyTo(entry: { connection: Connection; id: string }, session: string, asked: Frame<string, Asked>): Reply {
+    const { disk, mutant, trace, witness } = this.#parts;
+    const { connection } = entry;
+    const missed: Uint8Array[] = [];
+    const answer = (bytes: Uint8Array) => {
+      const frame = decodeFrame(bytes) as Frame<string, Position & { recovered: boolean; message: string }>;
+      trace.note(`< ${connection.peer.name} ${frame.type} to ${asked.type} ${inShort(frame.error ?? frame.data)}`);
+      this.#pending.delete(entry);
+      const text = asked.data?.text ?? '';
+      if (frame.type === 'error') {
+        if (frame.error?.code !== 'unavailable') witness.messages.refused(text);
+      } else if (asked.type === 'message.send') {
+        witness.messages.acknowledged(session, frame.data!.message, text, disk.durable);
+      } else if (asked.type === 'subscribe') {
+        const { after, epoch } = asked.data ?? {};
+        const position = after === undefined ? undefined : { seq: after, epoch: epoch ?? '' };
+        witness.streams.subscribed(session, position, frame.data!, missed);
+      }
+      connection.deliver(bytes);
+    };
+    return {
+      send: answer,
+      sendAndSubscribe: (key, bytes) => {
+        connection.subscriptions.add(key);
+        answer(bytes);
+      },
+      replay: (bytes) => {
+        if (mutant.skipsReplay && missed.length === 0) return void missed.push(Buffer.from([]));
+        missed.push(Buffer.from(bytes));
+        connection.deliver(bytes);
+      },
+    };
+  }
+
+  #emit(session: string, bytes: Uint8Array): void {
+    const { mutant, random, trace, witness } = this.#parts;
+    const frame = decodeFrame(bytes);
+    trace.note(`* ${session} ${frame.type} ${inShort(frame.data)}`);
+    witness.emitted(session, frame.type, frame.data, Buffer.from(bytes));
+    if (mutant.dropsEvents && random.chance(0.01)) return;
+    this.network.publish(session, bytes);
+  }
+
+  #noteWithdrawal(session: string, { type, data = {} }: Frame<string, Asked>): void {
+    const { followUp, overflow } = this.#parts.plan.config.sessions;
+    const { messages } = this.#parts.witness;
+    if (type === 'session.reset' || RESETTING_COMMANDS.test(data.text ?? '')) messages.resetAsked(session);
+    if (type === 'session.delete') messages.deletionAsked(session);
+    // What messages without a mode may do to others: a session may be told, at any time.
+    const modes = this.#modes.get(session) ?? new Set([followUp]);
+    this.#modes.set(session, modes);
+    if (data.followUp != null) modes.add(data.followUp);
+    const mode = data.mode === undefined ? modes : new Set([data.mode]);
+    const mayWithdraw = mode.has('interrupt') || (mode.has('collect') && overflow === 'old');
+    if (
+      WITHDRAWING.has(type) ||
+      WITHDRAWING_COMMANDS.test(data.text ?? '') ||
+      (type === 'message.send' && mayWithdraw)
+    ) {
+      messages.withdrawalAsked(session);
+    }
+  }
+}
+
+function unavailable(id: string): Buffer {
+  const error = toWireError(new DhaavakError('unavailable', 'the outcome is unknown', { retryAfterMs: 500 }));
+  return Buffer.from(encodeFrame({ id, type: 'error', timestamp: 0, error }));
+}
+
+/** Data of a frame as the trace shows it. */
+function inShort(data: unknown): string {
+  const json = JSON.stringify(data) ?? '';
+  return json.length <= 160 ? json : `${json.slice(0, 160)}…`;
+}

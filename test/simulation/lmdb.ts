@@ -1,0 +1,213 @@
+/**
+ * Stands in for the module `lmdb` in a simulated process: the part of its interface that `src/storage` uses, with lmdb's
+ * semantics as its documentation and code have them, over a simulated {@link Disk}. `lmdb.test.ts` compares it with lmdb.
+ *
+ * - What is written in one turn of the event loop is one transaction. It is committed later, perhaps with the turns after
+ *   it; then it can be read, and some time after that its promise resolves.
+ * - A commit is flushed later still. `flushed` resolves for all that was written before it was read.
+ * - A commit that fails rejects with an error that has the reason in its `commitError`, and nobody ever hears of its
+ *   flush: `flushed` is pending for good until something else is written.
+ */
+import { Packr } from 'msgpackr';
+import { type Change, compareKeys, type Disk, type Key, type Table as Rows } from './disk.ts';
+import type { Mutant } from './mutants.ts';
+import type { Random } from './random.ts';
+
+/** What the database is connected to, set before a process opens it. */
+export interface Surroundings {
+  disk: Disk;
+  random: Random;
+  /** Calls back in `ms` milliseconds, unless the process is gone by then. Those of a queue come in order. */
+  later(queue: string, ms: number, run: () => void): void;
+  /** Which turn of the event loop it is. */
+  turn(): number;
+  /** How long a commit and a flush take on this disk, in milliseconds. */
+  speed: { commitMs: number; flushMs: number };
+  mutant: Mutant;
+  /** Told of every commit before it can be read. */
+  onCommit(changes: readonly Change[]): void;
+}
+
+let surroundings: Surroundings | undefined;
+
+/** Has the next {@link open} use these. */
+export function connect(next: Surroundings): void {
+  surroundings = next;
+}
+
+export function open(_options: unknown): Root {
+  if (surroundings === undefined) throw new Error('connect() says to which disk');
+  return new Root(surroundings);
+}
+
+interface Range {
+  start?: Key;
+  end?: Key;
+  limit?: number;
+  reverse?: boolean;
+}
+
+/** All that is written in one turn. */
+class Transaction {
+  readonly turn: number;
+  readonly changes: Change[] = [];
+  readonly committed = Promise.withResolvers<boolean>();
+  readonly flushed = Promise.withResolvers<void>();
+
+  constructor(turn: number) {
+    this.turn = turn;
+    this.committed.promise.catch(() => {}); // told to whoever waits
+  }
+}
+
+class Root {
+  readonly around: Surroundings;
+  #newest: Transaction | undefined;
+  #queued: Transaction[] = [];
+  /** Committed, and not known to be on the disk. */
+  #unflushed: Transaction[] = [];
+  #flushing = false;
+
+  constructor(around: Surroundings) {
+    this.around = around;
+  }
+
+  openDB(options: { name: string; encoding?: string }): Table {
+    return new Table(this, options.name, options.encoding === 'binary');
+  }
+
+  get flushed(): Promise<void> {
+    return this.#newest?.flushed.promise ?? Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await this.#newest?.committed.promise.catch(() => {});
+  }
+
+  write(change: Change): Promise<boolean> {
+    const { turn, later, mutant, speed, random } = this.around;
+    let transaction = this.#queued.at(-1);
+    if (transaction === undefined || transaction.turn !== turn()) {
+      transaction = new Transaction(turn());
+      this.#newest = transaction;
+      this.#queued.push(transaction);
+      later('commits', random.between(0, speed.commitMs), () => this.#commit());
+    }
+    if (!mutant.loses?.(change)) transaction.changes.push(change);
+    return transaction.committed.promise;
+  }
+
+  #commit(): void {
+    const { disk, mutant, random, later, speed, onCommit } = this.around;
+    const count = random.between(1, this.#queued.length);
+    const group = this.#queued.splice(0, count);
+    if (group.length === 0) return; // an earlier commit took them along
+    if (disk.full) {
+      later('told', random.between(0, 2), () => fail(group));
+      return;
+    }
+    const changes = group.flatMap((transaction) => transaction.changes);
+    onCommit(changes);
+    disk.commit(changes);
+    this.#unflushed.push(...group);
+    later('told', random.between(0, speed.commitMs), () => {
+      for (const { committed, flushed } of group) {
+        committed.resolve(true);
+        if (mutant.flushesLate) flushed.resolve();
+      }
+    });
+    if (!this.#flushing) this.#flush();
+  }
+
+  /** One flush at a time, each for all that was committed when it began. */
+  #flush(): void {
+    const { disk, random, later, speed } = this.around;
+    this.#flushing = true;
+    const group = this.#unflushed.splice(0);
+    const count = disk.unflushed;
+    later('told', random.between(0, speed.flushMs), () => {
+      disk.flush(count);
+      for (const { flushed } of group) flushed.resolve();
+      this.#flushing = false;
+      if (this.#unflushed.length > 0) this.#flush();
+    });
+  }
+}
+
+function fail(group: readonly Transaction[]): void {
+  const commitError = Promise.reject(new Error('No space left on device'));
+  commitError.catch(() => {});
+  for (const { committed } of group) {
+    committed.reject(Object.assign(new Error('Commit failed (see commitError for details)'), { commitError }));
+  }
+}
+
+const packr = new Packr({ useRecords: false });
+
+/** What a value of a table says that is not binary. */
+export function decode(value: Buffer): unknown {
+  return packr.unpack(value);
+}
+
+class Table {
+  readonly #root: Root;
+  readonly #name: string;
+  readonly #binary: boolean;
+
+  constructor(root: Root, name: string, binary: boolean) {
+    this.#root = root;
+    this.#name = name;
+    this.#binary = binary;
+  }
+
+  get(key: Key): unknown {
+    const value = this.#rows.get(key);
+    return value === undefined ? undefined : this.#decode(value);
+  }
+
+  doesExist(key: Key): boolean {
+    return this.#rows.get(key) !== undefined;
+  }
+
+  /** Encoded at once: what becomes of the value later is of no matter. */
+  put(key: Key, value: unknown): Promise<boolean> {
+    const encoded = this.#binary ? Buffer.from(value as Uint8Array) : Buffer.from(packr.pack(value));
+    return this.#root.write({ table: this.#name, key, value: encoded });
+  }
+
+  remove(key: Key): Promise<boolean> {
+    return this.#root.write({ table: this.#name, key, value: undefined });
+  }
+
+  getStats(): { entryCount: number } {
+    return { entryCount: this.#rows.rows.length };
+  }
+
+  *getKeys(range: Range = {}): Generator<Key> {
+    for (const { key } of this.#range(range)) yield key;
+  }
+
+  *getRange(range: Range = {}): Generator<{ key: Key; value: unknown }> {
+    for (const { key, value } of this.#range(range)) yield { key, value: this.#decode(value) };
+  }
+
+  /** From `start`, included, to `end`, not included. */
+  #range({ start, end, limit = Infinity, reverse = false }: Range): { key: Key; value: Buffer }[] {
+    const { rows } = this.#rows;
+    const passes = reverse
+      ? (key: Key) =>
+          (start === undefined || compareKeys(key, start) <= 0) && (end === undefined || compareKeys(key, end) > 0)
+      : (key: Key) =>
+          (start === undefined || compareKeys(key, start) >= 0) && (end === undefined || compareKeys(key, end) < 0);
+    const found = rows.filter(({ key }) => passes(key));
+    return (reverse ? found.reverse() : found).slice(0, limit);
+  }
+
+  get #rows(): Rows {
+    return this.#root.around.disk.visible.of(this.#name);
+  }
+
+  #decode(value: Buffer): unknown {
+    return this.#binary ? Buffer.from(value) : decode(value);
+  }
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { ToolRegistry } from '../../src/tools/registry.ts';
+import { defineTool, type Tool, type ToolContext } from '../../src/tools/tool.ts';
+import type { ProcessClock } from './clock.ts';
+import type { Effects } from './invariants/effects.ts';
+import { pause } from './pause.ts';
+import type { Random } from './random.ts';
+import type { Trace } from './trace.ts';
+
+export interface ToolParts {
+  clock: ProcessClock;
+  random: Random;
+  trace: Trace;
+  /** The world outside, where tools do what they do. */
+  effects: Effects;
+  newId(): string;
+}
+
+/** The tools of a simulated agent. */
+export const TOOLS = ['look', 'order'];
+const CALL_MS_MAX = 1_500;
+
+/** Tools that look something up, which may be done twice, and order something, which may not. */
+export class SimulatedTools {
+  readonly registry: ToolRegistry;
+  readonly #parts: ToolParts;
+  /** Calls that are going on. */
+  open = 0;
+
+  constructor(parts: ToolParts) {
+    this.#parts = parts;
+    this.registry = new ToolRegistry([this.#tool('look', true), this.#tool('order', false)]);
+  }
+
+  #tool(name: string, safeToRepeat: boolean): Tool {
+    return defineTool({
+      name,
+      description: name,
+      input: z.strictObject({ item: z.string(), call: z.string() }),
+      risk: 'safe',
+      safeToRepeat,
+      handler: (input, context) => this.#call(name, input, safeToRepeat, context),
+    });
+  }
+
+  /** Takes a while, does it, takes a while again; may fail before or after, and may not listen. */
+  async #call(
+    name: string,
+    { item, call }: { item: string; call: string },
+    safeToRepeat: boolean,
+    { signal }: ToolContext,
+  ): Promise<string> {
+    const { clock, random, trace, effects, newId } = this.#parts;
+    const heard = random.chance(0.3) ? undefined : signal;
+    const queue = `tool ${newId()}`;
+    this.open += 1;
+    try {
+      await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
+      if (random.chance(0.1)) throw new Error('refused by the shop');
+      trace.note(`tool ${name} ${item} by ${call}`);
+      if (!safeToRepeat) effects.ordered(item);
+      await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
+      if (random.chance(0.1)) throw new Error('the connection was cut');
+      return `${name} ${item}: done`;
+    } finally {
+      this.open -= 1;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Sessions in this thread, on a real store, put together as a shard does it: for tests of what goes wrong inside. Whoever
+ * makes one drains it before the store is closed.
+ */
+import { pino } from 'pino';
+import { monotonicFactory } from 'ulid';
+import { RecentEventsPool } from '../../actors/session/recent-events.ts';
+import type { SessionRef } from '../../actors/session/requests.ts';
+import { sessionKind } from '../../actors/session/session.ts';
+import type { Turn } from '../../actors/session/turn.ts';
+import { Cooldowns, ModelLine } from '../../src/agent/failover.ts';
+import { createModels, type Models } from '../../src/agent/models.ts';
+import type { ModelProvider } from '../../src/agent/provider.ts';
+import { Workspaces } from '../../src/agent/workspace.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { decodeFrame } from '../../src/protocol/frame.ts';
+import type { EventData, EventType } from '../../src/protocol/messages.ts';
+import { ActorSystem } from '../../src/runtime/system.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import type { ToolRegistry } from '../../src/tools/registry.ts';
+import type { ConfigInput } from './gateway.ts';
+
+export const newId = monotonicFactory();
+
+export interface SessionSystem {
+  system: ActorSystem;
+  session(key: string): SessionRef;
+  /** All events so far, of all sessions. */
+  events: { type: EventType; data: EventData<EventType> }[];
+  /** The data of those of one type. */
+  eventsOf<T extends EventType>(type: T): EventData<T>[];
+}
+
+export interface SessionSystemOptions {
+  store: Store;
+  config?: ConfigInput;
+  models?: Models;
+  tools?: ToolRegistry;
+}
+
+export function sessionSystem({ store, config: input = {}, models, tools }: SessionSystemOptions): SessionSystem {
+  const config = configSchema.parse(input);
+  const events: SessionSystem['events'] = [];
+  const refs = (key: string): SessionRef => session(key);
+  const system = new ActorSystem({
+    limits: { backoffMs: 1 },
+    onEvent(event) {
+      if (event.type !== 'deadLetter') return;
+      const { address, message, error, attempts } = event;
+      void refs(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
+    },
+  });
+  const session = system.register(
+    sessionKind({
+      config,
+      store,
+      models: models ?? createModels(config),
+      tools: tools ?? createToolRegistry(),
+      activeMax: 100,
+      budgets: undefined,
+      workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
+      log: pino({ level: 'silent' }),
+      newId,
+      poke() {},
+      emit: (_key, frame) => {
+        const { type, data } = decodeFrame(frame);
+        events.push({ type: type as EventType, data: data as EventData<EventType> });
+      },
+      recentEvents: new RecentEventsPool(),
+      arrivingKeys: new Map(),
+      room: () => undefined,
+      countTokens: async (texts) => texts.map(() => 1),
+    }),
+  );
+  const eventsOf = <T extends EventType>(type: T) =>
+    events.filter((event) => event.type === type).map(({ data }) => data as unknown as EventData<T>);
+  return { system, session, events, eventsOf };
+}
+
+/** Models that are all the same one. */
+export function modelsOf(provider: ModelProvider): Models {
+  const model = { provider, name: 'm', reference: 'test/m' };
+  return { resolve: () => model, line: () => new ModelLine([model], new Cooldowns(() => 0)) };
+}
