@@ -30,6 +30,7 @@ import type { Self } from './normalize.ts';
 import { FILE_BYTES_MAX, SlackSender } from './send.ts';
 import { LOOK_MS, Webhook } from './webhook.ts';
 
+type SocketMode = typeof import('./connect.ts');
 type Settings = Pick<Account<'slack'>, 'botToken' | 'appToken' | 'signingSecret' | 'apiUrl'>;
 
 const CAPABILITIES: Capabilities = {
@@ -76,12 +77,16 @@ class SlackAdapter implements Adapter {
   async start(events: AdapterEvents): Promise<void> {
     this.#events = events;
     this.#state('connecting', 'connecting to Slack');
-    const self = await this.#introduce();
-    const directory = new Directory(this.#api, events.log);
-    const intake = new Intake({ self, directory, api: this.#api }, events, this.#signal);
-    const source = await this.#sourceOf(events, intake);
-    this.#source = source;
-    await source.open();
+    // The library for Socket Mode costs 15 MB: it is loaded where it is used, while Slack is asked.
+    const loading = this.#settings.appToken === undefined ? undefined : import('./connect.ts');
+    const [self, socketMode] = await Promise.all([this.#introduce(), loading]);
+    const intake = new Intake(
+      { self, directory: new Directory(this.#api, events.log), api: this.#api },
+      events,
+      this.#signal,
+    );
+    this.#source = this.#sourceOf(events, intake, socketMode);
+    await this.#source.open();
     this.#opened = true;
   }
 
@@ -100,17 +105,15 @@ class SlackAdapter implements Adapter {
     return this.#api.call('its name', this.#signal, (web) => web.auth.test(), { repeatable: true });
   }
 
-  /** The library for Socket Mode costs 25 MB: it is loaded where it is used. */
-  async #sourceOf(events: AdapterEvents, intake: Intake): Promise<Connection | Webhook> {
-    const { appToken, signingSecret = '' } = this.#settings;
+  #sourceOf(events: AdapterEvents, intake: Intake, socketMode: SocketMode | undefined): Connection | Webhook {
+    const { appToken = '', signingSecret = '' } = this.#settings;
     const listener: Listener = {
       state: (state, reason) => this.#state(state, reason),
       alive: () => events.alive(),
       take: (delivery) => intake.take(delivery),
     };
-    if (appToken === undefined) return new Webhook(signingSecret, listener, () => this.#askWho(), this.#lookMs);
-    const { Connection } = await import('./connect.ts');
-    return new Connection(appToken, this.#api, listener, events.log);
+    if (socketMode) return new socketMode.Connection(appToken, this.#api, listener, events.log);
+    return new Webhook(signingSecret, listener, () => this.#askWho(), this.#lookMs);
   }
 
   async stop(): Promise<void> {

@@ -2,10 +2,13 @@
  * The connections to Slack: what its library fetches with, over connections of our own, so that stopping leaves none behind
  * and whoever asked learns whether the request had left. (The `fetch` of Node costs 40 ms and 17 MB when it is first used.)
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { FetchFunction } from '@slack/web-api';
 import { ChannelError } from '../adapter.ts';
+
+/** An import of `node:http` would have Node load its `fetch` all the same: an ES module has every export of it, at once. */
+const http = process.getBuiltinModule('node:http');
+const https = process.getBuiltinModule('node:https');
 
 /** Connections at a time; further requests wait for one. */
 const CONNECTIONS_MAX = 50;
@@ -23,8 +26,8 @@ export interface HttpRequest {
 }
 
 export class Http {
-  readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
-  readonly #secure = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
+  readonly #plain = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
+  readonly #secure = new https.Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
 
   /**
    * The head of the response; its body is the caller's to read or to destroy. Redirects are not followed: they would show
@@ -35,7 +38,7 @@ export class Http {
     const secure = url.protocol === 'https:';
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const options = { method, headers, agent: secure ? this.#secure : this.#plain, signal };
-    const request = (secure ? httpsRequest : httpRequest)(url, options, resolve);
+    const request = (secure ? https : http).request(url, options, resolve);
     let left = false;
     request.on('socket', (socket) => {
       if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', () => (left = true));
