@@ -122,6 +122,16 @@ describe('starting at Slack', () => {
     expect(account.states.map(({ state }) => state)).toEqual(['connecting']);
   });
 
+  it('can be undone though Slack does not close, too', async () => {
+    const { fixture } = await liveSlack();
+    fixture.server.socket.freeze();
+    const begun = performance.now();
+    await fixture.adapter.stop();
+    // The library gives Slack 30 s.
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    fixture.server.drop();
+  });
+
   it('refuses a token that is not a bot’s', async () => {
     const { fixture, account } = await unconnected();
     Object.assign(fixture.server.world, { botId: undefined });

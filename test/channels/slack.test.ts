@@ -121,6 +121,24 @@ describe('what comes from Slack', () => {
     expect(said[0]).toMatch(/add the scope (users|channels):read/);
   });
 
+  it('waits for what was said before it, though a name in that takes its time', async () => {
+    const { fixture, account } = await liveSlack();
+    const { server, direct, asha } = fixture;
+    const ben = [...server.world.users.values()].find(({ name }) => name === 'ben')!;
+    await fixture.dm('hi');
+    await account.message(0);
+    const named = gate();
+    server.holding.set('users.info', named.opened);
+    server.post(direct, asha, `ask <@${ben.id}>`);
+    await fixture.dm('please');
+    // Another chat waits for nobody, and what was posted before it has come by then.
+    server.post(fixture.kitchen, asha, 'elsewhere');
+    expect((await account.message(1)).text).toBe('elsewhere');
+    named.open();
+    await account.message(3);
+    expect(account.messages.slice(2).map(({ text }) => text)).toEqual(['ask @Ben', 'please']);
+  });
+
   it('asks for a name once', async () => {
     const { fixture, account } = await liveSlack();
     for (const text of ['one', 'two', 'three']) await fixture.dm(text);

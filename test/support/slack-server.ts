@@ -41,6 +41,8 @@ export class SlackServer {
   readonly faults: Fault[] = [];
   /** What the next calls of a method are refused with. */
   readonly refusing = new Map<string, Refusal>();
+  /** Calls of a method wait for it. */
+  readonly holding = new Map<string, Promise<void>>();
   /** How often a wrong token was shown. */
   refusals = 0;
   attempts = 0;
@@ -211,6 +213,7 @@ export class SlackServer {
       if (fault === 'silence') return 'silence';
       if (fault) throw fault;
     }
+    await this.holding.get(method);
     const refusal = this.refusing.get(method);
     if (refusal) throw refusal;
     if (method === 'apps.connections.open') return { ok: true, url: this.socket.ticket(this.root) };

@@ -101,6 +101,11 @@ export class SlackSocket {
     for (const ws of this.#sockets) this.#end(ws, reason);
   }
 
+  /** Reads nothing any more, not even that the app closes. */
+  freeze(): void {
+    for (const ws of this.#sockets) ws.pause();
+  }
+
   say(text: string): void {
     for (const ws of this.#sockets) ws.send(text);
   }
