@@ -164,6 +164,16 @@ describe('a damaged store', () => {
     expect(JSON.parse(await readFile(join(folder, `${salvaged?.aside}.json`), 'utf8'))).toEqual(salvaged);
   });
 
+  it('gives transcripts whose session lost its record a new one', async () => {
+    const folder = await damaged((path) => {
+      using file = new PageFile(path);
+      emptyPage(path, leavesOf(file, 'sessions')[1] as number);
+    });
+    const { salvaged } = await prepareStore(folder, { unclean: false });
+    expect(salvaged?.made.sessions).toBeGreaterThan(3);
+    expect(readThroughLmdb([folder])).toEqual([{ entries: ALL, sessions: SESSIONS }]);
+  });
+
   it('finds records whose tree is gone, and does not bring back what was deleted', async () => {
     const folder = await tempFolder();
     const store = new Store(folder);
