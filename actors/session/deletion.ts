@@ -32,7 +32,7 @@ export async function deleteSession(store: Store, session: string): Promise<void
       for (const key of old) batch.remove(images, key);
     });
   }
-  const letters = [...deadLetters.getRange({})].filter(({ value }) => value.session === session);
+  const letters = [...deadLetters.getRange({})].filter(({ value }) => value?.session === session);
   await journal.commit((batch) => {
     for (const { key } of letters) batch.remove(deadLetters, key);
   });

@@ -10,6 +10,7 @@ import type { Store } from '../storage/store.ts';
 import { chunk } from './chunk.ts';
 import type { FinishedAnswer } from './display.ts';
 import type { Gate } from './gate.ts';
+import { replyTo } from './reply.ts';
 import { asChannelError, nextTry } from './retry.ts';
 
 /** Longest wait a platform may ask for. */
@@ -168,12 +169,13 @@ export class Dispatch {
 
   /** One try to send the next piece. Returns what went wrong. */
   async #send(pieces: readonly string[]): Promise<Sent | ChannelError> {
-    const { chat, sent, replyTo, key } = this.#record;
+    const { chat, sent, key } = this.#record;
     const number = sent.length;
+    const { capabilities } = this.#parts.adapter();
     const message: OutboundMessage = {
       chat,
       text: pieces[number] as string,
-      ...(number > 0 || replyTo === undefined ? {} : { replyTo }),
+      ...(number > 0 ? {} : replyTo(capabilities, chat, this.#record.replyTo)),
       key: key ?? keyOf(this.#key[2], number),
     };
     try {

@@ -41,6 +41,7 @@ const CAPABILITIES: Capabilities = {
   // What Slack has for this is for apps of another kind ("agents"), and only in threads of their own.
   typingMs: 0,
   buttons: true,
+  repliesOpenThreads: true,
   fileBytesMax: FILE_BYTES_MAX,
   // Slack documents no key by which it would know a message again.
   detectsDuplicates: false,
