@@ -1,4 +1,4 @@
-import type { ProcessClock, SimulatedTimer, SimulatedClock } from './clock.ts';
+import type { ProcessClock, SimulatedClock, SimulatedTimer } from './clock.ts';
 
 /**
  * Puts simulated time in the place of Node's for code that takes it from globals instead of from a clock it is given.

@@ -195,8 +195,10 @@ class Table {
   #range({ start, end, limit = Infinity, reverse = false }: Range): { key: Key; value: Buffer }[] {
     const { rows } = this.#rows;
     const passes = reverse
-      ? (key: Key) => (start === undefined || compareKeys(key, start) <= 0) && (end === undefined || compareKeys(key, end) > 0)
-      : (key: Key) => (start === undefined || compareKeys(key, start) >= 0) && (end === undefined || compareKeys(key, end) < 0);
+      ? (key: Key) =>
+          (start === undefined || compareKeys(key, start) <= 0) && (end === undefined || compareKeys(key, end) > 0)
+      : (key: Key) =>
+          (start === undefined || compareKeys(key, start) >= 0) && (end === undefined || compareKeys(key, end) < 0);
     const found = rows.filter(({ key }) => passes(key));
     return (reverse ? found.reverse() : found).slice(0, limit);
   }

@@ -36,6 +36,8 @@ export interface ShardParts {
   isStormy(): boolean;
   step(): number;
   newId(): string;
+  /** Ends the process. */
+  die(): void;
   emit(session: string, frame: Uint8Array): void;
 }
 
@@ -60,13 +62,13 @@ export class Shard {
   #keyExpiry: KeyExpiry | undefined;
 
   constructor(parts: ShardParts, life: number) {
-    const { plan, random, trace, witness, newId } = parts;
+    const { plan, random, trace, witness, mutant, newId } = parts;
     this.#parts = parts;
     this.clock = new ProcessClock(parts.clock, `life ${life}`);
     const outside = { clock: this.clock, random, trace, newId };
     this.#store = this.#openStore();
-    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods });
-    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects });
+    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
+    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects, mutant });
     this.#system = new ActorSystem({ clock: this.clock, onEvent: (event) => this.#onEvent(event) });
     this.#session = this.#system.register(this.#kind());
     this.#requests = new SessionRequests({
@@ -144,7 +146,7 @@ export class Shard {
   }
 
   #kind() {
-    const { disk, emit, mutant, newId, plan, trace, witness } = this.#parts;
+    const { emit, mutant, newId, plan, trace, witness } = this.#parts;
     const kind = sessionKind({
       config: plan.config,
       activeMax: plan.config.sessions.activeMax,
@@ -170,7 +172,6 @@ export class Shard {
       },
       witness,
       trace,
-      disk,
     );
   }
 
