@@ -4,11 +4,12 @@
  *
  * 1. says in one sentence when Node or the platform cannot run Dhaavak, and fails the install;
  * 2. patches the uWebSockets.js binary on a glibc older than 2.38 (`patch-uws.ts`);
- * 3. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
+ * 3. patches the lmdb binary on Linux (`patch-lmdb.ts`);
+ * 4. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
  *    Failing at this is no error: the cache fills itself at the first start.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +25,7 @@ const WARM_TIMEOUT_MS = 20_000;
 try {
   checkNode();
   await patchBinary(findBinary());
+  await patchStore();
   warmCompileCache();
 } catch (error) {
   console.error(`Dhaavak: ${error.message}`);
@@ -59,12 +61,29 @@ function findUws() {
   }
 }
 
+/** The folder all dependencies are in. */
+function findModules() {
+  return dirname(findUws());
+}
+
 async function patchBinary(path) {
   if (process.platform !== 'linux') return;
   const [major, minor] = glibcVersion().split('.').map(Number);
   if (major > 2 || minor >= 38) return;
   const { patchUws } = await import(moduleUrl('scripts/patch-uws').href);
   console.log(`Dhaavak: glibc ${major}.${minor} is older than 2.38, uWebSockets.js is ${patchUws(path)}`);
+}
+
+/** One that cannot be patched is no reason to fail: it does its work until a disk is full. */
+async function patchStore() {
+  if (process.platform !== 'linux') return;
+  const { patchLmdb } = await import(moduleUrl('scripts/patch-lmdb').href);
+  const folder = join(findModules(), `@lmdb/lmdb-linux-${process.arch}`);
+  try {
+    for (const name of readdirSync(folder)) if (name.endsWith('.node')) patchLmdb(join(folder, name));
+  } catch (error) {
+    console.warn(`Dhaavak: ${error.message}`);
+  }
 }
 
 /** For example '2.36'; undefined where the C library is not glibc. */

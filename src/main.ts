@@ -5,11 +5,14 @@
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { describeModel } from './agent/models.ts';
+import type { ChannelHost } from './channels/host.ts';
+import { enabledAccounts } from './config/channels.ts';
 import { ConfigError } from './config/config-error.ts';
 import { readPasswordHash } from './config/password.ts';
 import type { Config } from './config/schema.ts';
 import { Access } from './gateway/access.ts';
 import type { CertificateFiles, CertificateWatch } from './gateway/certificate.ts';
+import { ChannelDesk } from './gateway/channels.ts';
 import { Clients } from './gateway/clients.ts';
 import { newCounters } from './gateway/counters.ts';
 import { HostCheck } from './gateway/host-check.ts';
@@ -19,14 +22,21 @@ import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
+import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
+import { Maintenance } from './shards/maintenance.ts';
 import { ShardPool } from './shards/pool.ts';
 import { lockFolder } from './storage/lock.ts';
+import { prepareStore } from './storage/prepare.ts';
+import { storageSpace } from './storage/space.ts';
+import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
 const DRAIN_MS = 10_000;
+/** How long answers may then go out to channels; what does not is in the outbox for the next start. */
+const CHANNELS_DRAIN_MS = 5_000;
 
 export interface RunningGateway {
   /** Where clients connect. */
@@ -49,6 +59,12 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const startedAt = performance.now();
 
   const unlockFolder = lockFolder(config.home);
+  const starts = await Starts.begin(config.home, {
+    rule: config.recovery,
+    now: Date.now,
+    onFault: (error) => log.error({ error }, 'starts and stops are not recorded'),
+  });
+  const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
   const lag = new LoopLag();
   const topics = new Topics();
@@ -59,12 +75,18 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
+    onOutbox: (account, record) => channels?.outbox(account, record),
+    tellPairing: (event) => clients.tellPairing(event),
+    paused: starts.pausedBecause !== undefined,
     log,
   });
+  const channels = await openChannels(config, shards, topics, clients, log);
+  const trouble = () => starts.pausedBecause ?? shards.trouble;
   const server = new Server({
     version: VERSION,
     route: createRoute(config.bindings),
     access,
+    channels: new ChannelDesk(clients, channels),
     clients,
     counters,
     pace: new Pace(limits.requestsPerSecond),
@@ -72,8 +94,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     idleSeconds: limits.idleSeconds,
     tls,
     topics,
-    trouble: () => shards.trouble,
+    trouble,
     shards,
+    maintenance,
+    resumeRuns: async () => {
+      const resumed = await shards.resumeRuns();
+      await starts.resumed();
+      if (resumed) log.warn('runs go on');
+      return resumed;
+    },
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
@@ -82,24 +111,42 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       loopLagMs: lag.read(),
       shards: await shards.stats(),
       model,
+      trouble: trouble() ?? null,
+      runsPaused: starts.pausedBecause !== undefined,
+      storage: await storageSpace(config.home),
       counters,
+      channels: (await channels?.list())?.channels ?? [],
     }),
   });
 
   const stop = async (drainMs: number) => {
     certificate?.stop();
     server.stopIntake();
+    channels?.stopIntake();
     await shards.stop(drainMs);
+    await channels?.stop(Math.min(drainMs, CHANNELS_DRAIN_MS));
     server.close();
+    await maintenance.stop();
     await compute.stop();
     lag.stop();
+    await starts.ended();
     unlockFolder();
   };
 
   try {
+    if (starts.pausedBecause !== undefined) {
+      log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
+    }
+    // While the shards load their modules.
+    const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
+    if (salvaged !== undefined)
+      log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
+    if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
     await shards.start();
+    await starts.written();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
+    channels?.start();
     log.info({ host, port, model }, 'listening');
     return {
       url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
@@ -117,6 +164,24 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
 async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {
   const { CertificateWatch } = await import('./gateway/certificate.ts');
   return CertificateWatch.open(files, log);
+}
+
+/** The channels, if an account is on; without one nothing of theirs is loaded. */
+async function openChannels(
+  config: Config,
+  shards: ShardPool,
+  topics: Topics,
+  clients: Clients,
+  log: Logger,
+): Promise<ChannelHost | undefined> {
+  if (enabledAccounts(config.channels).length === 0) return undefined;
+  const { ChannelHost } = await import('./channels/host.ts');
+  const tell = {
+    update: (status: ChannelStatus) => clients.tellChannel(status),
+    qr: (name: { channel: string; account: string }, code: string | null) => clients.tellQr({ ...name, code }),
+    pairing: (event: PairingEvent) => clients.tellPairing(event),
+  };
+  return new ChannelHost({ config, shards, topics, tell, log });
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

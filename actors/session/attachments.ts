@@ -1,26 +1,14 @@
 /** The images a message comes with, from the wire to the store. */
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import { imageTypeOf } from '../../src/protocol/image-type.ts';
 import { ATTACHMENTS_BYTES_MAX } from '../../src/protocol/limits.ts';
-import type { Attachment, ImageType, RequestData } from '../../src/protocol/messages.ts';
+import type { Attachment, RequestData } from '../../src/protocol/messages.ts';
 
 /** Images and what is told about each. */
 export interface Attached {
   attachments: readonly Attachment[];
   images: readonly Buffer[];
 }
-
-/** How a file of each type begins: pieces of Latin-1 text, each with the place where it stands. */
-const SIGNATURES: Record<ImageType, [at: number, text: string][][]> = {
-  'image/png': [[[0, '\x89PNG\r\n\x1a\n']]],
-  'image/jpeg': [[[0, '\xff\xd8\xff']]],
-  'image/webp': [
-    [
-      [0, 'RIFF'],
-      [8, 'WEBP'],
-    ],
-  ],
-  'image/gif': [[[0, 'GIF87a']], [[0, 'GIF89a']]],
-};
 
 /** Strict: the alphabet of RFC 4648 section 4, whole groups of four. */
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -37,7 +25,7 @@ export function attachedTo(given: NonNullable<RequestData<'message.send'>['attac
     if (total > ATTACHMENTS_BYTES_MAX) {
       throw wrong('data.attachments', `has more than ${ATTACHMENTS_BYTES_MAX} bytes of images`);
     }
-    if (!looksLike(mediaType, image)) throw wrong(param, `does not begin as ${mediaType} does`);
+    if (imageTypeOf(image) !== mediaType) throw wrong(param, `does not begin as ${mediaType} does`);
     images.push(image);
   }
   const attachments = given.map(({ type, mediaType }, index) => ({ type, mediaType, bytes: images[index]!.length }));
@@ -49,12 +37,6 @@ function bytesOf(data: Uint8Array | string, param: string): Buffer {
   if (typeof data !== 'string') return Buffer.from(data);
   if (data.length % 4 !== 0 || !BASE64.test(data)) throw wrong(param, 'is not base64');
   return Buffer.from(data, 'base64');
-}
-
-function looksLike(type: ImageType, image: Buffer): boolean {
-  return SIGNATURES[type].some((pieces) =>
-    pieces.every(([at, text]) => image.latin1Slice(at, at + text.length) === text),
-  );
 }
 
 function wrong(param: string, what: string): DhaavakError {

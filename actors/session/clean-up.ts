@@ -70,6 +70,7 @@ export class CleanUp {
     for (const { key, value } of store.sessions.getRange({ start: `${this.#cursor}\x01`, limit: STEP_MAX })) {
       last = key;
       seen += 1;
+      if (value === undefined) continue; // damaged
       const { lastActive, type } = value;
       if (lastActive < before && type !== 'main' && rule.types.includes(type) && isOurs(key)) found.push(key);
     }

@@ -1,9 +1,9 @@
 /** The chat commands: what a person can say to the session itself instead of to its agent. */
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import type { FollowUp, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
+import type { FollowUp, PendingApproval, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
 import { FOLLOW_UPS, THINKING_LEVELS } from '../../src/protocol/vocabulary.ts';
-import type { SaidCommand, SessionChanges } from './control.ts';
+import type { Rights, SaidCommand, SessionChanges } from './control.ts';
 
 /** The session as a command sees it. */
 export interface CommandTarget {
@@ -16,14 +16,24 @@ export interface CommandTarget {
   modelOf(reference: string | null): string;
   update(changes: SessionChanges): Promise<unknown>;
   reset(): Promise<unknown>;
+  /** Has what was said so far summarized, beside the lane; returns the number of turns. */
+  compact(instructions: string): number;
   /** Cancels what runs and waits; returns the messages. */
   stop(): string[];
+  /** Tool calls that wait for an operator. */
+  readonly pending: readonly PendingApproval[];
+  /** Decides on one of them; undefined: the only one. Throws `not_found` and `invalid_request`. */
+  approve(approval: string | undefined, allow: boolean): unknown;
 }
 
 interface Command {
   /** What may follow its name. */
   argument?: string;
   help: string;
+  /** Whether it changes anything, for whoever is in the conversation too. */
+  changes?: true;
+  /** Whether only an operator may use it. */
+  approves?: true;
   /** The answer. May throw a DhaavakError: `invalid_request` becomes the answer. */
   run(target: CommandTarget, argument: string): string | Promise<string>;
 }
@@ -32,17 +42,35 @@ interface Command {
 const DEFAULT = 'default';
 
 const COMMANDS: Record<string, Command> = {
-  new: { help: 'begin a new conversation; the transcript is kept', run: reset },
-  reset: { help: 'the same as /new', run: reset },
-  stop: { help: 'end the answer being made and all that waits', run: stop },
+  new: { help: 'begin a new conversation; the transcript is kept', changes: true, run: reset },
+  reset: { help: 'the same as /new', changes: true, run: reset },
+  stop: { help: 'end the answer being made and all that waits', changes: true, run: stop },
   status: { help: 'what this session is and does', run: status },
-  model: { argument: `[model | ${DEFAULT}]`, help: 'show or choose the model', run: model },
-  think: { argument: `[${THINKING_LEVELS.join(' | ')}]`, help: 'show or choose how much it thinks', run: think },
+  model: { argument: `[model | ${DEFAULT}]`, help: 'show or choose the model', changes: true, run: model },
+  think: {
+    argument: `[${THINKING_LEVELS.join(' | ')}]`,
+    help: 'show or choose how much it thinks',
+    changes: true,
+    run: think,
+  },
+  compact: {
+    argument: '[what to keep above all]',
+    help: 'go on from a summary of what was said',
+    changes: true,
+    run: compact,
+  },
   usage: { help: 'tokens used so far', run: usage },
   queue: {
     argument: `[${FOLLOW_UPS.join(' | ')} | ${DEFAULT}]`,
     help: 'show or choose what becomes of messages during an answer',
+    changes: true,
     run: queue,
+  },
+  approve: {
+    argument: '[id] [yes | no]',
+    help: 'let a tool call that waits be made, or not',
+    approves: true,
+    run: approve,
   },
   help: { help: 'this list', run: help },
   whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
@@ -61,12 +89,24 @@ export function unescaped(text: string): string {
   return text.startsWith('//') && commandIn(text.slice(1)) !== undefined ? text.slice(1) : text;
 }
 
-/** Does what was said and returns the answer. Throws only what is no mistake of who said it. */
-export async function answerCommand(target: CommandTarget, { name, argument }: SaidCommand): Promise<string> {
+/**
+ * Does what was said and returns the answer. Who may not change things (in a group: whoever is no admin) may still ask.
+ * Throws only what is no mistake of who said it.
+ */
+export async function answerCommand(
+  target: CommandTarget,
+  { name, argument }: SaidCommand,
+  rights: Rights,
+): Promise<string> {
+  const command = COMMANDS[name] as Command;
+  const asks = command.argument !== undefined && argument === '' && name !== 'compact';
+  if (command.approves && !rights.approve) return `Only an operator may use /${name}.`;
+  if (command.changes && !rights.change && !asks) return `Only an admin may use /${name} here.`;
   try {
-    return await (COMMANDS[name] as Command).run(target, argument);
+    return await command.run(target, argument);
   } catch (error) {
-    if (error instanceof DhaavakError && error.code === 'invalid_request') return error.message;
+    const said = error instanceof DhaavakError && (error.code === 'invalid_request' || error.code === 'not_found');
+    if (said) return error.message;
     throw error;
   }
 }
@@ -114,6 +154,23 @@ async function queue({ session, settings, update }: CommandTarget, argument: str
   if (chosen !== null && !FOLLOW_UPS.includes(chosen)) return usageOf('queue');
   await update({ followUp: chosen });
   return `Messages during an answer are now: ${chosen ?? settings.followUp}.`;
+}
+
+function approve(target: CommandTarget, argument: string): string {
+  const words = argument.split(/\s+/).filter((word) => word !== '');
+  const last = words.at(-1)?.toLowerCase();
+  const verdict = last === 'yes' || last === 'no' ? words.pop() : 'yes';
+  if (words.length > 1) return usageOf('approve');
+  const [id] = words;
+  const one = target.pending.find(({ approval }) => id === undefined || approval === id);
+  target.approve(id, verdict?.toLowerCase() === 'yes');
+  return `${verdict?.toLowerCase() === 'yes' ? 'Approved' : 'Refused'}: ${one?.name} ${JSON.stringify(one?.input)}`;
+}
+
+function compact(target: CommandTarget, argument: string): string {
+  const turns = target.compact(argument);
+  if (turns === 0) return 'There is nothing to summarize.';
+  return `Summarizing ${turns} ${turns === 1 ? 'turn' : 'turns'}; the transcript keeps all of it.`;
 }
 
 function usage({ session }: CommandTarget): string {

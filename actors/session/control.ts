@@ -1,4 +1,4 @@
-import type { FollowUp, Session, Snapshot } from '../../src/protocol/messages.ts';
+import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -15,11 +15,25 @@ export interface SaidCommand {
   argument: string;
 }
 
+/** The account of a channel. */
+type DeliveryPlace = Pick<MessageOrigin, 'channel' | 'account'>;
+
+/** What whoever says a command may do. */
+export interface Rights {
+  /** Change things for everybody in the conversation. */
+  change: boolean;
+  /** Decide on tool calls that wait for an operator. */
+  approve: boolean;
+}
+
 /** The message that a command is. */
 export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
+  /** Where the answer goes, when a channel brought it. */
+  origin?: MessageOrigin;
+  rights: Rights;
   /** Told once it has been carried out, before any of its events. */
   acknowledge(): void;
 }
@@ -36,8 +50,14 @@ export type SessionControl =
   | { type: 'expire'; before: number }
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
+  /** An answer to `message`, the entry `seq`, did not reach its channel, or may not have. */
+  | { type: 'delivery'; message: string; seq: number | undefined; place: DeliveryPlace; delivery: Delivery }
   /** The turn failed for good and is a dead letter now: its session ends it and goes on. */
   | { type: 'bury'; turn: Turn; error: unknown; attempts: number }
+  /** Makes the summary that a command has asked for. Resolves when that is there: the session stays in memory so long. */
+  | { type: 'compact' }
+  /** An operator's answer to a tool call that waits for one; undefined: the only one that waits. */
+  | { type: 'approve'; approval: string | undefined; allow: boolean }
   /** Forgets a dead letter. */
   | { type: 'discard'; message: string }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */
@@ -63,7 +83,10 @@ export interface SessionAnswers {
   expire: undefined;
   command: undefined;
   cancel: { cancelled: string[] };
+  delivery: undefined;
   bury: undefined;
+  compact: undefined;
+  approve: { session: string; approval: string; allowed: boolean };
   discard: { session: string; message: string };
   subscribe: undefined;
 }

@@ -1,5 +1,4 @@
 import type { Store } from '../../src/storage/store.ts';
-import { daysOfKeys } from './key-expiry.ts';
 
 /** Records removed in one commit: others wait for the writer no longer than for a few messages. */
 const BATCH_MAX = 500;
@@ -37,14 +36,10 @@ export async function deleteSession(store: Store, session: string): Promise<void
   await journal.commit((batch) => {
     for (const { key } of letters) batch.remove(deadLetters, key);
   });
-  for (const day of daysOfKeys(keys)) {
-    for (;;) {
-      const old = [...keys.getKeys({ start: [day, session, ''], end: [day, session, '\x7f'], limit: BATCH_MAX })];
-      if (old.length === 0) break;
-      await journal.commit((batch) => {
-        for (const key of old) batch.remove(keys, key);
-      });
-    }
+  for (;;) {
+    const removal = keys.removalOf(session, BATCH_MAX);
+    if (removal === undefined) break;
+    await journal.commit(removal);
   }
   await journal.commit((batch) => batch.remove(deletions, session));
 }

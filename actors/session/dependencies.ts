@@ -3,6 +3,7 @@ import type { Budgets } from '../../src/agent/budget.ts';
 import type { Models } from '../../src/agent/models.ts';
 import type { Workspaces } from '../../src/agent/workspace.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { OutboxKey } from '../../src/storage/outbox.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import type { Emit } from './event-stream.ts';
@@ -24,6 +25,8 @@ export interface SessionDependencies {
   emit: Emit;
   recentEvents: RecentEventsPool;
   arrivingKeys: ArrivingKeys;
+  /** Tells the channels that a record was put into the outbox. */
+  poke(key: OutboxKey): void;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
   room(): Promise<void> | undefined;
   countTokens(texts: string[]): Promise<number[]>;

@@ -9,8 +9,8 @@ const JOINED = new Error('it went into another turn');
 
 /**
  * What becomes of messages that come while their session is at work (the four modes are OpenClaw's). A message that finds
- * its session idle is a turn like any other, whatever the mode. Modes are not on the disk: after a crash what was not
- * answered runs as one turn each, in order.
+ * its session idle is a turn like any other, whatever the mode. Modes are on the disk, in the inbox: after a crash what was
+ * not answered is collected, steered or ended as it would have been.
  */
 export class FollowUps {
   readonly #context: ActorContext<Turn>;
@@ -32,7 +32,9 @@ export class FollowUps {
     const working = this.#context.queued + this.#context.running > 1;
     turn.followUp = working ? mode : 'followup';
     if (turn.followUp !== 'collect') return undefined;
-    const dropped = this.#collecting.length >= this.#settings.collectMax ? this.#drop() : undefined;
+    const { collectMax, overflow } = this.#settings;
+    const full = this.#collecting.length >= collectMax && overflow !== 'summarize';
+    const dropped = full ? this.#drop() : undefined;
     this.#collecting.push(turn);
     return dropped;
   }
@@ -50,10 +52,11 @@ export class FollowUps {
 
   /**
    * Waits until nobody has said more for `debounceMs`, or `collectMax` messages are there, and takes those that follow
-   * `turn` out of the mailbox, up to the first of another mode: order is kept.
+   * `turn` out of the mailbox, up to the first of another mode: order is kept. Where more than `collectMax` may gather, the
+   * model is shown only the beginning of the oldest.
    */
   async collected(turn: Turn, signal: AbortSignal): Promise<Turn[]> {
-    const { collectMax, debounceMs } = this.#settings;
+    const { collectMax, debounceMs, overflow } = this.#settings;
     this.gone(turn);
     while (this.#collecting.length + 1 < collectMax && !signal.aborted) {
       const newest = this.#collecting.at(-1) ?? turn;
@@ -61,7 +64,7 @@ export class FollowUps {
       if (quietMs >= debounceMs) break;
       await this.#pause(debounceMs - quietMs, signal);
     }
-    let room = collectMax - 1;
+    let room = overflow === 'summarize' ? Number.POSITIVE_INFINITY : collectMax - 1;
     const { queued } = this.#context.cancel((other) => {
       if (other === turn) return false;
       if (other.followUp !== 'collect') room = 0;
@@ -69,6 +72,8 @@ export class FollowUps {
       return room >= 0;
     }, JOINED);
     for (const other of queued) this.gone(other);
+    const all = [turn, ...queued];
+    for (const other of all.slice(0, Math.max(0, all.length - collectMax))) other.abridged = true;
     return queued;
   }
 

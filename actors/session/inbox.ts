@@ -1,14 +1,21 @@
 import type { Session } from '../../src/protocol/messages.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import type { Batch } from '../../src/storage/journal.ts';
-import type { InboxRecord, KeyOwner, Store } from '../../src/storage/store.ts';
+import type { InboxRecord, Store } from '../../src/storage/store.ts';
 import type { Transcript } from './transcript.ts';
 import { type Turn, userEntry } from './turn.ts';
 
-const DAY_MS = 24 * 3_600_000;
-
 /** Idempotency keys whose messages are on their way to the disk, where they can't be read yet; of all sessions. */
 export type ArrivingKeys = Map<string, KeyOwner & { kept: Promise<void> }>;
+
+/** What came of a message that is no turn: its answer, and what is written with its key. */
+export interface Claimed {
+  answer: string;
+  write(batch: Batch): void;
+  /** To be called when that is on the disk. */
+  announce(): void;
+}
 
 /** The messages one session has accepted and not finished, on the disk; each idempotency key makes one of them. */
 export class Inbox {
@@ -29,15 +36,18 @@ export class Inbox {
    * the key free must call {@link write} or {@link claim} before anything else runs, or two messages would find it free.
    */
   original(key: string, now: number): (KeyOwner & { kept?: Promise<void> }) | undefined {
-    return this.#arriving.get(this.#arrivingKey(key)) ?? ownerOf(this.#store, this.#session, key, now);
+    return this.#arriving.get(this.#arrivingKey(key)) ?? this.#store.keys.owner(this.#session, key, now);
   }
 
   /** Does `work` for a message that is no turn, and remembers its key and answer: they are on the disk when it resolves. */
-  async claim(key: string, message: string, now: number, work: () => Promise<string>): Promise<string> {
-    const done = work().then(async (answer) => {
-      const owner = { message, seq: 0, answer };
-      await this.#store.journal.commit((batch) => this.#putKey(batch, key, owner, now));
-      return answer;
+  async claim(key: string, message: string, now: number, work: () => Promise<Claimed>): Promise<Claimed> {
+    const done = work().then(async (claimed) => {
+      const owner = { message, seq: 0, answer: claimed.answer };
+      await this.#store.journal.commit((batch) => {
+        this.#putKey(batch, key, owner, now);
+        claimed.write(batch);
+      });
+      return claimed;
     });
     const kept = done.then(() => {});
     await this.#keepKey(key, { message, seq: 0 }, kept);
@@ -47,7 +57,7 @@ export class Inbox {
   /** Writes the turn's message, and with the first message of a session `unkept`, the session itself. */
   async write(turn: Turn, unkept: Session | undefined): Promise<void> {
     const { journal, sessions } = this.#store;
-    const { acceptedAt, idempotencyKey, images, message, seq } = turn;
+    const { acceptedAt, idempotencyKey, images, message, otherKeys = [], seq } = turn;
     const owner = { message, seq };
     failpoint('journal.before');
     const kept = journal.commit((batch) => {
@@ -55,6 +65,7 @@ export class Inbox {
       if (images !== undefined) this.#transcript.writeImages(batch, seq, images);
       this.put(batch, turn, {});
       if (idempotencyKey !== undefined) this.#putKey(batch, idempotencyKey, owner, acceptedAt);
+      for (const key of otherKeys) this.#putKey(batch, key, owner, acceptedAt);
       if (turn.resubmits !== undefined) batch.remove(this.#store.deadLetters, turn.resubmits);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
     });
@@ -73,7 +84,7 @@ export class Inbox {
   }
 
   #putKey(batch: Batch, key: string, owner: KeyOwner, now: number): void {
-    batch.put(this.#store.keys, [dayOf(now), this.#session, key], owner);
+    this.#store.keys.put(batch, this.#session, key, owner, now);
   }
 
   async #keepKey(key: string, owner: KeyOwner, kept: Promise<void>): Promise<void> {
@@ -89,15 +100,4 @@ export class Inbox {
   #arrivingKey(key: string): string {
     return `${this.#session} ${key}`;
   }
-}
-
-/** The message an idempotency key was used for, yesterday or today; keys of earlier days count no more. */
-export function ownerOf(store: Store, session: string, key: string, now: number): KeyOwner | undefined {
-  const day = dayOf(now);
-  return store.keys.get([day, session, key]) ?? store.keys.get([day - 1, session, key]);
-}
-
-/** Days since the epoch. */
-export function dayOf(now: number): number {
-  return Math.floor(now / DAY_MS);
 }

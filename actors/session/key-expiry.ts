@@ -1,22 +1,11 @@
 import type { Logger } from 'pino';
 import type { Store } from '../../src/storage/store.ts';
-import { dayOf } from './inbox.ts';
 
 /** Keys removed in one commit, and the pause between two, in milliseconds: writers wait no longer than for a few messages. */
 const BATCH_MAX = 1_000;
 const STEP_MS = 20;
 /** Pause between two rounds, in milliseconds. */
 const ROUND_MS = 3_600_000;
-
-/** The days of which there are idempotency keys, oldest first. */
-export function daysOfKeys(keys: Store['keys']): number[] {
-  const days: number[] = [];
-  for (;;) {
-    const next = [...keys.getKeys({ start: [(days.at(-1) ?? -1) + 1, '', ''], limit: 1 })][0];
-    if (next === undefined) return days;
-    days.push(next[0]);
-  }
-}
 
 /**
  * Removes the idempotency keys of the days before yesterday: a key counts for at least 24 hours and is on the disk for at
@@ -44,13 +33,11 @@ export class KeyExpiry {
   async #round(): Promise<void> {
     const { keys, journal } = this.#store;
     try {
-      for (;;) {
-        const end = [dayOf(Date.now()) - 1, '', ''] as [number, string, string];
-        const old = [...keys.getKeys({ start: [0, '', ''], end, limit: BATCH_MAX })];
-        if (old.length === 0 || this.#stopped) break;
-        await journal.commit((batch) => {
-          for (const key of old) batch.remove(keys, key);
-        });
+      // Not read after it was stopped: the store is closed then, and reading it would end the process.
+      while (!this.#stopped) {
+        const removal = keys.removalOfExpired(Date.now(), BATCH_MAX);
+        if (removal === undefined) break;
+        await journal.commit(removal);
         await new Promise((resolve) => setTimeout(resolve, STEP_MS));
       }
     } catch (error) {

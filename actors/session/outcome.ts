@@ -1,5 +1,6 @@
 import type { HistoryEntry, Outcome } from '../../src/protocol/messages.ts';
-import type { KeyOwner, Store } from '../../src/storage/store.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Store } from '../../src/storage/store.ts';
 
 /** Entries looked at behind a message: more than a run and a full mailbox can put between it and its end. */
 const LOOK_MAX = 2_000;

@@ -22,7 +22,7 @@ export class SessionRecord {
     this.#config = config;
     const kept = keptSession(store, key);
     this.kept = kept !== undefined;
-    this.session = kept ?? implicitSession(key, config, now);
+    this.session = kept ?? implicitSession(key, store, config, now);
   }
 
   /** Throws `not_found`. */
@@ -100,9 +100,13 @@ function newSession(key: string, config: Config, now: number): Session | undefin
   };
 }
 
-/** The main session of a configured agent is always there; it is written with its first message. */
-function implicitSession(key: string, config: Config, now: number): Session | undefined {
-  return parseSessionKey(key)?.type === 'main' ? newSession(key, config, now) : undefined;
+/**
+ * The main session of a configured agent is always there; it is written with its first message. So is one whose record is
+ * damaged: its key says what matters.
+ */
+function implicitSession(key: string, store: Store, config: Config, now: number): Session | undefined {
+  const isThere = parseSessionKey(key)?.type === 'main' || store.sessions.doesExist(key);
+  return isThere ? newSession(key, config, now) : undefined;
 }
 
 export function noSuchSession(key: string): DhaavakError {

@@ -1,18 +1,26 @@
 /** The requests a shard answers: a client's frame in, a reply out. */
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
-import type { KeyOwner, Store } from '../../src/storage/store.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
-import type { SessionAnswer, SessionAnswers, SessionControl, StreamPosition } from './control.ts';
+import type {
+  CommandMessage,
+  SaidCommand,
+  SessionAnswer,
+  SessionAnswers,
+  SessionControl,
+  StreamPosition,
+} from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
-import { ownerOf } from './inbox.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
@@ -34,6 +42,8 @@ export interface RequestDependencies {
   config: Config;
   store: Store;
   models: Models;
+  /** Who may talk on channels. */
+  access: AccessRequests;
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
@@ -58,23 +68,30 @@ export class SessionRequests {
 
   /**
    * Handles one frame that the front end has skimmed and routed here. `routedTo` is the session it is for where the
-   * frame does not say so itself. Never throws.
+   * frame does not say so itself; `admin`: the client's credential may do everything. Never throws.
    */
-  handle(routedTo: string, bytes: Uint8Array, reply: Reply): void {
+  handle(routedTo: string, bytes: Uint8Array, reply: Reply, admin: boolean): void {
     const frame = decodeFrame(bytes);
     const id = frame.id as string;
     const key = routedTo || sessionIn(frame.data) || MAIN_SESSION;
-    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply).catch((error: unknown) => {
+    void this.#dispatch(frame.type as RequestType, frame.data, key, id, reply, admin).catch((error: unknown) => {
       const told = asUserError(error);
       if (told === undefined) this.#shared.onFault(error, key);
       reply.send(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(told) }));
     });
   }
 
-  async #dispatch(type: RequestType, data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #dispatch(
+    type: RequestType,
+    data: unknown,
+    key: string,
+    id: string,
+    reply: Reply,
+    admin: boolean,
+  ): Promise<void> {
     switch (type) {
       case 'message.send':
-        return this.#send(data, key, id, reply);
+        return this.#send(data, key, id, reply, admin);
       case 'message.cancel': {
         const { run } = checkRequest(type, data);
         const { cancelled } = await this.#control<'cancel'>(key, { type: 'cancel', run });
@@ -101,6 +118,10 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'approval.resolve': {
+        const { approval, allow } = checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'approve'>(key, { type: 'approve', approval, allow })));
+      }
       case 'dead-letter.list':
         return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
       case 'dead-letter.resubmit':
@@ -117,12 +138,20 @@ export class SessionRequests {
         };
         return this.#control<'subscribe'>(key, { type: 'subscribe', after, epoch, tell });
       }
+      case 'pairing.list':
+      case 'pairing.approve':
+      case 'pairing.reject':
+      case 'pairing.revoke':
+      case 'allow.list':
+      case 'allow.add':
+      case 'allow.remove':
+        return reply.send(answer(type, id, await this.#shared.access.answer(type, data)));
       default:
         throw new DhaavakError('unknown_type', `no request has the type ${type}`, { param: 'type' });
     }
   }
 
-  async #send(data: unknown, key: string, id: string, reply: Reply): Promise<void> {
+  async #send(data: unknown, key: string, id: string, reply: Reply, admin: boolean): Promise<void> {
     const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
     const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
@@ -133,7 +162,7 @@ export class SessionRequests {
       reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
     // A repeated key gets its answer also when the mailbox is full.
-    const original = idempotencyKey && ownerOf(store, key, idempotencyKey, now());
+    const original = idempotencyKey && store.keys.owner(key, idempotencyKey, now());
     if (original) return repeat(original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
@@ -142,9 +171,9 @@ export class SessionRequests {
     try {
       if (said !== undefined) {
         if (attached !== undefined) throw commandWithImages();
-        const command = { message, text, idempotencyKey, acknowledge: () => acknowledge(0) };
-        await ref.control({ type: 'command', said, message: command });
-        return;
+        const rights = { change: true, approve: admin };
+        const command = { message, text, idempotencyKey, rights, acknowledge: () => acknowledge(0) };
+        return sendCommand(ref, said, command, (error) => this.#shared.onFault(error, key));
       }
       await ref.tell({
         ...newTurn(message, unescaped(text)),
@@ -221,6 +250,17 @@ function isMainSession(key: string, config: Config): boolean {
   return key.startsWith('agent:') && type === 'main' && rest.length === 0 && Object.hasOwn(config.agents, agent);
 }
 
+/** Has a command carried out, and what it has begun finished: the session stays in memory for that. */
+export async function sendCommand(
+  ref: SessionRef,
+  said: SaidCommand,
+  message: CommandMessage,
+  onFault: (error: unknown) => void,
+): Promise<void> {
+  await ref.control({ type: 'command', said, message });
+  if (said.name === 'compact') ref.control({ type: 'compact' }).catch(onFault);
+}
+
 /** The session a frame names; the front end has checked its form. */
 function sessionIn(data: unknown): string | undefined {
   return (data as { session?: string } | undefined)?.session;
@@ -261,7 +301,7 @@ function answer<T extends RequestType>(type: T, id: string, data: Replies[T]): B
 }
 
 /** The error as a user may see it, or undefined for a fault of ours. */
-function asUserError(error: unknown): DhaavakError | undefined {
+export function asUserError(error: unknown): DhaavakError | undefined {
   if (error instanceof DhaavakError) return error;
   if (!(error instanceof RuntimeError)) return undefined;
   const retry = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };

@@ -8,11 +8,13 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
@@ -30,8 +32,10 @@ export interface RunnerParts {
   transcript: Transcript;
   inbox: Inbox;
   followUps: FollowUps;
+  approvals: Approvals;
   persistence: Persistence;
   ends: TurnEnds;
+  outgoing: OutgoingAnswers;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -92,7 +96,7 @@ export class Runner {
 
   #recordOf(turn: Turn, run: string): RunRecord {
     const { events, inbox, now, persistence, shared, transcript } = this.#parts;
-    const tools = shared.tools.view(this.#agent.tools);
+    const tools = shared.tools.view(this.#agent);
     return new RunRecord(
       {
         store: shared.store,
@@ -117,7 +121,7 @@ export class Runner {
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
-    const { events, followUps, shared, transcript } = this.#parts;
+    const { approvals, events, followUps, shared, transcript } = this.#parts;
     const { config, models, tools, budgets, workspaces, log } = shared;
     const run = live.id;
     const reference = session.model ?? this.#agent.model ?? null;
@@ -140,7 +144,7 @@ export class Runner {
       models: line,
       system: typeof system === 'string' ? system : await system,
       messages: this.#contextOf(turn, resumed),
-      tools: tools.view(this.#agent.tools),
+      tools: tools.view(this.#agent),
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
@@ -148,6 +152,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
+      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);
@@ -174,16 +179,18 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
     session.lastActive = now();
+    const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
       (batch) => {
         record.putRest(batch);
+        words.write(batch);
         inbox.remove(batch, withJoined(turn));
         batch.put(shared.store.sessions, events.session, session);
       },
@@ -191,6 +198,7 @@ export class Runner {
     );
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
+    words.announce();
     const { message } = turn;
     if (end.status === 'ok') events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };

@@ -3,13 +3,24 @@ import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
 import { SessionAdmin } from './admin.ts';
+import { Approvals } from './approvals.ts';
 import { answerCommand } from './commands.ts';
-import type { CommandMessage, SaidCommand, SessionAnswer, SessionControl, StreamPosition } from './control.ts';
+import { Compactor, type CompactorParts } from './compactor.ts';
+import type {
+  CommandMessage,
+  Rights,
+  SaidCommand,
+  SessionAnswer,
+  SessionAnswers,
+  SessionControl,
+  StreamPosition,
+} from './control.ts';
 import { deadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
+import { OutgoingAnswers } from './outgoing.ts';
 import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
 import { recoveredTurns } from './recovery.ts';
@@ -49,7 +60,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #events: EventStream;
   readonly #record: SessionRecord;
   readonly #followUps: FollowUps;
+  readonly #approvals: Approvals;
+  readonly #compactor: Compactor;
   readonly #ends: TurnEnds;
+  readonly #outgoing: OutgoingAnswers;
   readonly #runner: Runner;
   readonly #admin: SessionAdmin;
   /** Told when the turn that is going on has ended. */
@@ -66,7 +80,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const events = new EventStream(key, shared.newId(), { ...shared, clock: context.clock });
     const persistence = new Persistence(store.journal, context, log);
     const followUps = new FollowUps(context, config.sessions);
-    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, now });
+    const { approvalTimeoutMs: timeoutMs } = config.tools;
+    const approvals = new Approvals({ context, events, newId: shared.newId, timeoutMs });
+    const outgoing = new OutgoingAnswers(events, shared);
+    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, outgoing, now });
     this.#record = new SessionRecord(key, store, config, now());
     this.#runner = new Runner({
       shared,
@@ -74,8 +91,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       transcript,
       inbox,
       followUps,
+      approvals,
       persistence,
       ends,
+      outgoing,
       now,
       agentId: () => this.#agentId,
     });
@@ -93,7 +112,18 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#inbox = inbox;
     this.#events = events;
     this.#followUps = followUps;
+    this.#compactor = new Compactor({
+      shared,
+      events,
+      transcript,
+      persistence,
+      record: this.#record,
+      now,
+      models: () => this.#models(),
+    });
+    this.#approvals = approvals;
     this.#ends = ends;
+    this.#outgoing = outgoing;
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
@@ -170,6 +200,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#ends.bury(message.turn, message.error, message.attempts);
+      case 'delivery':
+        return this.#outgoing.mark(message);
+      case 'compact':
+        return this.#compactor.work();
+      case 'approve':
+        return this.#approve(message.approval, message.allow);
       case 'discard':
         return this.#discard(message.message);
       case 'command':
@@ -192,7 +228,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, origin, rights, acknowledge }: CommandMessage,
   ): Promise<undefined> {
     const now = this.#context.clock.now();
     const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey, now);
@@ -200,11 +236,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       await original.kept;
       throw new DuplicateMessage(original);
     }
-    const carryOut = () => this.#carryOut(said);
-    const answer = await (idempotencyKey === undefined
+    const carryOut = async () => {
+      const answer = await this.#carryOut(said, rights);
+      return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
+    };
+    const { answer, announce } = await (idempotencyKey === undefined
       ? carryOut()
       : this.#inbox.claim(idempotencyKey, message, now, carryOut));
     acknowledge();
+    announce();
     const run = this.#shared.newId();
     this.#events.publish('message.inbound', { message, text });
     this.#events.publish('run.start', { run, message, model: 'command' });
@@ -213,7 +253,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
-  #carryOut(said: SaidCommand): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -225,8 +265,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         update: (changes) => this.#admin.update(changes),
         reset: () => this.#admin.reset(),
         stop: () => this.#cancel(undefined),
+        compact: (instructions) => this.#compactor.ask(instructions),
+        pending: this.#approvals.pending,
+        approve: (approval, allow) => this.#approve(approval, allow),
       },
       said,
+      rights,
     );
   }
 
@@ -248,6 +292,15 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
+  #approve(approval: string | undefined, allow: boolean): SessionAnswers['approve'] {
+    const resolved = this.#approvals.resolve(approval, allow);
+    this.#shared.log.info(
+      { session: this.#events.session, ...resolved, allow },
+      'an operator has decided on a tool call',
+    );
+    return { session: this.#events.session, approval: resolved.approval, allowed: allow };
+  }
+
   async #discard(message: string): Promise<{ session: string; message: string }> {
     const { store } = this.#shared;
     const session = this.#context.address.key;
@@ -263,9 +316,19 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const position = { epoch: this.#events.epoch, seq };
     if (missed !== undefined) return { ...position, recovered: true, missed };
     const { live } = this.#runner;
+    const { pending } = this.#approvals;
     const snapshot: Snapshot = { state, entry: this.#transcript.lastSeq, queued: this.#context.queued };
+    if (pending.length > 0) snapshot.approvals = pending;
     if (live !== undefined) snapshot.run = { run: live.id, message: live.message, text: live.text };
     return { ...position, recovered: after === undefined, snapshot, missed: [] };
+  }
+
+  #models(): ReturnType<CompactorParts['models']> {
+    const { budgets, config, models } = this.#shared;
+    const { channel, model, user } = this.#record.existing();
+    const agent = config.agents[this.#agentId];
+    const line = models.line(model ?? agent?.model ?? null, agent?.fallbacks);
+    return { line, budget: budgets?.ofRun(`${channel}:${user}`) };
   }
 
   /** Of an agent that is configured: one that is no more is stood in for. */

@@ -1,3 +1,4 @@
+import { summaryTurn } from '../../src/agent/compaction.ts';
 import {
   CONTEXT_LENGTH_MAX,
   CONTEXT_TURNS_MAX,
@@ -14,6 +15,14 @@ import { type Turn, userEntry, withJoined } from './turn.ts';
 
 /** Entries read from the disk for the first context: turns of a question and an answer, and as many tool calls again. */
 const READ_MAX = 4 * CONTEXT_TURNS_MAX;
+
+/** Of a message that is shown in part, in UTF-16 code units. */
+const BEGINNING_LENGTH = 160;
+
+function beginningOf(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= BEGINNING_LENGTH ? line : `${line.slice(0, BEGINNING_LENGTH)} […]`;
+}
 
 /** The append-only transcript of one session: numbers new entries, keeps what the next run may look back on. */
 export class Transcript {
@@ -49,6 +58,7 @@ export class Transcript {
 
   /** The turn's message as a model is sent it. */
   messageOf(turn: Turn): ModelMessage {
+    if (turn.abridged) return { role: 'user', text: beginningOf(turn.text) };
     return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
   }
 
@@ -57,7 +67,7 @@ export class Transcript {
 
   /** The turns before `turn`, oldest first. */
   before(turn: Turn): readonly PastTurn[] {
-    if (this.#past === undefined) this.#keep(this.#readBefore(turn));
+    if (this.#past === undefined) this.#keep(this.#read(turn));
     return this.#past as PastTurn[];
   }
 
@@ -85,24 +95,49 @@ export class Transcript {
     this.#keep([]);
   }
 
+  /** The turns that have ended since the last reset, oldest first. */
+  endedTurns(): readonly PastTurn[] {
+    if (this.#past === undefined) this.#keep(this.#read(undefined));
+    return this.#past as PastTurn[];
+  }
+
+  /**
+   * The entry by which `text` stands for the turns up to the one of the user's entry `covers`, to be written and then
+   * given to {@link summarized}; undefined when a reset has come in between.
+   */
+  summary(text: string, covers: number, message: string, timestamp: number): HistoryEntry | undefined {
+    if (covers < this.#resetSeq) return undefined;
+    return { seq: this.number(), role: 'summary', text, timestamp, message, covers };
+  }
+
+  /** From now on the summary is looked back on instead of what it covers. */
+  summarized({ text, covers = 0, seq }: HistoryEntry): void {
+    if (this.#past === undefined || seq < this.#resetSeq) return;
+    this.#keep([summaryTurn(text, covers), ...this.#past.filter((turn) => turn.seq > covers)]);
+  }
+
   #keep(turns: readonly PastTurn[]): void {
     this.#past = [...turns];
     this.#pastLength = turns.reduce((sum, { length }) => sum + length, 0);
   }
 
   /**
-   * Reads the entries before the turn's own, and the newest: answers to earlier messages stand behind it when they were
-   * written while it waited.
+   * Reads the newest entries, and those before the turn that is to be answered: answers to earlier messages stand behind
+   * it when they were written while it waited.
    */
-  #readBefore({ seq, message }: Turn): readonly PastTurn[] {
+  #read(turn: Turn | undefined): readonly PastTurn[] {
     const newest = this.#store.entriesBefore(this.#session, Number.MAX_SAFE_INTEGER, READ_MAX);
     const first = newest[0]?.seq ?? 0;
-    const older = first > seq ? this.#store.entriesBefore(this.#session, seq + 1, READ_MAX) : [];
+    const older =
+      turn !== undefined && first > turn.seq ? this.#store.entriesBefore(this.#session, turn.seq + 1, READ_MAX) : [];
     const read = [...older, ...newest];
     const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
-    const kept = read.filter((entry) => entry.seq > reset || entry.message === message);
+    const summary = read.findLast(({ role, seq }) => role === 'summary' && seq > reset);
+    const from = Math.max(reset, summary?.covers ?? 0);
+    const kept = read.filter(({ seq, message }) => seq > from || message === turn?.message);
     const turns = pastTurns(kept, this.#readImage);
-    const current = turns.findIndex((turn) => turn.message === message);
-    return newestTurns(current < 0 ? turns : turns.slice(0, current));
+    const current = turns.findIndex(({ message }) => message === turn?.message);
+    const past = newestTurns(current < 0 ? turns : turns.slice(0, current));
+    return summary === undefined ? past : [summaryTurn(summary.text, summary.covers ?? 0), ...past];
   }
 }

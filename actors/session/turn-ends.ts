@@ -5,6 +5,7 @@ import { putDeadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Inbox } from './inbox.ts';
+import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import type { Transcript } from './transcript.ts';
 import { type Turn, withJoined } from './turn.ts';
@@ -18,6 +19,7 @@ export interface TurnEndParts {
   inbox: Inbox;
   persistence: Persistence;
   shared: SessionDependencies;
+  outgoing: OutgoingAnswers;
   now(): number;
 }
 
@@ -33,7 +35,7 @@ export class TurnEnds {
 
   /** Takes the turn out of the inbox, writes how it ended, and tells. Never rejects: at worst it runs after a restart. */
   async unrun(turn: Turn, end: End, also?: (batch: Batch) => void): Promise<void> {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
     const run = shared.newId();
     const turns = withJoined(turn);
     const entries = turns.map(
@@ -47,12 +49,15 @@ export class TurnEnds {
         status: end.status,
       }),
     );
+    const words = outgoing.ofRun(turns, end, run);
     try {
       await persistence.write((batch) => {
         inbox.remove(batch, turns);
+        words.write(batch);
         for (const entry of entries) transcript.write(batch, entry);
         also?.(batch);
       });
+      words.announce();
       for (const { message } of turns) events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
     } catch (error) {
       shared.log.error(

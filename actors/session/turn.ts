@@ -1,5 +1,5 @@
-import type { Attachment, FollowUp, HistoryEntry } from '../../src/protocol/messages.ts';
-import type { KeyOwner } from '../../src/storage/store.ts';
+import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
+import type { KeyOwner } from '../../src/storage/idempotency.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -10,6 +10,10 @@ export interface Turn {
   /** The bytes of the attachments until they are on the disk, from where runs read them; then undefined. */
   images: readonly Buffer[] | undefined;
   readonly idempotencyKey: string | undefined;
+  /** More of them, where a channel has joined several messages into this one. */
+  readonly otherKeys?: readonly string[] | undefined;
+  /** Where the answer goes besides to subscribers, when a channel brought the message. */
+  readonly origin?: MessageOrigin | undefined;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */
@@ -18,6 +22,8 @@ export interface Turn {
   readonly starts: number | undefined;
   /** The dead letter that is sent again as this message: it goes with the same commit that brings this. */
   readonly resubmits?: string;
+  /** The model is shown only its beginning: too many messages were answered together. */
+  abridged?: true;
   /** A message that came before the last end of the process had interrupted it. */
   readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
@@ -48,9 +54,10 @@ export function newTurn(message: string, text: string): Turn {
 }
 
 /** The turn's message as it stands in the transcript. */
-export function userEntry({ seq, text, acceptedAt, message, attachments }: Turn): HistoryEntry {
+export function userEntry({ seq, text, acceptedAt, message, attachments, origin }: Turn): HistoryEntry {
   const entry: HistoryEntry = { seq, role: 'user', text, timestamp: acceptedAt, message };
   if (attachments !== undefined) entry.attachments = attachments;
+  if (origin !== undefined) entry.origin = origin;
   return entry;
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { configSchema } from '../../src/config/schema.ts';
 import { Access } from '../../src/gateway/access.ts';
+import { ChannelDesk } from '../../src/gateway/channels.ts';
 import { Clients } from '../../src/gateway/clients.ts';
 import { newCounters } from '../../src/gateway/counters.ts';
 import { HostCheck } from '../../src/gateway/host-check.ts';
@@ -22,9 +23,14 @@ const shards = new ShardPool({
   count: Number(process.argv[2] ?? 1),
   subscribers: topics,
   countTokens: () => Promise.reject(new Error('an echo counts nothing')),
+  tellPairing: () => {},
   log,
   entry: new URL('./echo-worker.ts', import.meta.url),
 });
+const clients = new Clients(
+  { connections: 100_000, connectionsPerAddress: 100_000, unauthenticated: 100_000 },
+  counters,
+);
 const server = new Server({
   version: 'bench',
   access: new Access({
@@ -32,7 +38,8 @@ const server = new Server({
     token: 'bench-token-0123456789',
     named: await NamedTokens.open(join(tmpdir(), 'no-such-folder')),
   }),
-  clients: new Clients({ connections: 100_000, connectionsPerAddress: 100_000, unauthenticated: 100_000 }, counters),
+  clients,
+  channels: new ChannelDesk(clients, undefined),
   counters,
   idleSeconds: 120,
   pace: new Pace(100_000_000),
@@ -40,6 +47,11 @@ const server = new Server({
   topics,
   trouble: () => shards.trouble,
   shards,
+  resumeRuns: () => Promise.reject(new Error('an echo has no runs')),
+  maintenance: {
+    backUp: () => Promise.reject(new Error('an echo has no store')),
+    checkStore: () => Promise.reject(new Error('an echo has no store')),
+  },
   route: () => 'main',
   status: () => Promise.reject(new Error('an echo has no status')),
 });

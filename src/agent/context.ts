@@ -17,8 +17,9 @@ const MESSAGE_OVERHEAD = 16;
 
 /** A turn that has ended, as a model is sent it. */
 export interface PastTurn {
-  /** The id of the user's message. */
+  /** The id of the user's message, and its place in the transcript. */
   message: string;
+  seq: number;
   messages: readonly ModelMessage[];
   /** What it counts towards {@link CONTEXT_LENGTH_MAX}. */
   length: number;
@@ -34,7 +35,7 @@ export type ImageReader = (seq: number, index: number) => Uint8Array | undefined
 export function pastTurns(entries: readonly HistoryEntry[], readImage: ImageReader = () => undefined): PastTurn[] {
   return groupByTurn(entries).map((turn) => {
     const messages = turnMessages(turn, readImage);
-    return { message: turn[0].message, messages, length: contextLength(messages) };
+    return { message: turn[0].message, seq: turn[0].seq, messages, length: contextLength(messages) };
   });
 }
 

@@ -12,6 +12,7 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { Approve } from './approval.ts';
 import type { RunBudget } from './budget.ts';
 import { contextLength } from './context.ts';
 import type { ModelLine } from './failover.ts';
@@ -41,6 +42,8 @@ export interface RunOptions {
   signal: AbortSignal;
   /** What the user has said since; asked when tools have run and the model is about to be called again. */
   steering?(): readonly ModelMessage[];
+  /** Asks an operator about a tool call that needs it; undefined: such calls are refused. */
+  approve?: Approve | undefined;
   /** Where an earlier attempt at this run was cut short: it goes on from there. */
   resume?: Resumption | undefined;
 }
@@ -265,7 +268,8 @@ class Run {
   }
 
   async #execute(call: ToolCall): Promise<{ call: ToolCall; result: ToolResult }> {
-    return { call, result: await this.#options.tools.execute(call, { signal: this.interrupt.signal }) };
+    const context = { signal: this.interrupt.signal, approve: this.#options.approve };
+    return { call, result: await this.#options.tools.execute(call, context) };
   }
 }
 

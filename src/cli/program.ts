@@ -1,5 +1,5 @@
 /** The commands, their flags and their help. Each command is loaded when it is used. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { EXIT, report } from './exit.ts';
 
@@ -36,8 +36,15 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addApprove(program);
   addDeadLetters(program);
+  addChannels(program);
+  addPairing(program);
+  addAllow(program);
   addConfig(program);
+  addDoctor(program);
+  addBackup(program);
+  addResume(program);
   return program;
 }
 
@@ -65,14 +72,29 @@ function addChat(program: Command): void {
 
 function addSend(program: Command): void {
   withClientFlags(program.command('send'))
-    .description('send one message and print the answer')
+    .description('send one message to an agent and print the answer, or with --to one to a chat')
     .argument('<text...>', 'the message')
     .option('--session <key>', 'session to send to (default: the main session)')
+    .option('--to <chat>', 'chat of a channel to send to: telegram:123, telegram/work:123; no agent is asked')
+    .addOption(
+      new Option('--image <file>', 'image to send with it, again for each: up to 4, PNG, JPEG, WebP or GIF')
+        .argParser(collected)
+        .conflicts('to'),
+    )
     .option('--json', 'print one JSON object: session, message, status, text, usage, error')
-    .addHelpText('after', examples('dhaavak send What is 6 * 7?', 'dhaavak send --json "hello" | jq .usage'))
-    .action(async (words: string[], flags) => {
-      const { send } = await import('./commands/send.ts');
-      process.exitCode = await send(words.join(' '), flags);
+    .addHelpText(
+      'after',
+      examples(
+        'dhaavak send What is 6 * 7?',
+        'dhaavak send --image before.png --image after.png "What has changed?"',
+        'dhaavak send --json "hello" | jq .usage',
+        'dhaavak send --to telegram:123 "dinner is ready"',
+      ),
+    )
+    .action(async (words: string[], { to, ...flags }) => {
+      const { send, sendTo } = await import('./commands/send.ts');
+      const text = words.join(' ');
+      process.exitCode = await (to === undefined ? send(text, flags) : sendTo(to, text, flags));
     });
 }
 
@@ -183,6 +205,19 @@ function addSessions(program: Command): void {
     });
 }
 
+function addApprove(program: Command): void {
+  withJson(withClientFlags(program.command('approve')))
+    .description('let a tool call that waits for an operator be made, or not')
+    .argument('<session>', 'its key')
+    .argument('<approval>', 'the id that was told')
+    .option('--deny', 'refuse it')
+    .addHelpText('after', examples('dhaavak approve agent:main:main 01M87Z2RA3RK3162KRJZ3EB4TK'))
+    .action(async (session: string, approval: string, flags) => {
+      const { approve } = await import('./commands/approve.ts');
+      process.exitCode = await approve(session, approval, flags);
+    });
+}
+
 function addDeadLetters(program: Command): void {
   const letters = program
     .command('dead-letters')
@@ -211,6 +246,85 @@ function addDeadLetters(program: Command): void {
   }
 }
 
+function addChannels(program: Command): void {
+  const channels = program.command('channels').description('see how the accounts of channels are');
+  channels.addHelpText('after', examples('dhaavak channels list', 'dhaavak channels restart telegram/work'));
+  withJson(withClientFlags(channels.command('list')))
+    .description('show every account, and the answers that could not be sent')
+    .addHelpText('after', examples('dhaavak channels list', 'dhaavak channels list --json | jq .undelivered'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/channels.ts')).list(flags);
+    });
+  withJson(withClientFlags(channels.command('restart')))
+    .description('disconnect an account and connect it anew, as after its credentials were mended')
+    .argument('<account>', 'telegram, or telegram/work')
+    .addHelpText('after', examples('dhaavak channels restart telegram'))
+    .action(async (name: string, flags) => {
+      process.exitCode = await (await import('./commands/channels.ts')).restart(name, flags);
+    });
+}
+
+function addPairing(program: Command): void {
+  const pairing = program.command('pairing').description('let people in who write to the bot on a channel');
+  pairing.addHelpText('after', examples('dhaavak pairing list', 'dhaavak pairing approve telegram K7PMQ2XA'));
+  withJson(withClientFlags(pairing.command('list')))
+    .description('show who asks to be let in, with their codes, and who was')
+    .option('--channel <name>', 'on this channel only')
+    .addHelpText('after', examples('dhaavak pairing list', 'dhaavak pairing list --json | jq -r .pending[].code'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/pairing.ts')).list(flags);
+    });
+  const resolving = (name: string, description: string): Command =>
+    withJson(withClientFlags(pairing.command(name)))
+      .description(description)
+      .argument('<channel>', 'telegram, discord, …')
+      .argument('<code>', 'as the person was told')
+      .addHelpText('after', examples(`dhaavak pairing ${name} telegram K7PMQ2XA`));
+  resolving('approve', 'let the person with this code in').action(async (channel: string, code: string, flags) => {
+    process.exitCode = await (await import('./commands/pairing.ts')).approve(channel, code, flags);
+  });
+  resolving('reject', 'refuse the person with this code').action(async (channel: string, code: string, flags) => {
+    process.exitCode = await (await import('./commands/pairing.ts')).reject(channel, code, flags);
+  });
+  withJson(withClientFlags(pairing.command('revoke')))
+    .description('take an approval back')
+    .argument('<channel>', 'telegram, discord, …')
+    .argument('<id>', "the platform's id of the person")
+    .option('--account <name>', 'account of the channel, where it has several')
+    .addHelpText('after', examples('dhaavak pairing revoke telegram 4711'))
+    .action(async (channel: string, user: string, flags) => {
+      process.exitCode = await (await import('./commands/pairing.ts')).revoke(channel, user, flags);
+    });
+}
+
+function addAllow(program: Command): void {
+  const allow = program.command('allow').description('change who may talk on channels, beside the configuration');
+  allow.addHelpText('after', examples('dhaavak allow list', 'dhaavak allow add telegram group -1001234'));
+  withJson(withClientFlags(allow.command('list')))
+    .description('show the users and groups that were added, and the people that are paired')
+    .option('--channel <name>', 'of this channel only')
+    .option('--account <name>', 'of the accounts of this name only')
+    .option('--kind <kind>', 'user, group or paired only')
+    .addHelpText('after', examples('dhaavak allow list', 'dhaavak allow list --kind group --json'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/allow.ts')).list(flags);
+    });
+  const changing = (name: string, description: string): Command =>
+    withJson(withClientFlags(allow.command(name)))
+      .description(description)
+      .argument('<channel>', 'telegram, discord, …')
+      .argument('<kind>', 'user or group')
+      .argument('<who>', "the platform's id, or a person's handle; ids are safer, since handles can change hands")
+      .option('--account <name>', 'account of the channel, where it has several')
+      .addHelpText('after', examples(`dhaavak allow ${name} telegram user 4711`));
+  changing('add', 'add an entry').action(async (channel: string, kind: string, who: string, flags) => {
+    process.exitCode = await (await import('./commands/allow.ts')).add(channel, kind, who, flags);
+  });
+  changing('remove', 'remove an entry').action(async (channel: string, kind: string, who: string, flags) => {
+    process.exitCode = await (await import('./commands/allow.ts')).remove(channel, kind, who, flags);
+  });
+}
+
 function addConfig(program: Command): void {
   const config = program.command('config').description('check or show what a gateway would run with');
   config.addHelpText('after', examples('dhaavak config check --config ./dhaavak.yaml', 'dhaavak config show'));
@@ -230,6 +344,38 @@ function addConfig(program: Command): void {
     });
 }
 
+function addDoctor(program: Command): void {
+  withJson(withClientFlags(program.command('doctor')))
+    .description('look over the data folder and its gateway, running or not; exit code 1 when something is wrong')
+    .option('--fix', 'repair what can be repaired without harm, and say what was done')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak doctor --fix --home /var/lib/dhaavak'))
+    .action(async (flags) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      process.exitCode = await doctor(flags);
+    });
+}
+
+function addBackup(program: Command): void {
+  withJson(withClientFlags(program.command('backup')))
+    .description('copy the data folder of a running gateway, on its machine; the copy can be started as it is')
+    .argument('<folder>', 'an empty folder, or one to be made')
+    .addHelpText('after', examples('dhaavak backup /backups/monday', 'dhaavak start --home /backups/monday'))
+    .action(async (folder: string, flags) => {
+      const { backup } = await import('./commands/backup.ts');
+      process.exitCode = await backup(folder, flags);
+    });
+}
+
+function addResume(program: Command): void {
+  withJson(withClientFlags(program.command('resume')))
+    .description('let runs go on that the gateway has paused, since it crashed too often')
+    .addHelpText('after', examples('dhaavak doctor', 'dhaavak resume'))
+    .action(async (flags) => {
+      const { resume } = await import('./commands/resume.ts');
+      process.exitCode = await resume(flags);
+    });
+}
+
 function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object');
 }
@@ -245,6 +391,11 @@ function withGatewayFlags(command: Command): Command {
 
 function withClientFlags(command: Command): Command {
   return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
+}
+
+/** The values of an option that may be given again and again. */
+function collected(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function examples(...lines: string[]): string {

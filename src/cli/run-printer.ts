@@ -30,6 +30,9 @@ export class RunPrinter {
       case 'tool.end':
         this.#tool(event.data);
         break;
+      case 'approval.requested':
+        this.#approval(event.data);
+        break;
       case 'message.outbound':
         this.#complete(event.data.text);
         break;
@@ -64,6 +67,12 @@ export class RunPrinter {
     this.#inputs.delete(call);
     const result = `${failed ? 'failed: ' : ''}${printableLine(output, TOOL_TEXT_MAX)}`;
     this.#note(`${printableLine(name, TOOL_TEXT_MAX)} ${input} → ${result}`);
+  }
+
+  #approval({ session, approval, name, input }: EventData<'approval.requested'>): void {
+    this.#endLine();
+    const call = `${printableLine(name, TOOL_TEXT_MAX)} ${printableLine(JSON.stringify(input) ?? '', TOOL_TEXT_MAX)}`;
+    this.#note(`${call} waits for an operator: dhaavak approve ${session} ${approval} (or --deny)`);
   }
 
   #end({ status, error }: EventData<'run.end'>): void {

@@ -81,6 +81,8 @@ export interface Message {
   /** Without it: the main session. */
   session?: string | undefined;
   text: string;
+  /** Images that go with it: see `Images` in docs/protocol.md. */
+  attachments?: RequestData<'message.send'>['attachments'];
   /** Default: a new one, which is right unless the message was sent before. */
   idempotencyKey?: string;
 }
@@ -177,10 +179,15 @@ export class Client {
       finished: () => this.#runs.delete(run),
     });
     this.#runs.add(run);
-    const { session, text, idempotencyKey = newKey() } = message;
+    const { session, text, attachments, idempotencyKey = newKey() } = message;
     this.#requests.ask(
       'message.send',
-      { text, idempotencyKey, ...(session === undefined ? {} : { session }) },
+      {
+        text,
+        idempotencyKey,
+        ...(session === undefined ? {} : { session }),
+        ...(attachments === undefined ? {} : { attachments }),
+      },
       REQUEST_TIMEOUT_MS,
       (ack) => {
         // The first sending was accepted, and the connection was lost before its events could be heard.

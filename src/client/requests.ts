@@ -16,6 +16,7 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'session.list',
   'dead-letter.list',
   'dead-letter.resubmit',
+  'channel.list',
 ]);
 
 /** A cancel that names its run can't hit another one. */

@@ -48,7 +48,11 @@ function withAbsolutePaths(config: Config): Config {
   const agents = Object.entries(config.agents).map(([id, agent]) => {
     return [id, agent.workspace === undefined ? agent : { ...agent, workspace: absolute(agent.workspace) }];
   });
-  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents) };
+  const custom = Object.entries(config.channels.custom).map(([name, channel]) => {
+    return [name, { ...channel, module: absolute(channel.module) }];
+  });
+  const channels = { ...config.channels, custom: Object.fromEntries(custom) };
+  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents), channels };
 }
 
 /** `path` with a leading `~` expanded, made absolute. */

@@ -3,6 +3,7 @@
  * with this. Every object is strict, so that a mistyped key is refused instead of ignored.
  */
 import { z } from 'zod';
+import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -93,7 +94,7 @@ const shape = z.strictObject({
       followUp: z.enum(['steer', 'followup', 'collect', 'interrupt']).default('followup'),
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
-      overflow: z.enum(['old', 'new']).default('old'),
+      overflow: z.enum(['old', 'new', 'summarize']).default('old'),
       cleanUp: z
         .strictObject({
           afterMs: z
@@ -123,6 +124,7 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
@@ -135,12 +137,23 @@ const shape = z.strictObject({
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
+        /** Of these, called with an operator's approval only. */
+        approve: z.array(z.string().min(1)).default([]),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')
     .prefault({ main: {} }),
   /** Which agent answers where none is named, see `inbound/route.ts`. */
   bindings: z.array(binding).max(1_000).default([]),
+  channels: channelsSchema,
+  identities: identitiesSchema,
+  recovery: z
+    .strictObject({
+      /** 0: never. */
+      uncleanStartsMax: z.int().min(0).max(100).default(3),
+      windowMs: milliseconds.default(300_000),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),

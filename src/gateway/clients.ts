@@ -2,8 +2,16 @@
 import { CLOSE_CODES } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
 import { PRESENCE_MAX, RECONNECT_AFTER_MS } from '../protocol/limits.ts';
-import type { GatewayCounters, GatewayEvents, Presence, Replies } from '../protocol/messages.ts';
+import type {
+  ChannelStatus,
+  GatewayCounters,
+  GatewayEvents,
+  PairingEvent,
+  Presence,
+  Replies,
+} from '../protocol/messages.ts';
 import type { Connection } from './connection.ts';
+import { mayAdminister } from './scopes.ts';
 
 export interface ConnectionLimits {
   connections: number;
@@ -17,6 +25,9 @@ export class Clients implements Iterable<Connection> {
   readonly #all = new Set<Connection>();
   readonly #present = new Set<Connection>();
   readonly #watching = new Set<Connection>();
+  /** Those who are told how channels are. */
+  readonly #watchingChannels = new Set<Connection>();
+  readonly #watchingPairing = new Set<Connection>();
   readonly #byAddress = new Map<string, number>();
   #events = 0;
 
@@ -60,6 +71,8 @@ export class Clients implements Iterable<Connection> {
     if (others > 0) this.#byAddress.set(connection.address, others);
     else this.#byAddress.delete(connection.address);
     this.#watching.delete(connection);
+    this.#watchingChannels.delete(connection);
+    this.#watchingPairing.delete(connection);
     if (this.#present.delete(connection)) this.#tell('left', connection);
   }
 
@@ -67,6 +80,35 @@ export class Clients implements Iterable<Connection> {
   watch(connection: Connection, watch: boolean): void {
     if (watch) this.#watching.add(connection);
     else this.#watching.delete(connection);
+  }
+
+  /** The same of how the accounts of channels are. */
+  watchChannels(connection: Connection, watch: boolean): void {
+    if (watch) this.#watchingChannels.add(connection);
+    else this.#watchingChannels.delete(connection);
+  }
+
+  tellChannel(channel: ChannelStatus): void {
+    for (const watcher of this.#watchingChannels) this.#send(watcher, 'channel.update', { channel });
+  }
+
+  /** Tells all admins that watch, or `only` one of them. */
+  tellQr(code: GatewayEvents['channel.qr'], only?: Connection): void {
+    for (const watcher of only === undefined ? this.#watchingChannels : [only]) {
+      if (mayAdminister(watcher.scopeBits)) this.#send(watcher, 'channel.qr', code);
+    }
+  }
+
+  /** Tells `connection`, an admin's, from now on who asks to be let in on channels, or no longer. */
+  watchPairing(connection: Connection, watch: boolean): void {
+    if (watch) this.#watchingPairing.add(connection);
+    else this.#watchingPairing.delete(connection);
+  }
+
+  tellPairing({ type, data }: PairingEvent): void {
+    for (const watcher of this.#watchingPairing) {
+      if (mayAdminister(watcher.scopeBits)) this.#send(watcher, type, data);
+    }
   }
 
   /** Those that are there, the newest first. */

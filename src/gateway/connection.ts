@@ -35,7 +35,7 @@ export class Connection implements Receiver {
   #subscriptions: Set<string> | undefined;
   #helloTimer: NodeJS.Timeout | undefined;
   #slowTimer: NodeJS.Timeout | undefined;
-  /** There while over BACKPRESSURE_BYTES_MERGE wait in the socket. */
+  /** There once over BACKPRESSURE_BYTES_MERGE wait in the socket, until nothing waits here: it takes all that comes. */
   #backlog: Backlog | undefined;
   #open = true;
   #allowance = 0;
@@ -99,9 +99,9 @@ export class Connection implements Receiver {
       });
     }
     this.#queued.length = 0;
-    if (this.#open && this.#backlog === undefined && this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) {
-      this.#backlog = new Backlog();
-    }
+    if (!this.#open || this.#slowTimer !== undefined || this.#backlog !== undefined) return;
+    // Not before the cork has ended: only what waits now is sure to drain one day, and to let out what waits here.
+    if (this.#socket.getBufferedAmount() > BACKPRESSURE_BYTES_MERGE) this.#backlog = new Backlog();
   }
 
   /** Sends one msgpack frame; its bytes are used before this returns. Sending to a closed connection does nothing. */
@@ -110,7 +110,7 @@ export class Connection implements Receiver {
     if (backlog === undefined) this.#write(frame);
     else if (this.#open && this.#slowTimer === undefined) {
       const before = backlog.merged;
-      backlog.add(frame, (bytes) => this.#write(bytes));
+      backlog.add(frame);
       this.#counters.deltasMerged += backlog.merged - before;
       if (this.#open && this.#socket.getBufferedAmount() + backlog.bytes > BACKPRESSURE_BYTES_MAX) this.#tooSlow();
     }
@@ -126,12 +126,13 @@ export class Connection implements Receiver {
   }
 
   /**
-   * Too much waits: the client is sent nothing more. Once it has read what was on its way it is told the code (a close
-   * frame stands in line like any other); one that does not read is cut off.
+   * Too much waits: it is given up, and the client is sent nothing more. Once it has read what is in the socket it is told
+   * the code (a close frame stands in line like any other); one that does not read is cut off.
    */
   #tooSlow(): void {
     if (!this.#open || this.#slowTimer !== undefined) return;
     this.#counters.slowClosed += 1;
+    this.#backlog = undefined;
     this.#slowTimer = setTimeout(() => {
       if (this.#open) this.#socket.close();
     }, SLOW_CLOSE_MS);
@@ -140,11 +141,23 @@ export class Connection implements Receiver {
 
   /** The socket has sent some of what waited. */
   drained(): void {
-    if (!this.#open || this.#socket.getBufferedAmount() > 0) return;
-    if (this.#slowTimer !== undefined) this.close(CLOSE_CODES.tooSlow, 'too slow');
+    if (!this.#open) return;
+    if (this.#slowTimer !== undefined) {
+      if (this.#socket.getBufferedAmount() === 0) this.close(CLOSE_CODES.tooSlow, 'too slow');
+      return;
+    }
+    this.#release(() => this.#socket.getBufferedAmount() <= BACKPRESSURE_BYTES_MERGE);
+  }
+
+  /** Puts what waits here into the socket, as long as there is room. */
+  #release(isRoom: () => boolean): void {
     const backlog = this.#backlog;
-    this.#backlog = undefined;
-    backlog?.releaseAll((bytes) => this.#write(bytes));
+    if (backlog === undefined || !isRoom()) return;
+    backlog.release((frame) => {
+      this.#write(frame);
+      return isRoom();
+    });
+    if (backlog.empty) this.#backlog = undefined;
   }
 
   reply(id: string | null, type: string, data: unknown): void {
@@ -184,6 +197,8 @@ export class Connection implements Receiver {
 
   /** Closes with a code of `CLOSE_CODES` or RFC 6455, after what waits for the client. */
   close(code: number, reason: string): void {
+    if (!this.#open) return;
+    this.#release(() => true);
     if (this.#open) this.#socket.end(code, reason);
   }
 

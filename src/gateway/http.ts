@@ -1,8 +1,8 @@
-/** The HTTP routes: JSON, GET and HEAD only. */
+/** The HTTP routes of our own: JSON, GET and HEAD only. Webhooks are in `webhooks.ts`. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { LoginContext } from './login.ts';
-import { type Grant, mayRead, type Route } from './scopes.ts';
+import { type Grant, mayRead, type Route, type WEBHOOK_ROUTE } from './scopes.ts';
 
 export interface HttpContext extends LoginContext {
   /** Why the gateway can't serve now; undefined when it can. */
@@ -19,8 +19,8 @@ interface Asked {
 
 type Handler = (context: HttpContext, response: HttpResponse, asked: Asked) => void;
 
-/** One for each route of the table of scopes. */
-export const ROUTES: Record<Route, Handler> = {
+/** One for each route of the table of scopes that is not a webhook. */
+export const ROUTES: Record<Exclude<Route, typeof WEBHOOK_ROUTE>, Handler> = {
   '/health': (_, response) => json(response, '200 OK', { status: 'ok' }),
   '/ready': ({ trouble }, response, { grant }) => {
     const reason = trouble();
@@ -51,7 +51,7 @@ export function handleHttp(
   response: HttpResponse,
   request: HttpRequest,
   address: string,
-  route?: Route,
+  route?: keyof typeof ROUTES,
 ) {
   const asked: Asked = { grant: undefined, alive: true };
   response.onAborted(() => {
@@ -95,6 +95,15 @@ export function tooMany(response: HttpResponse, retryAfterMs: number): void {
   response.cork(() => {
     response.writeStatus('429 Too Many Requests').writeHeader('retry-after', String(Math.ceil(retryAfterMs / 1_000)));
     end(response, { status: 'too many failed logins from here' });
+  });
+}
+
+/** 426 with what is spoken here. */
+export function upgradeRequired(response: HttpResponse): void {
+  response.cork(() => {
+    response.writeStatus('426 Upgrade Required').writeHeader('upgrade', 'websocket');
+    response.writeHeader('sec-websocket-version', '13');
+    end(response, { status: 'this is no request for a WebSocket of version 13' }, true);
   });
 }
 

@@ -10,24 +10,33 @@ import { checkRequest } from '../protocol/check.ts';
 import { CLOSE_CODES, DhaavakError } from '../protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
 import { FRAME_BYTES_MAX_UNAUTHENTICATED, IN_FLIGHT_MAX } from '../protocol/limits.ts';
-import type { GatewayStatus, REQUESTS, Replies, RequestType } from '../protocol/messages.ts';
+import type { GatewayStatus, REQUESTS, Replies, RequestType, StoreCheck } from '../protocol/messages.ts';
 import { FrameError, type Head, sessionOf, skim } from '../protocol/skim.ts';
+import { RECORD } from '../shards/link.ts';
 import { shardOf, shardOfBytes } from '../shards/placement.ts';
 import type { Receiver } from '../shards/receiver.ts';
+import type { ChannelDesk } from './channels.ts';
 import type { Connection } from './connection.ts';
 import { type LoginContext, login, refuse } from './login.ts';
 import type { Pace } from './pace.ts';
-import { checkScope } from './scopes.ts';
+import { checkScope, isAdmin } from './scopes.ts';
 import { createToken, revokeToken, rotateToken } from './token-requests.ts';
 
 export interface RequestContext extends LoginContext {
   pace: Pace;
   status(): Promise<GatewayStatus>;
+  channels: ChannelDesk;
+  /** Lets runs go on that were paused at the start; says whether they were. */
+  resumeRuns(): Promise<boolean>;
+  maintenance: {
+    backUp(folder: string): Promise<Replies['backup']>;
+    checkStore(): Promise<StoreCheck>;
+  };
   /** The agent of a new session that names none. */
   route: Route;
   shards: {
     readonly size: number;
-    request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
+    request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver, kind?: number): void;
   };
 }
 
@@ -98,12 +107,25 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'approval.resolve':
     case 'dead-letter.resubmit':
     case 'dead-letter.discard':
       forward(context, connection, head, frame);
       break;
+    case 'pairing.list': {
+      const { watch } = decode('pairing.list', frame);
+      if (watch !== undefined) context.clients.watchPairing(connection, watch);
+      forward(context, connection, head, frame, head.id);
+      break;
+    }
     case 'session.list': // any shard will do: the id picks one
     case 'dead-letter.list':
+    case 'pairing.approve':
+    case 'pairing.reject':
+    case 'pairing.revoke':
+    case 'allow.list':
+    case 'allow.add':
+    case 'allow.remove':
       forward(context, connection, head, frame, head.id);
       break;
     case 'session.create':
@@ -129,6 +151,15 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       connection.reply(head.id, 'result', context.clients.list());
       break;
     }
+    case 'channel.list':
+      answer(connection, head.id, context.channels.list(connection, decode('channel.list', frame)));
+      break;
+    case 'channel.restart':
+      answer(connection, head.id, context.channels.restart(decode('channel.restart', frame)));
+      break;
+    case 'channel.send':
+      answer(connection, head.id, context.channels.send(decode('channel.send', frame)));
+      break;
     case 'token.list':
       decode('token.list', frame);
       connection.reply(head.id, 'result', { tokens: context.access.named.list() });
@@ -141,6 +172,21 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'token.rotate':
       answer(connection, head.id, rotateToken(context, decode('token.rotate', frame)));
+      break;
+    case 'runs.resume':
+      decode('runs.resume', frame);
+      answer(
+        connection,
+        head.id,
+        context.resumeRuns().then((resumed) => ({ resumed })),
+      );
+      break;
+    case 'backup':
+      answer(connection, head.id, context.maintenance.backUp(decode('backup', frame).folder));
+      break;
+    case 'store.check':
+      decode('store.check', frame);
+      answer(connection, head.id, context.maintenance.checkStore());
       break;
     case 'hello':
       throw new DhaavakError('invalid_request', 'hello was said already', { param: 'type' });
@@ -170,7 +216,8 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
     key === undefined
       ? shardOfBytes(frame, head.sessionStart, head.sessionEnd, shards.size)
       : shardOf(key, shards.size);
-  shards.request(index, key ?? '', frame, head.id, connection);
+  const kind = isAdmin(connection.scopeBits) ? RECORD.adminRequest : RECORD.request;
+  shards.request(index, key ?? '', frame, head.id, connection, kind);
   connection.inFlight++;
 }
 

@@ -25,15 +25,32 @@ export const REQUEST_SCOPES = {
   'session.update': 'write',
   'session.reset': 'write',
   'session.delete': 'write',
+  'approval.resolve': 'admin',
   'dead-letter.list': 'read',
   'dead-letter.resubmit': 'write',
   'dead-letter.discard': 'write',
   'presence.list': 'read',
+  'channel.list': 'read',
+  'channel.restart': 'admin',
+  'channel.send': 'write',
   'token.list': 'admin',
   'token.create': 'admin',
   'token.revoke': 'admin',
   'token.rotate': 'admin',
+  'pairing.list': 'admin',
+  'pairing.approve': 'admin',
+  'pairing.reject': 'admin',
+  'pairing.revoke': 'admin',
+  'allow.list': 'admin',
+  'allow.add': 'admin',
+  'allow.remove': 'admin',
+  'runs.resume': 'admin',
+  backup: 'admin',
+  'store.check': 'admin',
 } as const satisfies Record<RequestType, Scope>;
+
+/** Where platforms call the accounts of channels that have a webhook. POST only. */
+export const WEBHOOK_ROUTE = '/webhooks/:channel/:account';
 
 /** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */
 export const ROUTE_SCOPES = {
@@ -41,6 +58,8 @@ export const ROUTE_SCOPES = {
   /** Without a credential it says 200 or 503 and no more. */
   '/ready': 'open',
   '/status': 'read',
+  /** Whether it is the platform that calls is its adapter's to check. */
+  [WEBHOOK_ROUTE]: 'open',
 } as const satisfies Record<string, Scope | 'open'>;
 
 export type Route = keyof typeof ROUTE_SCOPES;
@@ -72,6 +91,14 @@ export function checkScope(bits: number, type: string): void {
   });
 }
 
+export function isAdmin(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
+}
+
 export function mayRead({ bits }: Grant): boolean {
   return (bits & REQUIRED_BIT.read) !== 0;
+}
+
+export function mayAdminister(bits: number): boolean {
+  return (bits & REQUIRED_BIT.admin) !== 0;
 }

@@ -12,10 +12,11 @@ import { addressOf } from './address.ts';
 import type { Clients } from './clients.ts';
 import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
-import { type HttpContext, handleHttp, json, ROUTES, tooMany } from './http.ts';
+import { type HttpContext, handleHttp, json, ROUTES, tooMany, upgradeRequired } from './http.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
-import type { Route } from './scopes.ts';
+import { WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
+import { Webhooks } from './webhooks.ts';
 
 /**
  * LIBUS_LISTEN_EXCLUSIVE_PORT, which the types of uWebSockets.js do not offer as a value. Without it the kernel (SO_REUSEPORT) lets a second
@@ -69,7 +70,7 @@ export class Server {
 
   #createApp(): App {
     const context = this.#context;
-    const { clients, counters, topics, idleSeconds, tls } = context;
+    const { channels, clients, counters, topics, idleSeconds, tls } = context;
     const app = (
       tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key })
     ).ws<SocketData>('/ws', {
@@ -97,9 +98,13 @@ export class Server {
         clients.closed(connection);
       },
     });
-    for (const route of Object.keys(ROUTES) as Route[]) {
+    for (const route of Object.keys(ROUTES) as (keyof typeof ROUTES)[]) {
       app.get(route, (response, request) => this.#http(context, response, request, route));
     }
+    const webhooks = new Webhooks(channels);
+    app.post(WEBHOOK_ROUTE, (response, request) => {
+      if (this.#welcome(context, response, request)) webhooks.handle(response, request);
+    });
     app.any('/*', (response, request) => this.#http(context, response, request));
     return app as unknown as App;
   }
@@ -125,6 +130,10 @@ export class Server {
     socketContext: us_socket_context_t,
   ): void {
     if (!this.#welcome(context, response, request)) return;
+    if (!isWebSocket(request)) {
+      upgradeRequired(response);
+      return;
+    }
     const { address, loopback } = addressOf(response.getRemoteAddress());
     const lockedMs = context.access.attempts.lockedForMs(address);
     if (lockedMs > 0) {
@@ -137,14 +146,14 @@ export class Server {
       response.upgrade<SocketData>(
         { address, connection: undefined },
         request.getHeader('sec-websocket-key'),
-        request.getHeader('sec-websocket-protocol'),
+        '', // no subprotocol is ours, whatever is offered
         request.getHeader('sec-websocket-extensions'),
         socketContext,
       );
     }
   }
 
-  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: Route): void {
+  #http(context: ServerOptions, response: HttpResponse, request: HttpRequest, route?: keyof typeof ROUTES): void {
     if (!this.#welcome(context, response, request)) return;
     handleHttp(context, response, request, addressOf(response.getRemoteAddress()).address, route);
   }
@@ -182,4 +191,13 @@ export class Server {
     for (const connection of this.#clients) connection.close(GOING_AWAY, 'the gateway stops');
     for (const app of [this.#app, ...this.#renewed]) app.close();
   }
+}
+
+/** Whether the request asks for what uWebSockets.js would give it for the sake of its key alone. */
+function isWebSocket(request: HttpRequest): boolean {
+  return (
+    request.getHeader('sec-websocket-version') === '13' &&
+    request.getHeader('upgrade').toLowerCase() === 'websocket' &&
+    /\bupgrade\b/i.test(request.getHeader('connection'))
+  );
 }

@@ -62,7 +62,8 @@ export const ERROR_CODES = {
     todo: 'choose another name, or revoke one',
   },
   not_found: {
-    meaning: 'The session, run or agent does not exist; `param` names which.',
+    meaning:
+      'The session, run, agent, dead letter, pairing code or entry of a list does not exist; `param` names which.',
     retryable: false,
     todo: 'create the session; a run has ended already',
   },
@@ -131,10 +132,21 @@ export const ERROR_CODES = {
     retryable: true,
     todo: 'wait, then send again with the same idempotency key',
   },
+  delivery_failed: {
+    meaning:
+      'A message could not be sent to a channel, or nobody knows whether it was; the message says which and why.',
+    retryable: false,
+    todo: 'read the message; look into the chat before sending it again',
+  },
   in_use: {
     meaning: 'The port or the data folder belongs to another process.',
     retryable: false,
     todo: 'choose another port or data folder, or stop the other process; only the start of a gateway says it',
+  },
+  store_unusable: {
+    meaning: 'The data folder holds a store that this version of the gateway cannot use.',
+    retryable: false,
+    todo: 'do what the message says; only the start of a gateway says it',
   },
   internal: {
     meaning: 'A fault in the gateway; the log has it under the same id.',

@@ -5,6 +5,9 @@ import type { wireError } from './shapes.ts';
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Said thousands of times a second under a flood, which a stack, of no use to anybody, would make three times as dear. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['busy', 'rate_limited', 'too_many_requests']);
+
 export type WireError = z.output<typeof wireError>;
 
 /** The one error class for what users can see. Anything else that is thrown reaches them as `internal`. */
@@ -19,7 +22,10 @@ export class DhaavakError extends Error {
     message: string,
     options: { param?: string; retryAfterMs?: number; cause?: unknown } = {},
   ) {
+    const { stackTraceLimit } = Error;
+    if (REFUSALS.has(code)) Error.stackTraceLimit = 0;
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.param = options.param;
     this.retryAfterMs = options.retryAfterMs;

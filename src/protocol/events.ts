@@ -1,6 +1,20 @@
 /** The data of events as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
 import { z } from 'zod';
-import { attachment, count, flag, presence, runStatus, session, usage, wireError } from './shapes.ts';
+import {
+  applicant,
+  attachment,
+  channelStatus,
+  count,
+  delivery,
+  flag,
+  pairingInfo,
+  pendingApproval,
+  presence,
+  runStatus,
+  session,
+  usage,
+  wireError,
+} from './shapes.ts';
 import { id, sessionKey } from './vocabulary.ts';
 
 /** What every event of a session carries besides its own data. */
@@ -43,6 +57,10 @@ export const EVENTS = {
     /** Nobody knows whether it happened. */
     unknown: flag,
   }),
+  /** A tool call waits for an operator: `approval.resolve`, or the command `/approve`. */
+  'approval.requested': pendingApproval,
+  /** It was decided, or time is up. */
+  'approval.resolved': z.strictObject({ approval: id, allowed: z.boolean() }),
   'message.outbound': z.strictObject({ run: id, message: id, text: z.string(), truncated: flag }),
   'run.end': z.strictObject({
     run: id,
@@ -53,6 +71,19 @@ export const EVENTS = {
     /** It failed for good, and is kept to be looked at and sent again. */
     deadLetter: flag,
   }),
+  /** An answer to `message` did not reach the channel it came from, or may not have. */
+  'message.delivery': z.strictObject({
+    message: id,
+    channel: z.string(),
+    account: z.string(),
+    ...delivery.shape,
+  }),
+  /** What was said up to now became a summary for the next runs, or failed to. `turns`: how many it stands for. */
+  'session.compacted': z.strictObject({
+    status: z.enum(['ok', 'failed']),
+    turns: count,
+    error: wireError.exactOptional(),
+  }),
   /** `state` is the session as it is now, or was when it was deleted. */
   'session.update': z.strictObject({ state: session, deleted: flag }),
 } as const;
@@ -60,5 +91,10 @@ export const EVENTS = {
 /** The events that belong to no session. */
 export const GATEWAY_EVENTS = {
   goaway: z.strictObject({ reconnectAfterMs: count }),
+  'channel.update': z.strictObject({ channel: channelStatus }),
+  /** A pairing code to be shown as a QR code, to admins only; null: it is not good any more. */
+  'channel.qr': z.strictObject({ channel: z.string(), account: z.string(), code: z.string().nullable() }),
+  'pairing.requested': pairingInfo,
+  'pairing.resolved': z.strictObject({ ...applicant.shape, outcome: z.enum(['approved', 'rejected', 'revoked']) }),
   presence: z.strictObject({ change: z.enum(['joined', 'left']), connection: presence }),
 } as const;

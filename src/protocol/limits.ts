@@ -20,13 +20,15 @@ export const IN_FLIGHT_MAX = 256;
 export const SUBSCRIPTIONS_MAX = 1_024;
 /** Text of one `message.send`, in Unicode code points, as zod counts them. */
 export const TEXT_LENGTH_MAX = 256 * 1024;
+/** Text of one `channel.send`, in Unicode code points. */
+export const SEND_TEXT_LENGTH_MAX = 65_536;
 /** Images one message comes with. */
 export const ATTACHMENTS_MAX = 4;
 /** Bytes of the images of one message together: a frame holds them and a text beside them. */
 export const ATTACHMENTS_BYTES_MAX = 512 * 1024;
 /** Entries in one page of `session.history`. */
 export const HISTORY_PAGE_MAX = 200;
-/** Sessions in one page of `session.list`. */
+/** Sessions in one page of `session.list`, grants in one of `allow.list`. */
 export const LIST_PAGE_MAX = 200;
 /** Title of a session, in Unicode code points. */
 export const TITLE_LENGTH_MAX = 200;

@@ -5,10 +5,28 @@
  */
 import { z } from 'zod';
 import type { EVENTS, eventPosition, GATEWAY_EVENTS } from './events.ts';
-import { ATTACHMENTS_MAX, HISTORY_PAGE_MAX, LIST_PAGE_MAX, TEXT_LENGTH_MAX, TITLE_LENGTH_MAX } from './limits.ts';
+import {
+  ATTACHMENTS_MAX,
+  HISTORY_PAGE_MAX,
+  LIST_PAGE_MAX,
+  SEND_TEXT_LENGTH_MAX,
+  TEXT_LENGTH_MAX,
+  TITLE_LENGTH_MAX,
+} from './limits.ts';
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
-import { FOLLOW_UPS, IMAGE_TYPES, id, SCOPES, SESSION_TYPES, sessionKey, THINKING_LEVELS, word } from './vocabulary.ts';
+import {
+  FOLLOW_UPS,
+  GRANT_KINDS,
+  IMAGE_TYPES,
+  id,
+  LIST_KINDS,
+  SCOPES,
+  SESSION_TYPES,
+  sessionKey,
+  THINKING_LEVELS,
+  word,
+} from './vocabulary.ts';
 
 export type SessionType = (typeof SESSION_TYPES)[number];
 export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
@@ -17,6 +35,10 @@ export type Scope = (typeof SCOPES)[number];
 export type ImageType = (typeof IMAGE_TYPES)[number];
 
 const name = z.string().min(1).max(64);
+/** A pairing code as people type it. */
+const code = z.string().min(1).max(32);
+/** A platform's id of a person or group, or a person's handle. */
+const peer = z.string().min(1).max(128);
 /** Bytes: msgpack binary, or base64 where a string is all there is, as in JSON. What is in them is checked later. */
 const bytes = z
   .unknown()
@@ -83,6 +105,7 @@ export const REQUESTS = {
     before: z.int().positive().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
+  'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allow: z.boolean() }),
   'dead-letter.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -91,10 +114,33 @@ export const REQUESTS = {
   'dead-letter.resubmit': z.strictObject({ session: sessionKey, message: id }),
   'dead-letter.discard': z.strictObject({ session: sessionKey, message: id }),
   'presence.list': z.strictObject({ watch: z.boolean().optional() }),
+  'channel.list': z.strictObject({ watch: z.boolean().optional() }),
+  'channel.restart': z.strictObject({ channel: word, account: word.optional() }),
+  'channel.send': z.strictObject({
+    to: z.string().min(3).max(256),
+    text: z.string().min(1).max(SEND_TEXT_LENGTH_MAX),
+    idempotencyKey: id.optional(),
+  }),
+  'pairing.list': z.strictObject({ channel: word.optional(), watch: z.boolean().optional() }),
+  'pairing.approve': z.strictObject({ channel: word, code }),
+  'pairing.reject': z.strictObject({ channel: word, code }),
+  'pairing.revoke': z.strictObject({ channel: word, account: word.optional(), user: peer }),
+  'allow.list': z.strictObject({
+    channel: word.optional(),
+    account: word.optional(),
+    kind: z.enum(GRANT_KINDS).optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: z.string().min(1).max(1_024).optional(),
+  }),
+  'allow.add': z.strictObject({ channel: word, account: word.optional(), kind: z.enum(LIST_KINDS), peer }),
+  'allow.remove': z.strictObject({ channel: word, account: word.optional(), kind: z.enum(LIST_KINDS), peer }),
   'token.list': z.strictObject({}),
   'token.create': z.strictObject({ name: word, scopes: z.array(z.enum(SCOPES)).min(1).max(3) }),
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
+  'runs.resume': z.strictObject({}),
+  backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
+  'store.check': z.strictObject({}),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -105,12 +151,21 @@ export type Usage = z.output<typeof shapes.usage>;
 export type RunStatus = z.output<typeof shapes.runStatus>;
 export type Attachment = z.output<typeof shapes.attachment>;
 export type HistoryEntry = z.output<typeof shapes.historyEntry>;
+export type PendingApproval = z.output<typeof shapes.pendingApproval>;
 export type Outcome = z.output<typeof shapes.outcome>;
 export type Snapshot = z.output<typeof shapes.snapshot>;
 export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
+export type MessageOrigin = z.output<typeof shapes.messageOrigin>;
+export type Delivery = z.output<typeof shapes.delivery>;
+export type ChannelStatus = z.output<typeof shapes.channelStatus>;
+export type Undelivered = z.output<typeof shapes.undelivered>;
+export type Applicant = z.output<typeof shapes.applicant>;
+export type PairingInfo = z.output<typeof shapes.pairingInfo>;
+export type GrantInfo = z.output<typeof shapes.grantInfo>;
 export type Limits = z.output<typeof shapes.limits>;
 export type GatewayStatus = z.output<typeof shapes.gatewayStatus>;
 export type GatewayCounters = z.output<typeof shapes.gatewayCounters>;
+export type StoreCheck = z.output<typeof shapes.storeCheck>;
 export type TokenInfo = z.output<typeof shapes.tokenInfo>;
 export type Presence = z.output<typeof shapes.presence>;
 
@@ -133,14 +188,28 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'approval.resolve': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',
   'presence.list': 'result',
+  'channel.list': 'result',
+  'channel.restart': 'result',
+  'channel.send': 'result',
+  'pairing.list': 'result',
+  'pairing.approve': 'result',
+  'pairing.reject': 'result',
+  'pairing.revoke': 'result',
+  'allow.list': 'result',
+  'allow.add': 'result',
+  'allow.remove': 'result',
   'token.list': 'result',
   'token.create': 'result',
   'token.revoke': 'result',
   'token.rotate': 'result',
+  'runs.resume': 'result',
+  backup: 'result',
+  'store.check': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */
@@ -148,6 +217,11 @@ export type EventPosition = z.output<typeof eventPosition>;
 
 /** Data of the events that belong to no session. */
 export type GatewayEvents = { [T in keyof typeof GATEWAY_EVENTS]: z.output<(typeof GATEWAY_EVENTS)[T]> };
+
+/** An event of {@link GatewayEvents} for those who watch who asks to be let in. */
+export type PairingEvent = {
+  [T in 'pairing.requested' | 'pairing.resolved']: { type: T; data: GatewayEvents[T] };
+}['pairing.requested' | 'pairing.resolved'];
 
 /** Data of the events of a session, by type. */
 export type Events = { [T in keyof typeof EVENTS]: z.output<(typeof EVENTS)[T]> };

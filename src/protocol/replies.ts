@@ -1,18 +1,24 @@
 /** The data of replies as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
 import { z } from 'zod';
 import {
+  applicant,
+  channelStatus,
   count,
   deadLetter,
   flag,
   gatewayStatus,
+  grantInfo,
   historyEntry,
   limits,
   outcome,
+  pairingInfo,
   presence,
   scopes,
   session,
   snapshot,
+  storeCheck,
   tokenInfo,
+  undelivered,
 } from './shapes.ts';
 import { id, sessionKey } from './vocabulary.ts';
 
@@ -54,6 +60,7 @@ export const REPLIES = {
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
   'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */
     letters: z.array(deadLetter),
@@ -63,6 +70,30 @@ export const REPLIES = {
   'dead-letter.resubmit': z.strictObject({ session: sessionKey, message: id, resubmitted: id }),
   'dead-letter.discard': z.strictObject({ session: sessionKey, message: id }),
   'presence.list': z.strictObject({ connections: z.array(presence), total: count }),
+  'channel.list': z.strictObject({ channels: z.array(channelStatus), undelivered: z.array(undelivered) }),
+  'channel.restart': z.strictObject({ channel: channelStatus }),
+  'channel.send': z.strictObject({
+    channel: z.string(),
+    account: z.string(),
+    chat: z.string(),
+    /** The platform's ids of the messages; a repeated `idempotencyKey` sends nothing, and no ids are known. */
+    messages: z.array(z.string()),
+    duplicate: flag,
+  }),
+  'pairing.list': z.strictObject({ pending: z.array(pairingInfo) }),
+  'pairing.approve': applicant,
+  'pairing.reject': applicant,
+  'pairing.revoke': applicant,
+  'allow.list': z.strictObject({
+    grants: z.array(grantInfo),
+    /** There is more; it is where to go on. */
+    cursor: z.string().exactOptional(),
+  }),
+  'allow.add': z.strictObject({ grant: grantInfo }),
+  'allow.remove': z.strictObject({ grant: grantInfo }),
+  'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  backup: z.strictObject({ folder: z.string(), bytes: count, tookMs: count }),
+  'store.check': storeCheck,
   'token.list': z.strictObject({ tokens: z.array(tokenInfo) }),
   'token.create': z.strictObject({ name: z.string(), scopes, token: z.string() }),
   'token.revoke': z.strictObject({ name: z.string(), closed: count }),

@@ -5,7 +5,17 @@
  */
 import { z } from 'zod';
 import { ERROR_CODES } from './error-codes.ts';
-import { FOLLOW_UPS, IMAGE_TYPES, id, SCOPES, SESSION_TYPES, sessionKey, THINKING_LEVELS } from './vocabulary.ts';
+import {
+  CHANNEL_STATES,
+  FOLLOW_UPS,
+  GRANT_KINDS,
+  IMAGE_TYPES,
+  id,
+  SCOPES,
+  SESSION_TYPES,
+  sessionKey,
+  THINKING_LEVELS,
+} from './vocabulary.ts';
 
 export const count = z.int().nonnegative();
 export const time = z.number();
@@ -66,11 +76,33 @@ export const attachment = z.strictObject({
   bytes: count,
 });
 
+/** Where a message came from that a channel brought, and where its answer goes. Ids are the platform's. */
+export const messageOrigin = z.strictObject({
+  /** The platform, such as `telegram`. */
+  channel: z.string(),
+  /** Which of the gateway's accounts on it. */
+  account: z.string(),
+  chat: z.strictObject({ id: z.string(), type: z.enum(['dm', 'group']), thread: z.string().exactOptional() }),
+  /** The message, to reply to. */
+  message: z.string(),
+  sender: z.strictObject({ id: z.string(), name: z.string() }),
+});
+
+/** What became of an answer on its way to a channel, where that is not simply that it is there. */
+export const delivery = z.strictObject({
+  /** `unknown`: it may be there, or not; it is not sent again, so that it cannot be there twice. */
+  status: z.enum(['failed', 'unknown']),
+  reason: z.string(),
+});
+
 /** One line of a transcript. `seq` counts within the session and only grows; it is not the `seq` of events. */
 export const historyEntry = z.strictObject({
   seq: z.int().positive(),
-  /** `reset`: no model is sent what stands before this entry. It has no text. */
-  role: z.enum(['user', 'assistant', 'tool', 'reset']),
+  /**
+   * `reset`: no model is sent what stands before this entry; it has no text. `summary`: models are sent its text instead of
+   * the users' messages up to the entry `covers`, and of what they led to.
+   */
+  role: z.enum(['user', 'assistant', 'tool', 'reset', 'summary']),
   text: z.string(),
   timestamp: time,
   /** Id of the user's message this entry belongs to. */
@@ -93,10 +125,27 @@ export const historyEntry = z.strictObject({
       unknown: flag,
     })
     .exactOptional(),
+  /** On a summary: `seq` of the newest user's entry it stands for. */
+  covers: count.exactOptional(),
   /** Messages besides `message` that the run answered, on its last entry. */
   answers: z.array(id).exactOptional(),
   /** Images the user's message came with. */
   attachments: z.array(attachment).readonly().exactOptional(),
+  /** Of a user's message that a channel brought. */
+  origin: messageOrigin.exactOptional(),
+  /** Of an answer that may not have reached its channel. */
+  delivery: delivery.exactOptional(),
+});
+
+/** A tool call that waits for an operator. */
+export const pendingApproval = z.strictObject({
+  approval: id,
+  run: id,
+  call: z.string(),
+  name: z.string(),
+  input: z.unknown(),
+  /** Then the answer is no. */
+  expiresAt: time,
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -117,6 +166,8 @@ export const snapshot = z.strictObject({
   run: z.strictObject({ run: id, message: id, text: z.string() }).exactOptional(),
   /** Messages that wait. */
   queued: count,
+  /** Tool calls that wait for an operator. */
+  approvals: z.array(pendingApproval).exactOptional(),
 });
 
 /** A message that failed for good. */
@@ -167,7 +218,77 @@ export const shardStatus = z.strictObject({
   running: count,
   queued: count,
   deadLetters: count,
+  /** Damaged values of the store it has read. */
+  damaged: count,
   restarts: count,
+});
+
+/** How one account of a channel is. Counts are since the channels' thread started. */
+export const channelStatus = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  state: z.enum(CHANNEL_STATES),
+  /** Why it is so, for an operator. */
+  reason: z.string().nullable(),
+  /** When it became so. */
+  since: time,
+  /** When something last came from the platform. */
+  lastInbound: time.nullable(),
+  /** Messages that were accepted. */
+  received: count,
+  /** Messages that are on the platform. */
+  sent: count,
+  /** Answers that could not be sent, and such of which it is not known. */
+  failed: count,
+  unknown: count,
+  /** Answers that wait to be sent. */
+  waiting: count,
+});
+
+/** An answer that could not be sent, or of which it is not known. */
+export const undelivered = z.strictObject({
+  ...delivery.shape,
+  channel: z.string(),
+  account: z.string(),
+  /** The platform's id of the chat. */
+  chat: z.string(),
+  at: time,
+  session: z.string().exactOptional(),
+  /** Id of the user's message it answers. */
+  message: z.string().exactOptional(),
+});
+
+/** A person on a channel who asked to be let in. */
+export const applicant = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  /** The platform's id. */
+  user: z.string(),
+  /** What others see. */
+  name: z.string(),
+  /** Their handle, where they have one. */
+  username: z.string().exactOptional(),
+});
+
+/** A request that an operator has not resolved. */
+export const pairingInfo = z.strictObject({
+  ...applicant.shape,
+  code: z.string(),
+  requestedAt: time,
+  expiresAt: time,
+});
+
+/** Access that was given while the gateway ran. */
+export const grantInfo = z.strictObject({
+  channel: z.string(),
+  account: z.string(),
+  kind: z.enum(GRANT_KINDS),
+  /** Id of a person or group, or a person's handle. */
+  peer: z.string(),
+  /** Of a paired person. */
+  name: z.string().exactOptional(),
+  username: z.string().exactOptional(),
+  grantedAt: time,
 });
 
 export const gatewayStatus = z.strictObject({
@@ -181,6 +302,27 @@ export const gatewayStatus = z.strictObject({
   /** The model that answers where nobody names one. */
   model: z.string(),
   counters: gatewayCounters,
+  channels: z.array(channelStatus),
+  /** Why `/ready` says 503; null: the gateway is ready. */
+  trouble: z.string().nullable(),
+  /** Nothing runs until `runs.resume`: the gateway crashed too often. */
+  runsPaused: z.boolean(),
+  storage: z.strictObject({ bytes: count, diskFreeBytes: count }),
+});
+
+/** What was found when all of a store was read. */
+export const storeCheck = z.strictObject({
+  /** The version it is of, null where that cannot be read, and the one this gateway reads and writes. */
+  version: z.int().nullable(),
+  versionKnown: z.int(),
+  bytes: count,
+  /** Records by table, as the store counts them. */
+  records: z.record(z.string(), count),
+  /** Damage to the file itself: how much, and the first of it in words. */
+  structure: z.strictObject({ damages: count, first: z.array(z.string()) }),
+  /** Records whose values are damaged, the first of them by table and key, and how many there are. */
+  damaged: z.array(z.strictObject({ table: z.string(), key: z.string() })),
+  damagedTotal: count,
 });
 
 /** A named token without the secret. */

@@ -17,5 +17,12 @@ export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
+/** How a channel account is; `docs/channels.md` explains each. */
+export const CHANNEL_STATES = ['connecting', 'ready', 'degraded', 'logged-out', 'stopped'] as const;
+/** The lists of an account that can be added to while the gateway runs. */
+export const LIST_KINDS = ['user', 'group'] as const;
+/** What gives access: to have been paired, or to be on a list. */
+export const GRANT_KINDS = ['paired', ...LIST_KINDS] as const;
+
 /** The images a message may come with. */
 export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'] as const;

@@ -18,7 +18,10 @@ export class RuntimeError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: RuntimeErrorCode, message: string, retryAfterMs?: number) {
+    const { stackTraceLimit } = Error;
+    if (code === 'busy' || code === 'full') Error.stackTraceLimit = 0; // under a flood a stack is most of the cost
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.retryAfterMs = retryAfterMs;
   }

@@ -12,6 +12,8 @@ export class Host {
   readonly deadLetters: DeadLetters;
   /** Set for good by a drain: nothing new is accepted, nothing queued is started. */
   draining = false;
+  /** Everything is accepted, nothing queued is started. */
+  paused = false;
   running = 0;
   queued = 0;
   restarts = 0;
@@ -28,6 +30,11 @@ export class Host {
     this.scheduler = new Scheduler(clock, limits.burstMax);
     this.deadLetters = new DeadLetters(limits.deadLettersMax);
     this.onEvent = onEvent;
+  }
+
+  /** Whether no task may start. */
+  get holdsBack(): boolean {
+    return this.draining || this.paused;
   }
 
   nextTask(): number {

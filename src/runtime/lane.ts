@@ -98,7 +98,7 @@ export class Lane implements Runnable {
 
   private mayStart(): boolean {
     const { owner } = this;
-    return this.tasks.length < owner.parallel && owner.receiver !== null && !owner.host.draining;
+    return this.tasks.length < owner.parallel && owner.receiver !== null && !owner.host.holdsBack;
   }
 
   private start(letter: Letter, receiver: Actor<unknown, unknown, unknown>): void {

@@ -85,6 +85,20 @@ export class ActorSystem {
     return this.find(address)?.restart() ?? false;
   }
 
+  /**
+   * Starts no more messages, in any actor, until {@link unpause}: they are accepted and wait, within the bounds of their
+   * mailboxes. What runs goes on; control() is answered; the time of an ask() passes.
+   */
+  pause(): void {
+    this.host.paused = true;
+  }
+
+  /** Goes on with what waits, lane by lane in their order. */
+  unpause(): void {
+    this.host.paused = false;
+    for (const cell of this.cells()) cell.lane?.wake();
+  }
+
   stats(): SystemStats {
     const { running, queued, restarts, deadLetterCount } = this.host;
     let actors = 0;

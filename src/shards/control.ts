@@ -3,6 +3,7 @@
  * message path.
  */
 import type { Config } from '../config/schema.ts';
+import type { PairingEvent } from '../protocol/messages.ts';
 import type { LinkEnd } from './link.ts';
 
 /** What a worker thread is started with. */
@@ -14,6 +15,10 @@ export interface ShardData {
   control: import('node:worker_threads').MessagePort;
   /** One counter that the shard raises while its event loop turns. */
   heartbeat: SharedArrayBuffer;
+  /** 1 when the store may be opened; a shard waits for it with its modules loaded. */
+  storeReady: SharedArrayBuffer;
+  /** It begins with its runs paused. */
+  paused: boolean;
 }
 
 export interface ShardStats {
@@ -21,11 +26,15 @@ export interface ShardStats {
   running: number;
   queued: number;
   deadLetters: number;
+  /** Damaged values of the store it has read. */
+  damaged: number;
 }
 
 /** What the front end may ask of a shard. */
 export interface ShardControl {
   stats(): ShardStats;
+  /** Ends the pause it began with. */
+  resumeRuns(): void;
   /** Starts no more runs, waits up to `timeoutMs` for those that run, closes the store. Accepted work stays journalled. */
   drain(timeoutMs: number): Promise<{ finished: boolean }>;
 }
@@ -34,8 +43,12 @@ export interface ShardControl {
 export interface MainServices {
   /** Called once, when the shard takes requests. */
   ready(): void;
+  /** Why the shard cannot write its journal; undefined: it can again. */
+  storeTrouble(trouble: string | undefined): void;
   /** Tokens in each text, counted in the compute pool (GPT-4o's encoding: an estimate for any other model). */
   countTokens(texts: string[]): Promise<number[]>;
+  /** An operator resolved a request to be let in on a channel. */
+  tellPairing(event: PairingEvent): void;
 }
 
 /** How often a shard raises its heartbeat, in milliseconds. */

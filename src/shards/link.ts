@@ -14,9 +14,15 @@ export const RECORD = {
   replay: 4,
   /** To the front end: an event for every subscriber of the session `key`. */
   event: 5,
+  /** To the shard: a request of the channels' thread for the session `key`; no client has these. */
+  channelRequest: 6,
+  /** To the front end, and on to the channels' thread: the account `key` has a new record in its outbox, named by the payload. */
+  outbox: 7,
+  /** To the shard: as `request`, of a client whose credential may do everything. */
+  adminRequest: 8,
 } as const;
 
-/** Records handled before other work of the thread gets its turn. */
+/** Records handled before other work of the thread gets its turn, where whoever makes the link does not say. */
 const RECORDS_PER_TURN = 4_096;
 /** Bytes kept aside while the ring is full; past it {@link Link.send} refuses. */
 const OVERFLOW_BYTES_MAX = 16 * 1024 * 1024;
@@ -46,6 +52,7 @@ export class Link {
   readonly #reader: RingReader;
   readonly #bell: MessagePort;
   readonly #onRecords: (reader: RingReader) => void;
+  readonly #recordsPerTurn: number;
   #kept: Kept[] = [];
   #keptBytes = 0;
   #draining: boolean;
@@ -53,12 +60,13 @@ export class Link {
   #ringing = false;
   #room: PromiseWithResolvers<void> | undefined;
 
-  constructor(end: LinkEnd, onRecords: (reader: RingReader) => void) {
+  constructor(end: LinkEnd, onRecords: (reader: RingReader) => void, recordsPerTurn = RECORDS_PER_TURN) {
     const ring = () => end.bell.postMessage(0);
     this.#writer = new RingWriter(end.outgoing, ring);
     this.#reader = new RingReader(end.incoming, ring);
     this.#bell = end.bell;
     this.#onRecords = onRecords;
+    this.#recordsPerTurn = recordsPerTurn;
     this.#bell.on('message', () => {
       if (this.#keptBytes > 0) this.#sendKept();
       if (!this.#draining) this.#drain();
@@ -132,7 +140,7 @@ export class Link {
 
   #drain = (): void => {
     this.#draining = true;
-    this.#reader.begin(RECORDS_PER_TURN);
+    this.#reader.begin(this.#recordsPerTurn);
     this.#onRecords(this.#reader);
     this.#reader.release();
     if (this.#reader.sleep()) this.#draining = false;

@@ -3,8 +3,9 @@ import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { MainServices } from './control.ts';
+import { RECORD } from './link.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
-import { Shard } from './shard.ts';
+import { Shard, type ShardOptions } from './shard.ts';
 import { sibling } from './sibling.ts';
 
 /** Restarts of one shard within the window before it is given up; Erlang's restart intensity. */
@@ -14,6 +15,8 @@ const RESTART_WINDOW_MS = 60_000;
 const BACKOFF_MIN_MS = 50;
 /** How often heartbeats are looked at. */
 const WATCH_MS = 250;
+/** What a drain may take beyond its limit: runs that are aborted write down where they were, and the store is closed. */
+const DRAIN_SLACK_MS = 5_000;
 /** How long `status` waits for one shard. */
 const STATS_TIMEOUT_MS = 1_000;
 
@@ -33,6 +36,10 @@ export interface ShardPoolOptions {
   count: number;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  onOutbox?: ShardOptions['onOutbox'];
+  tellPairing: MainServices['tellPairing'];
+  /** Its shards begin with their runs paused; default false. */
+  paused?: boolean;
   log: Logger;
   entry?: URL;
 }
@@ -41,11 +48,14 @@ export interface ShardPoolOptions {
 export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #slots: Slot[];
+  readonly #storeReady = new SharedArrayBuffer(4);
+  #paused: boolean;
   #watch: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
+    this.#paused = options.paused ?? false;
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       shard: this.#spawn(index),
       state: 'starting',
@@ -54,15 +64,20 @@ export class ShardPool {
     }));
   }
 
-  /** Resolves when every shard takes requests. Rejects with what ended one before that. */
+  /**
+   * Lets the shards open the store, which nobody may do before it is prepared, and resolves when every one of them takes
+   * requests. Rejects with what ended one before that.
+   */
   async start(): Promise<void> {
+    const ready = new Int32Array(this.#storeReady);
+    Atomics.store(ready, 0, 1);
+    Atomics.notify(ready, 0);
     await Promise.all(
       this.#slots.map(async (slot) => {
         await slot.shard.ready.catch((error: Error) => {
           throw new DhaavakError('unavailable', `a worker could not start: ${error.message}`, { cause: error });
         });
-        slot.state = 'ready';
-        this.#superviseEnd(slot);
+        this.#becameReady(slot);
       }),
     );
     this.#watch = setInterval(() => this.#replaceStuck(), WATCH_MS);
@@ -71,7 +86,22 @@ export class ShardPool {
   /** Why the pool cannot serve every session now; undefined when it can. */
   get trouble(): string | undefined {
     const index = this.#slots.findIndex(({ state }) => state !== 'ready');
-    return index < 0 ? undefined : `shard ${index} is ${this.#slots[index]?.state}`;
+    if (index >= 0) return `shard ${index} is ${this.#slots[index]?.state}`;
+    return this.#slots.find(({ shard }) => shard.storeTrouble !== undefined)?.shard.storeTrouble;
+  }
+
+  /** Lets runs go on, in shards that come to replace others too. Says whether they were paused. */
+  async resumeRuns(): Promise<boolean> {
+    const paused = this.#paused;
+    this.#paused = false;
+    if (paused) {
+      await Promise.all(
+        this.#slots.map(
+          ({ shard, state }) => state === 'ready' && within(STATS_TIMEOUT_MS, shard.control.resumeRuns()),
+        ),
+      );
+    }
+    return paused;
   }
 
   get size(): number {
@@ -79,15 +109,23 @@ export class ShardPool {
   }
 
   /**
-   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. Throws
-   * `unavailable` or `busy` when the shard cannot take it.
+   * Passes a request on to shard `index`, with the session's key where that does not stand in the frame itself. `kind` is
+   * that of its record on the link: a client's request is the one kind that clients have. Throws `unavailable` or `busy`
+   * when the shard cannot take it.
    */
-  request(index: number, session: string, frame: Uint8Array, id: string, receiver: Receiver): void {
+  request(
+    index: number,
+    session: string,
+    frame: Uint8Array,
+    id: string,
+    receiver: Receiver,
+    kind: number = RECORD.request,
+  ): void {
     const slot = this.#slots[index] as Slot;
     if (slot.state !== 'ready') {
       throw new DhaavakError('unavailable', `the worker of this session is ${slot.state}`, { retryAfterMs: 500 });
     }
-    if (!slot.shard.request(session, frame, id, receiver)) {
+    if (!slot.shard.request(session, frame, id, receiver, kind)) {
       throw new DhaavakError('busy', 'the worker of this session is too far behind', { retryAfterMs: 200 });
     }
   }
@@ -96,7 +134,7 @@ export class ShardPool {
   stats(): Promise<GatewayStatus['shards']> {
     return Promise.all(
       this.#slots.map(async ({ shard, state, restartsTotal }, index) => {
-        const none = { sessions: 0, running: 0, queued: 0, deadLetters: 0 };
+        const none = { sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0 };
         const stats = state === 'ready' ? await within(STATS_TIMEOUT_MS, shard.control.stats()) : none;
         return { index, state: stats === undefined ? 'silent' : state, ...(stats ?? none), restarts: restartsTotal };
       }),
@@ -109,7 +147,7 @@ export class ShardPool {
     clearInterval(this.#watch);
     await Promise.all(
       this.#slots.map(async (slot) => {
-        if (slot.state === 'ready') await within(timeoutMs + 1_000, slot.shard.control.drain(timeoutMs));
+        if (slot.state === 'ready') await within(timeoutMs + DRAIN_SLACK_MS, slot.shard.control.drain(timeoutMs));
         slot.state = 'stopped';
         await slot.shard.terminate();
         this.#failPending(slot.shard, 'the gateway stops');
@@ -123,13 +161,17 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
       config,
       subscribers,
       countTokens,
+      onOutbox,
+      tellPairing,
+      storeReady: this.#storeReady,
+      paused: this.#paused,
       entry: entry ?? sibling('worker', import.meta.url),
     });
   }
@@ -142,6 +184,13 @@ export class ShardPool {
       this.#options.log.error({ shard: shard.index, silentMs: looks * WATCH_MS }, 'shard stopped answering');
       void shard.terminate(); // its end is supervised
     }
+  }
+
+  #becameReady(slot: Slot): void {
+    slot.state = 'ready';
+    this.#superviseEnd(slot);
+    // One that was started before runs were resumed began with a pause.
+    if (this.#options.paused && !this.#paused) void slot.shard.control.resumeRuns();
   }
 
   #superviseEnd(slot: Slot): void {
@@ -172,8 +221,7 @@ export class ShardPool {
       slot.shard = this.#spawn(index);
       try {
         await slot.shard.ready;
-        slot.state = 'ready';
-        this.#superviseEnd(slot);
+        this.#becameReady(slot);
         log.warn({ shard: index, restarts: slot.restartsTotal }, 'shard replaced');
         return;
       } catch (error) {

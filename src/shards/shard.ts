@@ -14,6 +14,11 @@ export interface ShardOptions {
   config: Config;
   subscribers: Subscribers;
   countTokens: MainServices['countTokens'];
+  /** Told of what was put into the outbox of a channel account. */
+  onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
+  tellPairing: MainServices['tellPairing'];
+  storeReady: SharedArrayBuffer;
+  paused: boolean;
   /** The module the worker runs; benches run their own. */
   entry: URL;
 }
@@ -26,10 +31,13 @@ export class Shard {
   readonly ready: Promise<void>;
   /** Resolves when the thread has ended, with the error that ended it, if one did. */
   readonly ended: Promise<Error | undefined>;
+  /** Why it cannot write its journal; undefined: it can. */
+  storeTrouble: string | undefined;
   readonly #worker: Worker;
   readonly #link: Link;
   readonly #heartbeat: Int32Array;
   readonly #subscribers: Subscribers;
+  readonly #onOutbox: ShardOptions['onOutbox'];
   readonly #pending = new PendingRequests();
   /** Connections that were given something in the batch at hand. */
   readonly #touched: Receiver[] = [];
@@ -39,6 +47,7 @@ export class Shard {
   constructor(options: ShardOptions) {
     this.index = options.index;
     this.#subscribers = options.subscribers;
+    this.#onOutbox = options.onOutbox;
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toShard = createRing();
@@ -51,6 +60,8 @@ export class Shard {
       link: { outgoing: toFront, incoming: toShard, bell: bell.port2 },
       control: control.port2,
       heartbeat,
+      storeReady: options.storeReady,
+      paused: options.paused,
     };
     this.#heartbeat = new Int32Array(heartbeat);
     this.#worker = new Worker(options.entry, { workerData, transferList: [bell.port2, control.port2] });
@@ -70,7 +81,15 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const services: MainServices = { ready: ready.resolve, countTokens: options.countTokens };
+    const { countTokens, tellPairing } = options;
+    const services: MainServices = {
+      ready: ready.resolve,
+      storeTrouble: (trouble) => {
+        this.storeTrouble = trouble;
+      },
+      countTokens,
+      tellPairing,
+    };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>
       this.#deliver(reader),
@@ -78,9 +97,9 @@ export class Shard {
   }
 
   /** Passes a client's request on; see `ShardPool.request`. False: the shard is too far behind to take it. */
-  request(session: string, frame: Uint8Array, id: string, receiver: Receiver): boolean {
+  request(session: string, frame: Uint8Array, id: string, receiver: Receiver, kind: number): boolean {
     const number = this.#pending.add(receiver, id);
-    if (this.#link.send(RECORD.request, number, session, frame)) return true;
+    if (this.#link.send(kind, number, session, frame)) return true;
     this.#pending.remove(number);
     return false;
   }
@@ -120,6 +139,8 @@ export class Shard {
         if (subscribers === undefined) continue;
         const frame = reader.payload;
         for (const receiver of subscribers) if (receiver.queue(frame)) touched.push(receiver);
+      } else if (reader.kind === RECORD.outbox) {
+        this.#onOutbox?.(reader.key, reader.payload);
       } else {
         const receiver = this.#receiverOf(reader);
         if (receiver?.queue(reader.payload)) touched.push(receiver);

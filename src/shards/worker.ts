@@ -6,16 +6,20 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
-import { type Reply, SessionRequests } from '../../actors/session/requests.ts';
+import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
+import { AccessRequests } from '../inbound/access-requests.ts';
+import { AllowLists } from '../inbound/grants.ts';
+import { Pairing } from '../inbound/pairing.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
@@ -25,14 +29,31 @@ import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } fr
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
 
+/** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
+const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work. */
 const ROOM_RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat } = workerData as ShardData;
+const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
-const store = new Store(config.home, config.storage);
+// The modules are loaded: the front end may still be looking whether the store is in order.
+Atomics.wait(new Int32Array(storeReady), 0, 0);
+const tablesTold = new Set<string>();
+const store = new Store(config.home, {
+  flush: config.storage.flush,
+  onDamaged(table) {
+    if (tablesTold.has(table)) return;
+    tablesTold.add(table);
+    log.error({ table }, 'a damaged value was passed over; dhaavak doctor counts them; further ones are not told');
+  },
+  onTrouble(trouble) {
+    if (trouble === undefined) log.warn('the journal can be written again');
+    else log.error({ trouble }, 'nothing is accepted');
+    void main.storeTrouble(trouble);
+  },
+});
 const models = createModels(config);
 const tools = createToolRegistry();
 const budgets = createBudgets(config.budgets, {
@@ -63,6 +84,8 @@ const system = new ActorSystem({
   },
 });
 
+if (paused) system.pause();
+
 const session = system.register(
   sessionKind({
     config,
@@ -80,25 +103,50 @@ const session = system.register(
     },
     recentEvents: new RecentEventsPool(),
     arrivingKeys: new Map(),
+    poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
 );
 
-const requests = new SessionRequests({
+const access = new AccessRequests({
+  channels: config.channels,
+  pairing: new Pairing({ table: store.pairing, now: Date.now }),
+  lists: new AllowLists({ table: store.pairing, now: Date.now }),
+  tell: (event) => void main.tellPairing(event),
+});
+
+const shared: RequestDependencies = {
   config,
   store,
   models,
   session,
   newId,
   now: Date.now,
+  access,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
-});
+};
+const requests = new SessionRequests(shared);
+const channelRequests = new SessionChannelRequests(shared);
 
-const link = new Link(linkEnd, (reader) => {
-  while (reader.next()) requests.handle(reader.key, Buffer.from(reader.payload), new LinkReply(reader.number));
-});
+/** The store is being closed: nothing reads it any more. Who still asks is told by the front end that the shard is gone. */
+let closing = false;
+let closed: Promise<void> | undefined;
+
+const link = new Link(
+  linkEnd,
+  (reader) => {
+    while (reader.next()) {
+      if (closing) continue;
+      const reply = new LinkReply(reader.number);
+      const frame = Buffer.from(reader.payload);
+      if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+      else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
+    }
+  },
+  REQUESTS_PER_TURN,
+);
 
 /** Answers to request `number`. */
 class LinkReply implements Reply {
@@ -109,7 +157,7 @@ class LinkReply implements Reply {
   }
 
   send(frame: Uint8Array): void {
-    link.send(RECORD.reply, this.#number, '', frame);
+    link.sendWithTurn(RECORD.reply, this.#number, '', frame);
   }
 
   sendAndSubscribe(session: string, frame: Uint8Array): void {
@@ -124,13 +172,16 @@ class LinkReply implements Reply {
 const api: ShardControl = {
   stats() {
     const { actors, running, queued, deadLetters } = system.stats();
-    return { sessions: actors, running, queued, deadLetters };
+    return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
+  resumeRuns: () => system.unpause(),
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
-    await store.close();
+    closing = true;
+    closed ??= store.close();
+    await closed;
     return outcome;
   },
 };
@@ -138,7 +189,7 @@ comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
-  tools.view(agent.tools);
+  tools.view(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

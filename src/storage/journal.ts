@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers';
 import type { Database, Key, RootDatabase } from 'lmdb';
 import { DhaavakError } from '../protocol/errors.ts';
 import { reasonOf } from './commit-failure.ts';
+import type { JournalHealth } from './journal-health.ts';
 
 /**
  * What a commit does with the tables. It runs later, with its group: values must not change in between, and it must not
@@ -11,6 +12,11 @@ export type Write = (batch: Batch) => void;
 
 /** Commits in one group. More wait for the next: one transaction must not hold the writer lock for long. */
 const GROUP_MAX = 4_096;
+
+export interface JournalOptions {
+  flush?: boolean;
+  health?: JournalHealth;
+}
 
 /**
  * Group commit. While one group of writes is on its way to the disk the next one gathers, so that a flush is shared by
@@ -24,14 +30,16 @@ export class Journal {
   #writing: Promise<void> | undefined;
   /** Full groups that wait behind the one being written. */
   readonly #full: Group[] = [];
+  readonly #health: JournalHealth | undefined;
 
   /**
-   * `flush`: a commit counts when the disk has it, and survives a loss of power. Without, it counts when the system has it,
-   * and survives the end of the process.
+   * `flush` (default true): a commit counts when the disk has it, and survives a loss of power. Without, it counts when the
+   * system has it, and survives the end of the process. `health` is told how each group fares.
    */
-  constructor(root: RootDatabase, flush = true) {
+  constructor(root: RootDatabase, { flush = true, health }: JournalOptions = {}) {
     this.#root = root;
     this.#flush = flush;
+    this.#health = health;
   }
 
   /**
@@ -70,13 +78,16 @@ export class Journal {
   }
 
   async #write(group: Group): Promise<void> {
+    this.#health?.began();
     try {
       const batch = new Batch();
       for (const write of group.writes) write(batch);
       await Promise.all(this.#flush ? [...batch.commits, this.#root.flushed] : batch.commits);
+      this.#health?.ended();
       group.resolve();
     } catch (error) {
       const cause = await reasonOf(error);
+      this.#health?.ended(cause);
       group.reject(new DhaavakError('storage_failed', 'the journal could not be written', { cause }));
     }
   }

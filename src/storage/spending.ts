@@ -1,4 +1,4 @@
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database } from 'lmdb';
 
 /** What was spent on one day by one sender, or by all. */
 export interface Spent {
@@ -23,8 +23,8 @@ type SpendingKey = [day: string, scope: string];
 export class SpendingTable {
   readonly #table: Database<Spent, SpendingKey>;
 
-  constructor(root: RootDatabase, options: { encoding: 'msgpack' }) {
-    this.#table = root.openDB({ name: 'spending', ...options });
+  constructor(table: Database<Spent, SpendingKey>) {
+    this.#table = table;
   }
 
   /**
@@ -45,7 +45,7 @@ export class SpendingTable {
     return this.#table.transaction(() => {
       // Collected first: a cursor must not run over what is being changed.
       for (const { key, value } of Array.from(this.#table.getRange({}))) {
-        if (key[0] < day) {
+        if (key[0] < day || value === undefined) {
           void this.#table.remove(key);
           continue;
         }

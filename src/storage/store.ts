@@ -2,15 +2,23 @@
  * The LMDB environment of a data folder and its tables. One environment, opened by every shard thread: a session may
  * move to another shard (another number of shards, a replaced one) without its data moving.
  *
- * Reads are synchronous (memory-mapped, a few microseconds); writes go through {@link Journal} only.
+ * Reads are synchronous (memory-mapped, a few microseconds); writes go through {@link Journal} only. A value that is
+ * damaged reads as one that is not there, and is counted (`codec.ts`).
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import type { WireError } from '../protocol/errors.ts';
+import { type Database, type Key, open, type RootDatabase } from 'lmdb';
+import { DhaavakError, type WireError } from '../protocol/errors.ts';
 import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/messages.ts';
+import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
+import { IdempotencyKeys } from './idempotency.ts';
 import { Journal } from './journal.ts';
+import { JournalHealth } from './journal-health.ts';
+import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
+import { OutboxTable } from './outbox.ts';
+import { STORE_FILE } from './page-file.ts';
+import { PairingTable } from './pairing.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -42,23 +50,38 @@ export interface DeadLetter {
   diedAt: number;
 }
 
-/** Which message an idempotency key was used for. */
-export interface KeyOwner {
-  message: string;
-  /** Of its entry in the transcript; 0 for a chat command, which has none. */
-  seq: number;
-  /** Of a chat command. */
-  answer?: string;
+/**
+ * Address space, not memory or disk: the file grows as it is used. Not a limit either: past it lmdb maps the file anew,
+ * twice as large, and readers go on with the old map until they are done. What limits a store is its disk.
+ */
+const MAP_BYTES = 64 * 1024 ** 3;
+const TABLES_MAX = 32;
+
+export interface StoreOptions {
+  /** As for {@link Journal}; default true. */
+  flush?: boolean;
+  /** Called with every value of `table` that is read and damaged. */
+  onDamaged?: (table: string) => void;
+  /** Called with why nothing can be written, and with undefined when that is over. */
+  onTrouble?: (trouble: string | undefined) => void;
 }
 
-/** Days are numbered from the epoch. */
-export type IdempotencyKey = [day: number, session: string, key: string];
+/** The environment of `folder`, made if it is not there. Throws what LMDB throws on a file it cannot use. */
+export function openEnvironment(folder: string): RootDatabase {
+  surviveCommitFailures();
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return open({ path: join(folder, STORE_FILE), mapSize: MAP_BYTES, maxDbs: TABLES_MAX });
+}
 
-/** Plain msgpack maps, which any tool can read. (lmdb passes this on to msgpackr; its types do not say so.) */
-const plain = { encoding: 'msgpack' as const, useRecords: false };
-
-/** Address space, not memory or disk: the file grows as it is used. */
-const MAP_BYTES = 64 * 1024 ** 3;
+/** A table whose values are what {@link Codec} makes of them. */
+export function openTable<V, K extends Key>(
+  root: RootDatabase,
+  name: string,
+  onDamaged: (table: string) => void,
+): Database<V, K> {
+  const options = { name, encoder: new Codec(() => onDamaged(name)) }; // lmdb's types do not list `encoder`
+  return root.openDB(options);
+}
 
 /** The numbers of transcript entries, where the disk alone cannot tell the next one. */
 class Numbers {
@@ -85,46 +108,94 @@ class Numbers {
 
 export class Store {
   readonly #root: RootDatabase;
+  readonly #health: JournalHealth;
   readonly sessions: Database<Session, string>;
   readonly entries: Database<HistoryEntry, EntryKey>;
   /** Images of users' entries, in the order they came, as they are. */
   readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
   /** The messages that were accepted and whose turns have not ended. */
   readonly inbox: Database<InboxRecord, EntryKey>;
-  /** The message an idempotency key became, by the day of its first use. */
-  readonly keys: Database<KeyOwner, IdempotencyKey>;
+  readonly keys: IdempotencyKeys;
   /** By message; ids sort by time, the oldest first. */
   readonly deadLetters: Database<DeadLetter, string>;
   /** Sessions whose deletion has begun and not ended. */
   readonly deletions: Database<true, string>;
   readonly spending: SpendingTable;
+  readonly outbox: OutboxTable;
+  readonly pairing: PairingTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
+  /** Damaged values read since this store was opened; one that is read twice counts twice. */
+  damaged = 0;
+  /** What is known of the store itself: its version, and how far a migration has come. */
+  readonly #meta: Database<unknown, string>;
 
   /**
-   * Opens (and on first use makes) the store in `folder`, mode 0700; `flush` as for {@link Journal}. Throws what LMDB throws
-   * on a file it cannot use.
+   * Opens (and on first use makes) the store in `folder`, mode 0700. Throws what LMDB throws on a file it cannot use, and
+   * `store_unusable` for a store of another version: `prepare.ts` brings an older one to this one before.
    */
-  constructor(folder: string, { flush = true } = {}) {
-    surviveCommitFailures();
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#root = open({ path: join(folder, 'store.mdb'), mapSize: MAP_BYTES, maxDbs: 16 });
-    this.sessions = this.#root.openDB({ name: 'sessions', ...plain });
-    this.entries = this.#root.openDB({ name: 'entries', ...plain });
-    this.images = this.#root.openDB({ name: 'images', encoding: 'binary' });
-    this.inbox = this.#root.openDB({ name: 'inbox', ...plain });
-    this.keys = this.#root.openDB({ name: 'keys', ...plain });
-    this.deadLetters = this.#root.openDB({ name: 'deadLetters', ...plain });
-    this.deletions = this.#root.openDB({ name: 'deletions', ...plain });
-    this.spending = new SpendingTable(this.#root, plain);
-    this.journal = new Journal(this.#root, flush);
+  constructor(folder: string, { flush = true, onDamaged, onTrouble = () => {} }: StoreOptions = {}) {
+    const root = openEnvironment(folder);
+    const count = (table: string) => {
+      this.damaged += 1;
+      onDamaged?.(table);
+    };
+    this.#root = root;
+    const table = <V, K extends Key>(name: string): Database<V, K> => openTable(root, name, count);
+    this.sessions = table('sessions');
+    this.entries = table('entries');
+    this.images = root.openDB({ name: 'images', encoding: 'binary' });
+    this.inbox = table('inbox');
+    this.keys = new IdempotencyKeys(table('keys'));
+    this.deadLetters = table('deadLetters');
+    this.deletions = table('deletions');
+    this.spending = new SpendingTable(table('spending'));
+    this.outbox = new OutboxTable(table('outbox'), table('undelivered'));
+    this.pairing = new PairingTable(root, {
+      requests: table('pairing-requests'),
+      grants: table('grants'),
+      versions: table('grant-versions'),
+    });
+    this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
+    this.#health = new JournalHealth({
+      folder,
+      probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
+      onChange: onTrouble,
+    });
+    this.journal = new Journal(root, { flush, health: this.#health });
+    if (this.#meta.get(VERSION_KEY) !== STORE_VERSION) this.#checkVersion(folder);
   }
 
-  /** Transcript entries with `seq` below `before`, newest `limit` of them, oldest first. */
+  /** Marks a new store with its version, in a transaction: several shards may come at once. Throws for any other. */
+  #checkVersion(folder: string): void {
+    const version = this.#meta.transactionSync(() => {
+      const known = this.#meta.get(VERSION_KEY);
+      if (known !== undefined) return known;
+      const unsaid = this.#isEmpty() ? STORE_VERSION : 1;
+      if (unsaid === STORE_VERSION) this.#meta.putSync(VERSION_KEY, STORE_VERSION);
+      return unsaid;
+    });
+    if (version === STORE_VERSION) return;
+    this.#health.stop();
+    void this.#root.close();
+    throw new DhaavakError('store_unusable', `the store in ${folder} is of version ${version}, not ${STORE_VERSION}`);
+  }
+
+  #isEmpty(): boolean {
+    return [this.sessions, this.entries].every((table) => table.getKeysCount({ limit: 1 }) === 0);
+  }
+
+  /** Transcript entries with `seq` below `before`, the newest `limit` that can be read, oldest first. */
   entriesBefore(session: string, before: number, limit: number): HistoryEntry[] {
-    const range = this.entries.getRange({ start: [session, before - 1], end: [session, 0], reverse: true, limit });
-    return Array.from(range, ({ value }) => value).reverse();
+    const found: HistoryEntry[] = [];
+    if (limit <= 0) return found;
+    for (const { value } of this.entries.getRange({ start: [session, before - 1], end: [session, 0], reverse: true })) {
+      if (value === undefined) continue;
+      found.push(value);
+      if (found.length === limit) break;
+    }
+    return found.reverse();
   }
 
   /** The highest transcript `seq` of a session, 0 when it has none. */
@@ -165,6 +236,7 @@ export class Store {
 
   /** Waits for what was given to the journal, then closes. */
   async close(): Promise<void> {
+    this.#health.stop();
     await this.journal.settled();
     await this.#root.close();
   }

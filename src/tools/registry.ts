@@ -50,17 +50,21 @@ export class ToolRegistry {
     this.#descriptions.set(name, { name, description, inputSchema });
   }
 
-  /** The tools of an agent. Throws `invalid_request` for a name that is none, with the nearest one that is. */
-  view(names: readonly string[]): ToolView {
-    let view = this.#views.get(names);
+  /**
+   * The tools of an agent; those in `approve` are called with an operator's approval only, as those are whose risk is
+   * `ask`. Throws `invalid_request` for a name that is none, with the nearest one that is.
+   */
+  view({ tools, approve }: { tools: readonly string[]; approve: readonly string[] }): ToolView {
+    let view = this.#views.get(tools);
     if (!view) {
-      view = this.#createView(names);
-      this.#views.set(names, view);
+      for (const name of approve) if (!this.#tools.has(name)) throw this.#unknown(name);
+      view = this.#createView(tools, new Set(approve));
+      this.#views.set(tools, view);
     }
     return view;
   }
 
-  #createView(names: readonly string[]): ToolView {
+  #createView(names: readonly string[], approve: ReadonlySet<string>): ToolView {
     const tools = new Map<string, Tool>();
     for (const name of names) {
       const tool = this.#tools.get(name);
@@ -71,7 +75,7 @@ export class ToolRegistry {
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, call, context),
+      execute: (call, context) => execute(tools, approve, call, context),
     };
   }
 
@@ -85,16 +89,26 @@ export class ToolRegistry {
   }
 }
 
-async function execute(tools: ReadonlyMap<string, Tool>, call: ToolCall, context: ToolContext): Promise<ToolResult> {
+async function execute(
+  tools: ReadonlyMap<string, Tool>,
+  approve: ReadonlySet<string>,
+  call: ToolCall,
+  context: ToolContext,
+): Promise<ToolResult> {
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
-  // Approvals don't exist yet, so what needs one is refused like what is forbidden.
-  if (tool.risk !== 'safe') return failure(`${tool.name} may not be called without an operator's approval`);
+  if (tool.risk === 'forbid') return failure(`${tool.name} may not be called`);
   try {
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
     context.signal.throwIfAborted();
+    if (tool.risk === 'ask' || approve.has(tool.name)) {
+      const verdict = await context.approve?.(call, context.signal);
+      if (!verdict?.allowed) {
+        return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);
+      }
+    }
     return { output: bounded(asText(await tool.handler(input.data, context))), failed: false };
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));

@@ -1,5 +1,6 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
+import type { Approve } from '../agent/approval.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
 export type ToolRisk = 'safe' | 'ask' | 'forbid';
@@ -7,6 +8,8 @@ export type ToolRisk = 'safe' | 'ask' | 'forbid';
 export interface ToolContext {
   /** Aborts with the run. A handler that waits for anything passes it on; the run does not wait for one that won't. */
   signal: AbortSignal;
+  /** Asks an operator; undefined: there is none to ask, which is a no. */
+  approve?: Approve | undefined;
 }
 
 export interface Tool<Input = unknown> {

@@ -101,7 +101,7 @@ describe('a run is cancelled at once', () => {
           });
         }),
     });
-    const tools = new ToolRegistry([tool]).view(['slow']);
+    const tools = new ToolRegistry([tool]).view({ tools: ['slow'], approve: [] });
     const both: ToolView = {
       descriptions: [],
       isSafeToRepeat: () => true,

@@ -11,7 +11,7 @@ async function ask(text: string, tools = ['time.now', 'calc']): Promise<{ text: 
     models: lineOf([new OfflineProvider()]),
     system: '',
     messages: [{ role: 'user', text }],
-    tools: createToolRegistry().view(tools),
+    tools: createToolRegistry().view({ tools, approve: [] }),
     thinkingLevel: 'off',
     outputTokensMax: 1_000,
     turnsMax: 25,

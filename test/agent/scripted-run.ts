@@ -8,7 +8,7 @@ import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 
-export const builtin = createToolRegistry().view(['time.now', 'calc']);
+export const builtin = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
 
 /** What the model does in a turn: events to yield, an error to throw, or nothing for ever. */
 export type Step = ModelEvent | Error | 'hang';
@@ -111,5 +111,9 @@ export function waitingTool(): { tools: ToolView; release: (output: string) => v
       return finish.promise;
     },
   });
-  return { tools: new ToolRegistry([tool]).view(['wait']), release: finish.resolve, started: start.promise };
+  return {
+    tools: new ToolRegistry([tool]).view({ tools: ['wait'], approve: [] }),
+    release: finish.resolve,
+    started: start.promise,
+  };
 }

@@ -13,7 +13,7 @@ import {
 import { OPENAI_KEY, OPENAI_MODEL, OPENAI_REASONING_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 
-const { descriptions: tools } = createToolRegistry().view(['time.now', 'calc']);
+const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
 const never = new AbortController().signal;
 
 let anthropic: ModelServer;

@@ -43,7 +43,7 @@ describe('the command', () => {
   test('has help with examples and exit codes', async () => {
     const help = await runCli(['--help']);
     expect(help).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(help.stdout).toMatch(/start .*\n.*chat .*\n[\s\S]*send .*\n.*status /);
+    expect(help.stdout).toMatch(/start .*\n.*chat .*\n[\s\S]*send .*\n[\s\S]*status /);
     expect(help.stdout).toMatch(/Exit codes:\n {2}0 .*\n {2}1 .*\n {2}2 .*\n {2}3 /);
     for (const command of ['start', 'chat', 'send', 'status']) {
       expect((await runCli([command, '--help'])).stdout).toContain(`Examples:\n  dhaavak ${command}`);
@@ -237,7 +237,7 @@ describe('status', () => {
     expect(stdout).toMatch(
       new RegExp(
         `^Dhaavak ${VERSION} at ${gateway.url}\\n` +
-          '  up           \\d.*\\n  model        offline\\n  connections  \\d+\\n  memory       \\d+ MB\\n\\n' +
+          '  up           \\d.*\\n  model        offline\\n  connections  \\d+\\n  memory       \\d+ MB\\n  store .*\\n\\n' +
           '  shard  state +sessions  running  queued  restarts\\n(  \\d+ +\\w+ +\\d+ +\\d+ +\\d+ +\\d+\\n)+$',
       ),
     );

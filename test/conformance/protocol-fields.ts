@@ -6,13 +6,19 @@ import { type Limits, REQUESTS } from '../../src/protocol/messages.ts';
 import { REPLIES } from '../../src/protocol/replies.ts';
 import {
   attachment,
+  channelStatus,
+  delivery,
+  grantInfo,
   historyEntry,
+  messageOrigin,
   outcome,
+  pairingInfo,
   presence,
   runStatus,
   shardStatus,
   snapshot,
   tokenInfo,
+  undelivered,
   usage,
 } from '../../src/protocol/shapes.ts';
 
@@ -44,6 +50,12 @@ export const NESTED: readonly (readonly [section: string, field: string, fields:
   ['Snapshot', 'run', snapshot.shape.run.unwrap().shape],
   ['`message.send`', 'outcome', outcome.shape],
   ['Entry', 'attachments', attachment.shape],
+  ['Entry', 'origin', messageOrigin.shape],
+  ['Entry', 'delivery', delivery.shape],
+  ['`channel.list`', 'channels', channelStatus.shape],
+  ['`channel.list`', 'undelivered', undelivered.shape],
+  ['`pairing.list`', 'pending', pairingInfo.shape],
+  ['`allow.list`', 'grants', grantInfo.shape],
   ['`message.send`', 'attachments', REQUESTS['message.send'].shape.attachments.unwrap().element.shape],
 ];
 
@@ -57,6 +69,7 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   IN_FLIGHT_MAX: 'inFlightMax',
   SUBSCRIPTIONS_MAX: 'subscriptionsMax',
   TEXT_LENGTH_MAX: 'textLengthMax',
+  SEND_TEXT_LENGTH_MAX: 'text of a `channel.send`',
   ATTACHMENTS_MAX: 'images of a message',
   ATTACHMENTS_BYTES_MAX: 'bytes of the images of a message',
   HISTORY_PAGE_MAX: 'entries of a page of history',

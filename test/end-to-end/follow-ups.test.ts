@@ -101,6 +101,9 @@ describe('steer', () => {
     await server.request(0);
     acks.push(await client.ask('message.send', { text: 'second', mode: 'steer' }));
     expect(sent((await server.request(1)).body).at(-1)).toEqual(['user', 'second']);
+    // What may be done twice is not waited for.
+    const kept = async () => (await client.ask('session.history', { session: MAIN })).entries.length === 4 || undefined;
+    await until(5_000, kept, 'the result of the call');
     await gateway.kill();
     const entries = await answeredAfterKill(home, models, 2);
     const [first, second] = acks.map(({ message }) => message);
@@ -162,6 +165,27 @@ describe('collect', () => {
     expect(dropped.data).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
     await client.runEnd(sentMessages[1]!);
     expect(statuses(client)).toMatchObject({ [sentMessages[1]!]: 'ok', [sentMessages[2]!]: 'ok' });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('answers all of them where the configuration says so, and shows the model only the beginning of the oldest', async () => {
+    const { server, models } = await scriptedModel(ANSWERS_SLOWLY, { text: ['all'] });
+    const sessions = { followUp: 'collect', collectMax: 2, debounceMs: 0, overflow: 'summarize' } as const;
+    const client = await open({ models, sessions });
+    await client.ask('message.send', { text: 'first' });
+    await server.request(0);
+    const long = 'x'.repeat(500);
+    const waiting: string[] = [];
+    for (const text of [`${long}1`, `${long}2`, `${long}3`]) {
+      waiting.push((await client.ask('message.send', { text })).message);
+    }
+    await client.runEnd(waiting[0]!);
+    expect(sent((await server.request(1)).body).slice(-3)).toEqual([
+      ['user', `${'x'.repeat(160)} […]`],
+      ['user', `${long}2`],
+      ['user', `${long}3`],
+    ]);
+    expect(waiting.map((message) => statuses(client)[message])).toEqual(['ok', 'ok', 'ok']);
     expect(server.requests).toHaveLength(2);
   });
 

@@ -58,7 +58,7 @@ it(
   'row 1: what was acknowledged before kill -9 is answered once, in order, however often it is killed',
   async () => {
     const home = await tempFolder();
-    const config = { sessions: { mailboxMax: 10 } };
+    const config = { sessions: { mailboxMax: 10 }, recovery: { uncleanStartsMax: 0 } };
     const senders: Sender[] = [];
     const readyMs: number[] = [];
     let gateway: GatewayProcess = await gatewayProcess({ home, config });

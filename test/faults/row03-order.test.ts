@@ -36,6 +36,7 @@ async function startPool(): Promise<ShardPool> {
     count: SHARDS,
     subscribers: { of: (session) => sessions.get(session)?.receivers },
     countTokens: async (texts) => texts.map(() => 1),
+    tellPairing: () => {},
     log: pino({ level: 'silent' }),
   });
   onTestFinished(() => pool.stop(0));

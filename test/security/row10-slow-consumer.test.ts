@@ -1,8 +1,11 @@
 /**
  * Goal: a client that reads slowly costs a bounded amount, is told of everything it was not sent, and is closed with the
- * reason (scorecard 10). Method: raw sockets that stop reading while a session streams; and, since the kernel would take
- * gigabytes for them, 500 connections whose sockets are the test's and never drain.
+ * reason (scorecard 10). Method: raw sockets that stop reading while a session streams; 500 connections whose sockets are
+ * the test's and never drain, under a clock of the test; and 500 real ones, whose buffers in the kernel are kept small, of a
+ * gateway whose memory is looked at from outside.
  */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../src/gateway/connection.ts';
 import { newCounters } from '../../src/gateway/counters.ts';
@@ -10,9 +13,16 @@ import { Topics } from '../../src/gateway/topics.ts';
 import { encodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import { BACKPRESSURE_BYTES_MAX, SLOW_CLOSE_MS } from '../../src/protocol/limits.ts';
 import type { EventData } from '../../src/protocol/messages.ts';
-import { localGateway } from '../support/gateway.ts';
+import { gatewayProcess, localGateway } from '../support/gateway.ts';
+import { memory, peakMemory } from '../support/memory.ts';
+import { scriptedModel } from '../support/model.ts';
+import { missingPython, startPython } from '../support/python.ts';
 import { openRaw, type RawSocket } from '../support/raw-socket.ts';
 import { MAIN } from '../support/valid-requests.ts';
+import { until } from '../support/wait.ts';
+
+const MIB = 1024 * 1024;
+const READERS = fileURLToPath(new URL('../support/stalled-readers.py', import.meta.url));
 
 afterEach(() => void vi.useRealTimers());
 
@@ -140,4 +150,36 @@ describe('500 clients that read nothing', () => {
     expect(clients.every(({ socket }) => socket.closed)).toBe(true);
     expect(SLOW_CLOSE_MS).toBeLessThanOrEqual(5_000);
   });
+
+  it('as real sockets of a gateway of its own: its memory stays within the caps, and none is left after 5 seconds', async (context) => {
+    const missing = missingPython();
+    if (missing !== undefined) return context.skip(`${missing} is missing`);
+    const pieces = Array.from({ length: 60 }, (_, i) => `${i} ${'x'.repeat(1_000)}`);
+    const { models } = await scriptedModel(...Array.from({ length: 40 }, () => ({ text: pieces })));
+    const gateway = await gatewayProcess({ config: { models } });
+    const sender = await gateway.connect();
+    await sender.runEnd((await sender.ask('message.send', { text: 'warm up' })).message);
+    const readers = startPython(READERS, [gateway.url, join(gateway.home, 'token'), '500']);
+    expect(await readers.hears()).toBe('ready');
+    const before = await memory(gateway.pid);
+
+    let slowClosed = 0;
+    while (slowClosed < 500) {
+      await sender.runEnd((await sender.ask('message.send', { text: 'go on' })).message);
+      ({ slowClosed } = (await sender.ask('status')).counters);
+    }
+    const full = performance.now();
+    readers.say('50');
+    const gone = async () => ((await sender.ask('status')).connections === 1 ? true : undefined);
+    await until(10_000, gone, 'all of them to be closed');
+    expect(performance.now() - full).toBeLessThan(5_000);
+    const growth = (await peakMemory(gateway.pid)) - before;
+    expect(growth).toBeLessThan(500 * BACKPRESSURE_BYTES_MAX + 64 * MIB);
+    expect(growth).toBeLessThan(256 * MIB); // they hear the same session: what waits for them is held once
+
+    readers.say('500');
+    const ends: { code: number | null; gaps: number }[] = JSON.parse(await readers.hears());
+    expect(ends.map(({ gaps }) => gaps)).toEqual(Array(500).fill(0));
+    expect(ends.map(({ code }) => code)).toEqual([...Array(50).fill(4429), ...Array(450).fill(null)]);
+  }, 60_000);
 });

@@ -1,37 +1,22 @@
 /**
- * Goal: those that never finish cost little and are gone soon (scorecard 17 and 22). Method: 2,000 connections that never say
- * hello, 500 heads that never end, bodies without end, and somebody who asks for /health meanwhile.
+ * Goal: those that never finish cost little and are gone soon (scorecard 22). Method: 2,000 connections that never say hello,
+ * 500 heads that never end, and somebody who asks for /health before and meanwhile; the memory of the gateway is looked at
+ * from outside.
  */
-import { connect } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { gatewayProcess } from '../support/gateway.ts';
+import { memory, peakMemory } from '../support/memory.ts';
 import { head, UPGRADE } from '../support/raw-http.ts';
+import { lifetime } from '../support/raw-lifetime.ts';
 
-/** Milliseconds until the gateway has closed a connection that was sent `text` and then `drip` every 200 ms. */
-async function lifetime(httpUrl: string, text: string, drip = ''): Promise<number> {
-  const { hostname, port } = new URL(httpUrl);
-  const socket = connect(Number(port), hostname);
-  const start = performance.now();
-  socket.on('error', () => {}).on('data', () => {});
-  const timer = drip === '' ? undefined : setInterval(() => socket.write(drip), 200);
-  onTestFinished(() => {
-    clearInterval(timer);
-    socket.destroy();
-  });
-  socket.write(text);
-  await new Promise((resolve) => socket.once('close', resolve)); // a reset is a close, too
-  clearInterval(timer);
-  return performance.now() - start;
-}
+const MIB = 1024 * 1024;
+const CLOSED_MS = 15_000;
+const HEALTH_P99_MS = 50;
 
-/** Milliseconds of one look at /health after the other, until `done`. */
-async function healthTimes(httpUrl: string, done: Promise<unknown>): Promise<number[]> {
-  let isDone = false;
-  void done.finally(() => {
-    isDone = true;
-  });
+/** The 99th percentile of the milliseconds of one look at /health after the other, until `isDone`. */
+async function healthP99(httpUrl: string, isDone: (looks: number) => boolean): Promise<number> {
   const times: number[] = [];
-  while (!isDone) {
+  while (!isDone(times.length)) {
     const start = performance.now();
     const response = await fetch(`${httpUrl}/health`);
     expect(response.status).toBe(200);
@@ -39,37 +24,26 @@ async function healthTimes(httpUrl: string, done: Promise<unknown>): Promise<num
     times.push(performance.now() - start);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return times.sort((a, b) => a - b);
+  times.sort((a, b) => a - b);
+  return times[Math.ceil(times.length * 0.99) - 1] as number;
 }
 
-describe('a gateway', () => {
-  it('closes 2,000 silent connections and 500 slow heads within 15 s, and answers others meanwhile', async () => {
-    const { httpUrl } = await gatewayProcess();
-    const host = `Host: ${new URL(httpUrl).host}`;
-    const upgrade = head('/ws', [host, ...UPGRADE]);
-    const closed = Promise.all([
-      ...Array.from({ length: 2_000 }, () => lifetime(httpUrl, upgrade)),
-      ...Array.from({ length: 500 }, () => lifetime(httpUrl, `GET / HTTP/1.1\r\n${host}\r\nX-Slow: `, 'x')),
-    ]);
-    const health = await healthTimes(httpUrl, closed);
-    for (const time of await closed) expect(time).toBeLessThan(15_000);
-    expect(health[Math.floor(health.length * 0.99)]).toBeLessThan(50);
-  }, 40_000);
+it('2,000 silent connections and 500 slow heads are closed within 15 s, cost little, and others are answered', async () => {
+  const { httpUrl, pid } = await gatewayProcess();
+  const host = `Host: ${new URL(httpUrl).host}`;
+  const silent = () => lifetime(httpUrl, head('/ws', [host, ...UPGRADE]));
+  const slow = () => lifetime(httpUrl, `GET / HTTP/1.1\r\n${host}\r\nX-Slow: `, 'x');
+  const quiet = await healthP99(httpUrl, (looks) => looks === 100);
 
-  it('cuts bodies that nobody asked for, large or slow, within 5 s, without keeping them', async () => {
-    const { httpUrl, connect: connectClient } = await gatewayProcess();
-    const host = `Host: ${new URL(httpUrl).host}`;
-    const client = await connectClient();
-    const before = (await client.ask('status')).rssBytes;
-    const heads = ['/health', '/ready', '/status', '/ws', '/webhook'].flatMap((path) => [
-      head(path, [host, 'Content-Length: 1073741824'], 'POST'),
-      head(path, [host, 'Transfer-Encoding: chunked'], 'POST'),
-      head(path, [host, 'Content-Length: 1000']),
-    ]);
-    const times = await Promise.all(
-      heads.flatMap((text) => [lifetime(httpUrl, text, 'x'), lifetime(httpUrl, text, 'x'.repeat(1024 * 1024))]),
-    );
-    for (const time of times) expect(time).toBeLessThan(5_000);
-    expect((await client.ask('status')).rssBytes - before).toBeLessThan(16 * 1024 * 1024);
+  const before = await memory(pid);
+  let isClosed = false;
+  const closed = Promise.all([...Array.from({ length: 2_000 }, silent), ...Array.from({ length: 500 }, slow)]);
+  void closed.finally(() => {
+    isClosed = true;
   });
-});
+  const meanwhile = await healthP99(httpUrl, () => isClosed);
+  for (const { ms } of await closed) expect(ms).toBeLessThan(CLOSED_MS);
+  expect((await peakMemory(pid)) - before).toBeLessThan(16 * MIB);
+  // On a machine that other work keeps busy a look takes longer without them, too: then ten times that.
+  expect(meanwhile).toBeLessThan(Math.max(HEALTH_P99_MS, 10 * quiet));
+}, 40_000);

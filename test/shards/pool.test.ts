@@ -44,6 +44,7 @@ beforeEach(async () => {
     count: 2,
     subscribers: { of: () => undefined },
     countTokens: async () => [],
+    tellPairing: () => {},
     log: pino({ level: 'silent' }),
     entry: new URL('../support/spinning-worker.ts', import.meta.url),
   });

@@ -1,6 +1,7 @@
 import type { Reply } from '../../actors/session/requests.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.ts';
+import { ProcessClock } from './clock.ts';
 import type { Position } from './invariants/streams.ts';
 import type { Asked } from './invariants/wishes.ts';
 import { type Connection, type FrontDoor, Network } from './network.ts';
@@ -17,6 +18,8 @@ export class Gateway implements FrontDoor {
   readonly network: Network;
   readonly #parts: Omit<ShardParts, 'emit'>;
   #shard: Shard | undefined;
+  /** The time of the process that runs now, or ran last. */
+  clock: ProcessClock | undefined;
   /** Whether the process of the front end lives. */
   #isUp = false;
   #lives = 0;
@@ -36,7 +39,6 @@ export class Gateway implements FrontDoor {
     return `${this.#shard?.work ?? 'no shard'}, ${this.#pending.size} requests without an answer`;
   }
 
-  /** The time of the process that runs now. */
   get shard(): Shard | undefined {
     return this.#shard;
   }
@@ -45,7 +47,9 @@ export class Gateway implements FrontDoor {
     this.#lives += 1;
     this.#parts.trace.note(`start ${this.#lives}`);
     this.#isUp = true;
-    this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.#lives);
+    // Before the shard: it takes its time from here while it is put together.
+    this.clock = new ProcessClock(this.#parts.clock, `life ${this.#lives}`);
+    this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.clock);
     this.#shard.start();
   }
 

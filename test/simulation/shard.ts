@@ -7,11 +7,14 @@ import { type Reply, type SessionRef, SessionRequests } from '../../actors/sessi
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { Workspaces } from '../../src/agent/workspace.ts';
+import { AccessRequests } from '../../src/inbound/access-requests.ts';
+import { AllowLists } from '../../src/inbound/grants.ts';
+import { Pairing } from '../../src/inbound/pairing.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { SystemEvent } from '../../src/runtime/events.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import { Store } from '../../src/storage/store.ts';
-import { ProcessClock, type SimulatedClock } from './clock.ts';
+import type { ProcessClock, SimulatedClock } from './clock.ts';
 import type { Change, Disk } from './disk.ts';
 import { connect } from './lmdb.ts';
 import { SimulatedModels } from './model.ts';
@@ -61,10 +64,10 @@ export class Shard {
   #cleanUp: CleanUp | undefined;
   #keyExpiry: KeyExpiry | undefined;
 
-  constructor(parts: ShardParts, life: number) {
+  constructor(parts: ShardParts, clock: ProcessClock) {
     const { plan, random, trace, witness, mutant, newId } = parts;
     this.#parts = parts;
-    this.clock = new ProcessClock(parts.clock, `life ${life}`);
+    this.clock = clock;
     const outside = { clock: this.clock, random, trace, newId };
     this.#store = this.#openStore();
     this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
@@ -78,8 +81,21 @@ export class Shard {
       session: this.#session,
       newId,
       now: () => this.clock.now(),
+      access: this.#access(),
       isActive: (key) => this.#system.peek({ kind: 'session', key }) !== undefined,
       onFault: (error) => witness.report(`a request failed with ${error instanceof Error ? error.stack : error}`),
+    });
+  }
+
+  /** Nobody asks it anything here: channels have their own tests. */
+  #access(): AccessRequests {
+    const table = this.#store.pairing;
+    const now = () => this.clock.now();
+    return new AccessRequests({
+      channels: this.#parts.plan.config.channels,
+      pairing: new Pairing({ table, now }),
+      lists: new AllowLists({ table, now }),
+      tell() {},
     });
   }
 
@@ -101,7 +117,7 @@ export class Shard {
 
   /** A request of a client. */
   handle(session: string, frame: Uint8Array, reply: Reply): void {
-    this.#requests.handle(session, frame, reply);
+    this.#requests.handle(session, frame, reply, true);
   }
 
   /** Nothing runs or waits, and nothing is on its way. */
@@ -158,6 +174,7 @@ export class Shard {
       log: this.#log,
       newId,
       emit,
+      poke() {},
       recentEvents: new RecentEventsPool(),
       arrivingKeys: new Map(),
       room: () => this.#room(),

@@ -103,7 +103,7 @@ class World {
   }
 
   async run(): Promise<Outcome> {
-    const giveBack = takeOverTime(this.#clock, () => this.#gateway.shard?.clock as ProcessClock);
+    const giveBack = takeOverTime(this.#clock, () => this.#gateway.clock as ProcessClock);
     try {
       await this.#live();
     } finally {

@@ -39,10 +39,10 @@ describe('the journal', () => {
   it('waits for the flush and not only for the commit', async () => {
     const flush = Promise.withResolvers<void>();
     const root = { flushed: flush.promise } as unknown as ConstructorParameters<typeof Journal>[0];
-    const table = { put: () => Promise.resolve(true) } as unknown as Store['keys'];
+    const table = { put: () => Promise.resolve(true) } as unknown as Store['deletions'];
     let done = false;
     const commit = new Journal(root)
-      .commit((batch) => batch.put(table, [0, 's', 'k'], { message: 'm', seq: 0 }))
+      .commit((batch) => batch.put(table, 's', true))
       .then(() => {
         done = true;
       });

@@ -30,9 +30,7 @@ const report: FillReport = {
   outcomes,
   entries: store.entriesBefore('s', 99, 99).length,
   unfinished: store.unfinished('s').length,
-  afterwards: await outcomeOf(
-    store.journal.commit((batch) => batch.put(store.keys, [0, 's', 'k'], { message: 'm', seq: 0 })),
-  ),
+  afterwards: await outcomeOf(store.journal.commit((batch) => batch.put(store.deletions, 's', true))),
 };
 console.log(JSON.stringify(report));
 await store.close();

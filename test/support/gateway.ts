@@ -24,8 +24,8 @@ export interface TestGateway {
   readonly httpUrl: string;
   readonly home: string;
   readonly token: string;
-  /** A connection that has said hello and is closed with the test. */
-  connect(options?: { json?: boolean }): Promise<WireClient>;
+  /** A connection that has said hello, with the gateway's token where none is given, and is closed with the test. */
+  connect(options?: { json?: boolean; token?: string }): Promise<WireClient>;
   /** A connection that has said nothing. */
   connectSilent(options?: { json?: boolean }): Promise<WireClient>;
 }
@@ -58,10 +58,16 @@ const TEST_TOKEN = 'test-token-0123456789';
 
 /** A gateway in this process, with its shards in worker threads as always. */
 export async function localGateway(config: ConfigInput = {}): Promise<LocalGateway> {
-  const home = config.home ?? (await tempFolder());
+  const gateway = await longGateway({ ...config, home: config.home ?? (await tempFolder()) });
+  onTestFinished(gateway.stop);
+  return gateway;
+}
+
+/** The same for many tests: whoever starts it stops it and removes its home. */
+export async function longGateway(config: ConfigInput & { home: string }): Promise<LocalGateway> {
+  const { home } = config;
   const parsed = configSchema.parse({
     ...config,
-    home,
     gateway: { ...config.gateway, port: 0, token: TEST_TOKEN },
     log: { level: 'silent' },
   });
@@ -71,7 +77,6 @@ export async function localGateway(config: ConfigInput = {}): Promise<LocalGatew
     stopped ??= gateway.stop();
     return stopped;
   };
-  onTestFinished(stop);
   return { ...testGateway(gateway.url, home, TEST_TOKEN), stop };
 }
 
@@ -161,7 +166,7 @@ function testGateway(url: string, home: string, token: string): TestGateway {
     httpUrl: url.replace(/^ws/, 'http').replace(/\/ws$/, ''),
     home,
     token,
-    connect: (options = {}) => connect({ ...options, token }),
+    connect: (options = {}) => connect({ token, ...options }),
     connectSilent: (options = {}) => connect(options),
   };
 }

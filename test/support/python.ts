@@ -1,5 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
 
 /** Debian's, since that is what its packages install for. */
 const PYTHON = '/usr/bin/python3';
@@ -15,6 +17,24 @@ export function missingPython(): string | undefined {
 export async function runPython(file: string, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(PYTHON, [file, ...args], { timeout: 15_000 });
   return stdout;
+}
+
+/** A Python program that goes on while the test does, and is talked to line by line. It ends with the test. */
+export function startPython(
+  file: string,
+  args: readonly string[],
+): { say(line: string): void; hears(): Promise<string> } {
+  const child = spawn(PYTHON, [file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return {
+    say: (line) => void child.stdin.write(`${line}\n`),
+    hears: async () => {
+      const { done, value } = await lines.next();
+      if (done) throw new Error(`${file} ended without another line`);
+      return value;
+    },
+  };
 }
 
 function succeeds(program: string): boolean {

@@ -62,6 +62,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
       log: pino({ level: 'silent' }),
       newId,
+      poke() {},
       emit: (_key, frame) => {
         const { type, data } = decodeFrame(frame);
         events.push({ type: type as EventType, data: data as EventData<EventType> });

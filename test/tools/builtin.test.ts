@@ -4,7 +4,7 @@ import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { evaluate } from '../../src/tools/builtin/calc.ts';
 import type { ToolResult } from '../../src/tools/registry.ts';
 
-const tools = createToolRegistry().view(['time.now', 'calc']);
+const tools = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
 
 function call(name: string, input: unknown): Promise<ToolResult> {
   return tools.execute({ id: '1', name, input }, { signal: new AbortController().signal });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import type { Verdict } from '../../src/agent/approval.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { defineTool, type Tool, type ToolContext } from '../../src/tools/tool.ts';
@@ -19,12 +20,14 @@ function tool(changes: Partial<Tool> = {}): Tool {
 }
 
 function execute(changes: Partial<Tool>, input: unknown = { text: 'x' }, name = 'test.tool'): Promise<ToolResult> {
-  return new ToolRegistry([tool(changes)]).view(['test.tool']).execute({ id: '1', name, input }, context);
+  return new ToolRegistry([tool(changes)])
+    .view({ tools: ['test.tool'], approve: [] })
+    .execute({ id: '1', name, input }, context);
 }
 
 describe('a view of the tools', () => {
   it('describes them to models with a JSON Schema', () => {
-    const { descriptions } = new ToolRegistry([tool()]).view(['test.tool']);
+    const { descriptions } = new ToolRegistry([tool()]).view({ tools: ['test.tool'], approve: [] });
     expect(descriptions).toEqual([
       {
         name: 'test.tool',
@@ -42,20 +45,20 @@ describe('a view of the tools', () => {
   it('is made once for a list of names', () => {
     const registry = createToolRegistry();
     const names = ['calc'];
-    expect(registry.view(names)).toBe(registry.view(names));
+    expect(registry.view({ tools: names, approve: [] })).toBe(registry.view({ tools: names, approve: [] }));
   });
 
   it.each([
     ['time.no', 'did you mean "time.now"?'],
     ['something.else', 'there are: time.now, calc'],
   ])('refuses the unknown name %s helpfully', (name, hint) => {
-    expect(() => createToolRegistry().view(['calc', name])).toThrow(
+    expect(() => createToolRegistry().view({ tools: ['calc', name], approve: [] })).toThrow(
       expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
     );
   });
 
   it('can call nothing outside it', async () => {
-    const view = createToolRegistry().view(['time.now']);
+    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] });
     const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
     expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
   });
@@ -95,12 +98,35 @@ describe('executing a call', () => {
     });
   });
 
-  it.each(['ask', 'forbid'] as const)('does not call what is marked %s', async (risk) => {
+  it('does not call what is marked forbid', async () => {
     const handler = (): never => expect.unreachable();
-    expect(await execute({ risk, handler })).toMatchObject({
+    expect(await execute({ risk: 'forbid', handler })).toMatchObject({
       failed: true,
-      output: expect.stringContaining('approval'),
+      output: 'test.tool may not be called',
     });
+  });
+
+  it('calls what is marked ask, or is to be approved, only when an operator says yes', async () => {
+    for (const [risk, approve] of [
+      ['ask', []],
+      ['safe', ['test.tool']],
+    ] as const) {
+      const view = new ToolRegistry([tool({ risk, handler: () => 'done' })]).view({ tools: ['test.tool'], approve });
+      const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
+      const asked: unknown[] = [];
+      const verdicts: Verdict[] = [{ allowed: false, reason: 'an operator refused it' }, { allowed: true }];
+      const operator = {
+        ...context,
+        async approve(given: unknown) {
+          asked.push(given);
+          return verdicts.shift()!;
+        },
+      };
+      expect((await view.execute(call, context)).output).toContain('there is no operator');
+      expect((await view.execute(call, operator)).output).toBe('test.tool was not called: an operator refused it');
+      expect(await view.execute(call, operator)).toEqual({ output: 'done', failed: false });
+      expect(asked).toEqual([call, call]);
+    }
   });
 
   it('turns whatever is thrown into a failed result', async () => {
@@ -118,7 +144,10 @@ describe('executing a call', () => {
   });
 
   it('does not begin when the run is over', async () => {
-    const view = new ToolRegistry([tool({ handler: () => expect.unreachable() })]).view(['test.tool']);
+    const view = new ToolRegistry([tool({ handler: () => expect.unreachable() })]).view({
+      tools: ['test.tool'],
+      approve: [],
+    });
     const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
     expect(await view.execute(call, { signal: AbortSignal.abort(new Error('over')) })).toEqual({
       output: 'over',

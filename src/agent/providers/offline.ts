@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest, ToolCall } from '../provider.ts';
+import { SUMMARIZER } from '../summarizer.ts';
 import { parseToolInput } from './tool-input.ts';
 
 /** Words in one `text` event. */
@@ -53,8 +54,9 @@ function sightless(answer: Answer, { messages }: ModelRequest): Answer {
   return { text: `I cannot see images, and you sent ${count === 1 ? 'one' : count}. ${answer.text}` };
 }
 
-function answerTo({ messages, tools }: ModelRequest): Answer {
+function answerTo({ messages, system, tools }: ModelRequest): Answer {
   const last = messages.at(-1);
+  if (system === SUMMARIZER) return { text: gist(messages.slice(0, -1)) };
   if (last?.role === 'tool') return { text: phraseResults(messages) };
   const text = last?.text.trim() ?? '';
   const offers = (name: string): boolean => tools.some((tool) => tool.name === name);
@@ -71,6 +73,12 @@ function answerTo({ messages, tools }: ModelRequest): Answer {
     if (/^(?:help|what can you do)\b/i.test(text)) return { text: help(tools.map((tool) => tool.name)) };
   }
   return { text: `${WHO} You said: "${quote(text)}"` };
+}
+
+/** What stands in for a summary: the beginning of everything the user has said. */
+function gist(messages: readonly ModelMessage[]): string {
+  const said = messages.flatMap(({ role, text }) => (role === 'user' ? [`- ${quote(text)}`] : []));
+  return `The user said:\n${said.join('\n')}`;
 }
 
 function explicitCall(name: string, json: string, offers: (name: string) => boolean): Answer {

@@ -6,7 +6,8 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Client, Run } from '../../client/client.ts';
 import type { RunStatus } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { CliError, EXIT, report } from '../exit.ts';
+import { type Images, readImages } from '../image-files.ts';
 import { RunPrinter } from '../run-printer.ts';
 import { dim } from '../terminal.ts';
 
@@ -15,6 +16,7 @@ interface ChatFlags extends ClientFlags {
 }
 
 const HELP = `/help   this
+/image  with a file: that image goes with your next message
 /quit   leave; so does Ctrl-D, or Ctrl-C at an empty prompt
 Ctrl-C  cancels the answer that is being written
 Anything else is sent to the agent.`;
@@ -32,6 +34,9 @@ class Conversation {
   readonly #session: string | undefined;
   readonly #interactive = process.stdin.isTTY && process.stdout.isTTY;
   readonly #lines: Interface;
+  /** What goes with the next message, and the files it is from. */
+  #images: Images | undefined;
+  #files: readonly string[] = [];
   /** The run whose answer is being printed. */
   #run: Run | undefined;
 
@@ -73,7 +78,9 @@ class Conversation {
     for await (const line of this.#lines) {
       const text = line.trim();
       if (text === '/quit') break;
-      if (text === '/help') console.log(HELP);
+      const [, file] = /^\/image\s+(.+)$/.exec(text) ?? [];
+      if (text === '/help' || text === '/image') console.log(HELP);
+      else if (file !== undefined) failed = !(await this.#add(file)) || failed;
       else if (text !== '' && (await this.#say(text)) !== 'ok') failed = true;
       this.#prompt();
     }
@@ -83,7 +90,9 @@ class Conversation {
   async #say(text: string): Promise<RunStatus> {
     const printer = new RunPrinter(process.stdout, process.stdout);
     let status: RunStatus = 'failed';
-    this.#run = this.#client.run({ session: this.#session, text });
+    this.#run = this.#client.run({ session: this.#session, text, attachments: this.#images });
+    this.#images = undefined;
+    this.#files = [];
     try {
       for await (const event of this.#run) {
         printer.print(event);
@@ -93,6 +102,20 @@ class Conversation {
     } finally {
       this.#run = undefined;
     }
+  }
+
+  /** Takes an image for the next message, if it can go with those before. Returns whether it did. */
+  async #add(file: string): Promise<boolean> {
+    const files = [...this.#files, file];
+    try {
+      this.#images = await readImages(files);
+    } catch (error) {
+      report(error);
+      return false;
+    }
+    this.#files = files;
+    if (this.#interactive) console.log(dim(`${file} goes with your next message.`, process.stdout));
+    return true;
   }
 
   #prompt(): void {

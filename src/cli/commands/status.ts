@@ -3,6 +3,7 @@ import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
 import { table } from '../table.ts';
 import { printable } from '../terminal.ts';
+import { channelRows } from './channels.ts';
 
 interface StatusFlags extends ClientFlags {
   json?: true;
@@ -19,7 +20,10 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
   return EXIT.ok;
 }
 
-function page({ version, uptimeMs, model, connections, rssBytes, shards }: GatewayStatus, url: string): string {
+function page(
+  { version, uptimeMs, model, connections, rssBytes, shards, channels, storage, trouble }: GatewayStatus,
+  url: string,
+): string {
   const rows = shards.map(({ index, ...shard }) => {
     const { state, sessions, running, queued, restarts } = shard;
     return [index, state, sessions, running, queued, restarts].map(String);
@@ -30,8 +34,11 @@ function page({ version, uptimeMs, model, connections, rssBytes, shards }: Gatew
     `  model        ${model}`,
     `  connections  ${connections}`,
     `  memory       ${Math.round(rssBytes / 1024 / 1024)} MB`,
+    `  store        ${Math.round(storage.bytes / 1024 / 1024)} MB; ${Math.round(storage.diskFreeBytes / 1024 / 1024)} MB left on its disk`,
+    ...(trouble === null ? [] : [`  NOT READY    ${trouble}`]),
     '',
     ...table([[...COLUMNS], ...rows]),
+    ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
   ].join('\n');
 }
 

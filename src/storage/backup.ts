@@ -1,0 +1,90 @@
+import { chmod, cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DhaavakError } from '../protocol/errors.ts';
+import { STORE_FILE } from './page-file.ts';
+import { openEnvironment } from './store.ts';
+import { survey } from './survey.ts';
+
+/** What of a home besides the store goes with it, where it is there. */
+const COMPANIONS = ['dhaavak.yaml', 'token', 'tokens.json', 'password', 'agents'] as const;
+
+export interface Backup {
+  folder: string;
+  /** Of the store. */
+  bytes: number;
+  tookMs: number;
+}
+
+/**
+ * Copies the home of a gateway, which may be running, into `folder`: one state of the store, with all that was committed
+ * before, and the files that make a gateway of it. It can be started as a home as it is. The copy is read once to see
+ * that it is whole, and named as a store only then. A folder that is there must be empty; what was written is removed when
+ * it fails.
+ *
+ * lmdb copies in a thread of its own, without holding up those who write. While it does, pages that are given up cannot
+ * be used again, and the store of a busy gateway grows.
+ *
+ * Throws `conflict` for a folder that is not empty, `storage_failed` with the reason.
+ */
+export async function backUp(home: string, folder: string): Promise<Backup> {
+  const startedAt = performance.now();
+  await makeFolder(folder);
+  try {
+    for (const name of COMPANIONS) await copyIfThere(join(home, name), join(folder, name));
+    const copy = join(folder, `${STORE_FILE}.part`);
+    const root = openEnvironment(home);
+    try {
+      await root.backup(copy, false);
+    } finally {
+      await root.close();
+    }
+    await chmod(copy, 0o600);
+    await flush(copy);
+    const { bytes, damage } = survey(copy);
+    if (damage.length > 0) throw new Error(`the store is damaged (${damage[0]}): see dhaavak doctor`);
+    await rename(copy, join(folder, STORE_FILE));
+    await flush(folder);
+    return { folder, bytes, tookMs: Math.round(performance.now() - startedAt) };
+  } catch (error) {
+    await empty(folder);
+    throw failed(folder, error);
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  let names: string[];
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    names = await readdir(folder);
+  } catch (error) {
+    throw failed(folder, error);
+  }
+  if (names.length > 0) {
+    throw new DhaavakError('conflict', `${folder} is not empty: name a folder that is, or a new one`, {
+      param: 'data.folder',
+    });
+  }
+}
+
+async function copyIfThere(from: string, to: string): Promise<void> {
+  const isThere = await stat(from).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+}
+
+async function flush(path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  await file.sync();
+}
+
+async function empty(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
+}
+
+function failed(folder: string, cause: unknown): DhaavakError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new DhaavakError('storage_failed', `no backup was made in ${folder}: ${reason}`, { cause });
+}

@@ -1,0 +1,75 @@
+import type { Database } from 'lmdb';
+import type { Batch } from './journal.ts';
+
+/** Which message an idempotency key was used for. */
+export interface KeyOwner {
+  message: string;
+  /** Of its entry in the transcript; 0 for what has none, such as a chat command. */
+  seq: number;
+  /** Of a chat command. */
+  answer?: string;
+}
+
+/** `scope` is whose key it is, such as a session. Days are numbered from the epoch. */
+type DayKey = [day: number, scope: string, key: string];
+
+const DAY_MS = 24 * 3_600_000;
+
+/**
+ * Idempotency keys by the day of their first use, so that old ones stand together and can be removed without looking at
+ * the others. Keys of today and yesterday count: at least 24 hours. Times are in milliseconds since the epoch.
+ */
+export class IdempotencyKeys {
+  readonly #table: Database<KeyOwner, DayKey>;
+
+  constructor(table: Database<KeyOwner, DayKey>) {
+    this.#table = table;
+  }
+
+  /** What the key was used for; undefined when it is free. */
+  owner(scope: string, key: string, now: number): KeyOwner | undefined {
+    const day = dayOf(now);
+    return this.#table.get([day, scope, key]) ?? this.#table.get([day - 1, scope, key]);
+  }
+
+  put(batch: Batch, scope: string, key: string, owner: KeyOwner, now: number): void {
+    batch.put(this.#table, [dayOf(now), scope, key], owner);
+  }
+
+  /** A function that removes up to `limit` of a scope's keys; undefined when there are none. */
+  removalOf(scope: string, limit: number): ((batch: Batch) => void) | undefined {
+    for (const day of this.#days()) {
+      const range = { start: [day, scope, ''] as DayKey, end: [day, scope, '\x7f'] as DayKey };
+      const removal = this.#removal([...this.#table.getKeys({ ...range, limit })]);
+      if (removal !== undefined) return removal;
+    }
+    return undefined;
+  }
+
+  /** The same of the keys that count no more. */
+  removalOfExpired(now: number, limit: number): ((batch: Batch) => void) | undefined {
+    const end: DayKey = [dayOf(now) - 1, '', ''];
+    return this.#removal([...this.#table.getKeys({ start: [0, '', ''], end, limit })]);
+  }
+
+  #removal(keys: readonly DayKey[]): ((batch: Batch) => void) | undefined {
+    if (keys.length === 0) return undefined;
+    return (batch) => {
+      for (const key of keys) batch.remove(this.#table, key);
+    };
+  }
+
+  /** The days of which there are keys, oldest first. */
+  *#days(): Generator<number, void> {
+    for (let from = 0; ; ) {
+      const [next] = this.#table.getKeys({ start: [from, '', ''], limit: 1 });
+      if (next === undefined) return;
+      yield next[0];
+      from = next[0] + 1;
+    }
+  }
+}
+
+function dayOf(now: number): number {
+  return Math.floor(now / DAY_MS);
+}
