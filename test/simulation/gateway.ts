@@ -22,6 +22,8 @@ export class Gateway implements FrontDoor {
   clock: ProcessClock | undefined;
   /** Whether the process of the front end lives. */
   #isUp = false;
+  /** Whether it has been asked to end. */
+  #isDraining = false;
   #lives = 0;
   /** Requests without an answer. */
   readonly #pending = new Map<object, { connection: Connection; id: string }>();
@@ -47,6 +49,7 @@ export class Gateway implements FrontDoor {
     this.#lives += 1;
     this.#parts.trace.note(`start ${this.#lives}`);
     this.#isUp = true;
+    this.#isDraining = false;
     // Before the shard: it takes its time from here while it is put together.
     this.clock = new ProcessClock(this.#parts.clock, `life ${this.#lives}`);
     this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.clock);
@@ -72,6 +75,7 @@ export class Gateway implements FrontDoor {
   drain(ended: () => void): void {
     const shard = this.#shard;
     const { clock, disk, witness } = this.#parts;
+    this.#isDraining = true;
     void shard?.drain(DRAIN_MS).then(() => {
       if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
       clock.schedule('operator', 0, () => {
@@ -101,7 +105,7 @@ export class Gateway implements FrontDoor {
     // What it had committed is the operating system's to write. Power that fails before that is not simulated.
     disk.flush(disk.unflushed);
     this.#shard = undefined;
-    witness.processEnded();
+    witness.processEnded(this.#isDraining);
   }
 
   #replyTo(entry: { connection: Connection; id: string }, session: string, asked: Frame<string, Asked>): Reply {

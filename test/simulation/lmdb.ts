@@ -79,7 +79,7 @@ class Root {
     return new Table(this, name, encoder ?? (encoding === 'binary' ? asItIs : msgpack));
   }
 
-  /** Writes at once what `work` puts, in one transaction. */
+  /** Writes and flushes at once what `work` puts, in one transaction. */
   transactionSync<T>(work: () => T): T {
     this.#sync = [];
     try {
@@ -99,9 +99,10 @@ class Root {
   }
 
   #commitNow(changes: readonly Change[]): void {
-    this.around.onCommit(changes);
-    this.around.disk.commit(changes);
-    if (!this.#flushing) this.#flush();
+    const { disk, onCommit } = this.around;
+    onCommit(changes);
+    disk.commit(changes);
+    disk.flush(disk.unflushed);
   }
 
   get flushed(): Promise<void> {

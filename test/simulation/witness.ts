@@ -61,11 +61,11 @@ export class Witness {
     }
   }
 
-  /** The process, or its shard, is gone; what is left is on the disk. */
-  processEnded(): void {
+  /** The process, or its shard, is gone; what is left is on the disk. `asked`: it had been asked to end. */
+  processEnded(asked: boolean): void {
     for (const message of this.lanes.cut()) {
       const fate = this.#fates.of(message);
-      if (fate !== undefined) fate.cuts += 1;
+      if (fate !== undefined && !asked) fate.cuts += 1;
     }
     this.messages.survived();
   }
