@@ -14,7 +14,7 @@ import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { SystemEvent } from '../../src/runtime/events.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import { Store } from '../../src/storage/store.ts';
-import { ProcessClock, type SimulatedClock } from './clock.ts';
+import type { ProcessClock, SimulatedClock } from './clock.ts';
 import type { Change, Disk } from './disk.ts';
 import { connect } from './lmdb.ts';
 import { SimulatedModels } from './model.ts';
@@ -39,6 +39,8 @@ export interface ShardParts {
   isStormy(): boolean;
   step(): number;
   newId(): string;
+  /** Ends the process. */
+  die(): void;
   emit(session: string, frame: Uint8Array): void;
 }
 
@@ -62,14 +64,14 @@ export class Shard {
   #cleanUp: CleanUp | undefined;
   #keyExpiry: KeyExpiry | undefined;
 
-  constructor(parts: ShardParts, life: number) {
-    const { plan, random, trace, witness, newId } = parts;
+  constructor(parts: ShardParts, clock: ProcessClock) {
+    const { plan, random, trace, witness, mutant, newId } = parts;
     this.#parts = parts;
-    this.clock = new ProcessClock(parts.clock, `life ${life}`);
+    this.clock = clock;
     const outside = { clock: this.clock, random, trace, newId };
     this.#store = this.#openStore();
-    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods });
-    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects });
+    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
+    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects, mutant });
     this.#system = new ActorSystem({ clock: this.clock, onEvent: (event) => this.#onEvent(event) });
     this.#session = this.#system.register(this.#kind());
     this.#requests = new SessionRequests({
@@ -160,7 +162,7 @@ export class Shard {
   }
 
   #kind() {
-    const { disk, emit, mutant, newId, plan, trace, witness } = this.#parts;
+    const { emit, mutant, newId, plan, trace, witness } = this.#parts;
     const kind = sessionKind({
       config: plan.config,
       activeMax: plan.config.sessions.activeMax,
@@ -187,7 +189,6 @@ export class Shard {
       },
       witness,
       trace,
-      disk,
     );
   }
 
