@@ -14,9 +14,11 @@ export class Account {
   readonly #told: (status: ChannelStatus) => void;
   readonly #status: ChannelStatus;
   /** By what it is connected now; another actor of the account has another. */
-  connection: { readonly adapter: Adapter | undefined; readonly signal: AbortSignal } | undefined;
+  connection: { readonly adapter: Adapter | undefined; readonly gone: AbortSignal } | undefined;
   /** What waits to be sent. */
   outbox: { readonly waiting: number } | undefined;
+  /** Resolves when the last connection has ended: two must not send what waits. */
+  ended: Promise<void> = Promise.resolve();
 
   constructor(settings: EnabledAccount, told: (status: ChannelStatus) => void) {
     this.settings = settings;

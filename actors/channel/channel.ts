@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { Adapter, InboundMessage, WebhookRequest, WebhookResponse } from '../../src/channels/adapter.ts';
 import { blame } from '../../src/channels/blame.ts';
 import type { ShardClient } from '../../src/channels/shard-client.ts';
+import type { Outcome } from '../../src/delivery/dispatch.ts';
 import { LiveAnswer } from '../../src/delivery/live-answer.ts';
-import type { Outcome } from '../../src/delivery/outbox.ts';
 import type { Pairing } from '../../src/inbound/pairing.ts';
 import type { Place } from '../../src/inbound/place.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
@@ -245,8 +245,8 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
 
   /** Undefined: not connected now. */
   #reach(): { adapter: Adapter; signal: AbortSignal } | undefined {
-    const { adapter, signal } = this.#account.connection ?? {};
-    return adapter === undefined || signal === undefined ? undefined : { adapter, signal };
+    const { adapter, gone } = this.#account.connection ?? {};
+    return adapter === undefined || gone === undefined ? undefined : { adapter, signal: gone };
   }
 
   #asked({ chat, message }: MessageOrigin): Asked {
@@ -260,8 +260,8 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
       newKey,
       adapter: () => this.#reach(),
       begin: () => {
-        const { adapter, signal } = this.#reach() ?? {};
-        if (adapter === undefined || signal === undefined) return undefined;
+        const { adapter, gone } = this.#connection;
+        if (adapter === undefined) return undefined;
         return new LiveAnswer({
           adapter,
           chat,
@@ -270,7 +270,7 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
           clock: this.#context.clock,
           newKey,
           log: this.#log,
-          signal,
+          signal: gone,
         });
       },
     };

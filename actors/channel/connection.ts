@@ -35,6 +35,7 @@ export class Connection implements Blamed {
   readonly outbox: Outbox;
   readonly #parts: ConnectionParts;
   readonly #stopping = new AbortController();
+  readonly #gone = new AbortController();
   readonly #scanning: NodeJS.Timeout;
   readonly #unsuspect: () => void;
   #adapter: Adapter | undefined;
@@ -69,6 +70,11 @@ export class Connection implements Blamed {
     return this.#stopping.signal;
   }
 
+  /** Aborted when nothing is sent any more: some time after {@link signal}. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
   /** Undefined while there is none. */
   get adapter(): Adapter | undefined {
     return this.signal.aborted ? undefined : this.#adapter;
@@ -77,6 +83,7 @@ export class Connection implements Blamed {
   /** Disconnects; another call waits for the same. Never rejects. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
+    this.#parts.account.ended = this.#stopped;
     return this.#stopped;
   }
 
@@ -91,6 +98,7 @@ export class Connection implements Blamed {
 
   /** Makes an adapter and starts it, until one starts or it is of no use to try again. */
   async #run(): Promise<void> {
+    await this.#parts.account.ended;
     for (let tries = 0; !this.signal.aborted; tries++) {
       try {
         await this.#start();
@@ -113,7 +121,7 @@ export class Connection implements Blamed {
 
   async #start(): Promise<void> {
     const { account, folder, log } = this.#parts;
-    const context = { account: account.settings.account, folder, log, signal: this.signal };
+    const context = { account: account.settings.account, folder, log, signal: this.gone };
     this.#adapter = await createAdapter(account.settings, context).catch((error: unknown) => {
       throw asChannelError(error).kind === 'unknown' ? new LoadFailure(error) : error;
     });
@@ -157,8 +165,9 @@ export class Connection implements Blamed {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('the account stops'));
     clearInterval(this.#scanning);
-    this.outbox.stop();
     this.#parts.qr(null);
+    await this.outbox.stop();
+    this.#gone.abort(new Error('the account stops'));
     await this.#leave();
     this.#unsuspect();
   }

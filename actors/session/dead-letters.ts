@@ -40,7 +40,7 @@ export function listDeadLetters(store: Store, query: RequestData<'dead-letter.li
   let length = 0;
   // The key after the cursor is the cursor with the lowest character behind it.
   for (const { key, value } of store.deadLetters.getRange({ start: `${cursor}\x01` })) {
-    if (session !== undefined && value.session !== session) continue;
+    if (value === undefined || (session !== undefined && value.session !== session)) continue; // undefined: damaged
     length += value.text.length;
     const { seq: _, ...letter } = value;
     if (letters.length > 0 && length > PAGE_LENGTH_MAX) return { letters, cursor: letters.at(-1)!.message };

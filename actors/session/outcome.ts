@@ -11,7 +11,7 @@ export function outcomeOf(store: Store, session: string, { message, seq, answer 
   if (seq === 0 || store.inbox.doesExist([session, seq])) return undefined;
   const range = { start: [session, seq + 1] as [string, number], end: [session, Infinity] as [string, number] };
   for (const { value } of store.entries.getRange({ ...range, limit: LOOK_MAX })) {
-    if (!ends(value, message)) continue;
+    if (value === undefined || !ends(value, message)) continue; // undefined: damaged
     const { run = '', status = 'ok', text, truncated } = value;
     return { run, status, text, ...(truncated && { truncated }) };
   }

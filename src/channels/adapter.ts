@@ -44,6 +44,8 @@ export interface Capabilities {
   readonly reactions?: boolean | undefined;
   /** Largest file that can be sent, in bytes; 0: none. */
   readonly fileBytesMax: number;
+  /** A reply outside a thread begins one, which is a conversation of its own: answers there are no replies. */
+  readonly repliesOpenThreads?: true;
   /** Two sends with the same `key` show one message, also after a crash between them: a lost answer may be sent again. */
   readonly detectsDuplicates: boolean;
 }

@@ -11,7 +11,7 @@ import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
 import { Questions } from '../../actors/channel/questions.ts';
 import { Runs } from '../../actors/channel/runs.ts';
 import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
-import type { Outcome } from '../delivery/outbox.ts';
+import type { Outcome } from '../delivery/dispatch.ts';
 import { Pairing, pairingInfo } from '../inbound/pairing.ts';
 import { createPlace } from '../inbound/place.ts';
 import { DhaavakError, toWireError } from '../protocol/errors.ts';

@@ -2,6 +2,7 @@ import { chunk } from './chunk.ts';
 import type { Display, FinishedAnswer, LiveAnswerOptions, ShownPiece } from './display.ts';
 import { fencesIn } from './markdown-spans.ts';
 import { Pacer } from './pacer.ts';
+import { replyTo } from './reply.ts';
 import { asChannelError, nextTry } from './retry.ts';
 
 /** Least time between two blocks: what platforms allow in one chat. Paragraphs finished meanwhile go as one. */
@@ -76,8 +77,9 @@ export class BlockStream implements Display {
     if (this.#waiting.length === 0) this.#take(this.#taken + endOfParagraphs(this.#text.slice(this.#taken)));
     const block = this.#waiting[0];
     if (block === undefined) return LOOK_INTERVAL_MS;
-    const { adapter, chat, replyTo, signal } = this.#options;
-    const reply = this.#sent.length === 0 && replyTo !== undefined ? { replyTo } : {};
+    const { adapter, chat, signal } = this.#options;
+    const isFirst = this.#sent.length === 0;
+    const reply = isFirst ? replyTo(adapter.capabilities, chat, this.#options.replyTo) : {};
     try {
       const { message } = await adapter.send({ chat, text: block.text, key: block.key, ...reply }, signal);
       this.#sent.push({ ...block, message });

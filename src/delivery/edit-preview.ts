@@ -1,6 +1,7 @@
 import { chunk } from './chunk.ts';
 import type { Display, FinishedAnswer, LiveAnswerOptions, ShownPiece } from './display.ts';
 import { Pacer, pause } from './pacer.ts';
+import { replyTo } from './reply.ts';
 import { asChannelError, nextTry } from './retry.ts';
 
 /** The first message comes with so many characters, or so long after the first one: a stub of a word looks broken. */
@@ -135,8 +136,8 @@ export class EditPreview implements Display {
   }
 
   async #send(text: string, isFirst: boolean): Promise<ShownMessage> {
-    const { adapter, chat, clock, newKey, replyTo, signal } = this.#options;
-    const reply = isFirst && replyTo !== undefined ? { replyTo } : {};
+    const { adapter, chat, clock, newKey, signal } = this.#options;
+    const reply = isFirst ? replyTo(adapter.capabilities, chat, this.#options.replyTo) : {};
     const { message } = await adapter.send({ chat, text, key: newKey(), ...reply }, signal);
     return { message, text, at: clock.now() };
   }

@@ -93,6 +93,14 @@ async function askedFindings(askGateway: DoctorOptions['askGateway']): Promise<F
 
 async function storeOf(home: string, fix: boolean): Promise<Finding[]> {
   if (!existsSync(join(home, STORE_FILE))) return [ok('store', 'there is none yet: the first start makes it')];
+  try {
+    return await lookedThrough(home, fix);
+  } catch (error) {
+    return [wrong('store', (error as Error).message)];
+  }
+}
+
+async function lookedThrough(home: string, fix: boolean): Promise<Finding[]> {
   const check = checkStore(home);
   const isSound = check.structure.damages === 0 && check.damagedTotal === 0;
   if (isSound || !fix) return storeFindings(check, false);

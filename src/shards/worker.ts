@@ -9,6 +9,7 @@ import { monotonicFactory } from 'ulid';
 import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
@@ -77,14 +78,13 @@ const system = new ActorSystem({
     log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
     if (type !== 'deadLetter') return;
     const { message, error, attempts } = event;
-    const burial = session(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
-    burial.catch((error: unknown) =>
-      log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
-    );
+    void insist(address.key, { type: 'bury', turn: message as Turn, error, attempts });
   },
 });
 
 if (paused) system.pause();
+
+const arrivingKeys: ArrivingKeys = new Map();
 
 const session = system.register(
   sessionKind({
@@ -102,7 +102,7 @@ const session = system.register(
         log.error({ session: key }, 'an event was dropped: link full');
     },
     recentEvents: new RecentEventsPool(),
-    arrivingKeys: new Map(),
+    arrivingKeys,
     poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
@@ -121,6 +121,7 @@ const shared: RequestDependencies = {
   store,
   models,
   session,
+  arrivingKeys,
   newId,
   now: Date.now,
   access,
@@ -214,18 +215,18 @@ for (const key of store.deletions.getKeys()) {
 }
 await main.ready();
 
-/** Has a session do what is left from an earlier life, as soon as there is room for it in memory. */
+/** Has a session do what must be done, as soon as there is room for it in memory and it is not stopped. */
 async function insist(key: string, message: SessionControl): Promise<void> {
   for (;;) {
     try {
       await session(key).control(message);
       return;
     } catch (error) {
-      if (!(error instanceof RuntimeError) || error.code !== 'full') {
+      if (!(error instanceof RuntimeError) || error.code === 'closed') {
         log.error({ error, session: key }, `what is left to ${message.type} was not done`);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, ROOM_RETRY_MS));
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? ROOM_RETRY_MS));
     }
   }
 }

@@ -1,5 +1,5 @@
 import { chmod, cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DhaavakError } from '../protocol/errors.ts';
 import { STORE_FILE } from './page-file.ts';
 import { openEnvironment } from './store.ts';
@@ -54,7 +54,7 @@ export async function backUp(home: string, folder: string): Promise<Backup> {
 async function makeFolder(folder: string): Promise<void> {
   let names: string[];
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makePath(folder);
     names = await readdir(folder);
   } catch (error) {
     throw failed(folder, error);
@@ -66,12 +66,22 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-async function copyIfThere(from: string, to: string): Promise<void> {
-  const isThere = await stat(from).then(
+/** Not with `recursive`: where a system says ENOENT though the parent is there, as /proc does, Node tries for ever. */
+async function makePath(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  if (!(await isThere(parent))) await makePath(parent);
+  if (!(await isThere(folder))) await mkdir(folder, { mode: 0o700 });
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   );
-  if (isThere) await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+}
+
+async function copyIfThere(from: string, to: string): Promise<void> {
+  if (await isThere(from)) await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
 }
 
 async function flush(path: string): Promise<void> {

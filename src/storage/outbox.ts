@@ -106,6 +106,8 @@ export class OutboxTable {
   /** The newest of what could not be sent of an account, oldest first. */
   undelivered(account: string, limit: number): Undelivered[] {
     const range = { start: [account, '\x7f'], end: [account], reverse: true, limit };
-    return Array.from(this.#undelivered.getRange(range as never), ({ value }) => value).reverse();
+    return Array.from(this.#undelivered.getRange(range as never), ({ value }) => value)
+      .filter((value) => value !== undefined) // damaged
+      .reverse();
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { DhaavakError } from '../protocol/errors.ts';
 import { PAGE_HEAD_BYTES, Page, uint64, type Value } from './page.ts';
 
 /** The store, in the data folder. */
@@ -51,7 +52,7 @@ export class PageFile implements Disposable {
   readonly headFaults: string[] = [];
   readonly #file: number;
 
-  /** Throws {@link NoHeadError}, and what the system says when the file cannot be read. */
+  /** Throws {@link NoHeadError}, `store_unusable` for a file in another format of LMDB, and what the system says when the file cannot be read. */
   constructor(path: string) {
     this.#file = openSync(path, 'r');
     try {
@@ -108,12 +109,21 @@ export class PageFile implements Disposable {
 
   #readPageBytes(): number {
     const head = Buffer.alloc(HEAD_BYTES);
+    const formats: number[] = [];
     for (const pageBytes of [0, 4_096, 8_192, 16_384, 32_768, 65_536]) {
-      if (readSync(this.#file, head, 0, HEAD_BYTES, pageBytes) < HEAD_BYTES || !isHead(head)) continue;
+      if (readSync(this.#file, head, 0, HEAD_BYTES, pageBytes) < HEAD_BYTES) continue;
+      if (head.readUInt32LE(PAGE_HEAD_BYTES) === MAGIC) formats.push(head.readUInt32LE(28) & 0xffff);
+      if (!isHead(head)) continue;
       const size = head.readUInt32LE(48);
       if (size >= 512 && size <= 65_536 && Math.log2(size) % 1 === 0 && (pageBytes === 0 || size === pageBytes)) {
         return size;
       }
+    }
+    if (formats.length === 2 && formats[0] === formats[1] && formats[0] !== FORMAT) {
+      throw new DhaavakError(
+        'store_unusable',
+        `the store is in format ${formats[0]} of LMDB: another gateway wrote it`,
+      );
     }
     throw new NoHeadError('neither of its two heads can be read');
   }

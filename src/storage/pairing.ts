@@ -66,7 +66,7 @@ export class PairingTable {
   /** All grants in the order of their keys, from `start` on. */
   grantsFrom(start: GrantKey | undefined): Iterable<GrantInfo> {
     const range = this.#tables.grants.getRange(start === undefined ? {} : { start });
-    return range.map(({ value }) => value);
+    return range.map(({ value }) => value).filter((value) => value !== undefined); // undefined: damaged
   }
 
   /** Grows with each change of the grants of an account. */
@@ -122,6 +122,7 @@ export class PairingRecords {
 function requestsIn({ requests }: PairingTables, channel: string | undefined): PairingRequest[] {
   const found: PairingRequest[] = [];
   for (const { value } of requests.getRange(channel === undefined ? {} : { start: [channel, '', ''] })) {
+    if (value === undefined) continue; // damaged
     if (channel !== undefined && value.channel !== channel) break;
     found.push(value);
   }

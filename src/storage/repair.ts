@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { writePrivateFile } from '../config/private-file.ts';
-import type { Session, SessionType } from '../protocol/messages.ts';
 import { type DamagedRecord, damagedRecords } from './check.ts';
 import { Codec } from './codec.ts';
 import { STORE_FILE } from './page-file.ts';
 import { type Salvage, salvage } from './salvage.ts';
+import { sessionOfKey } from './session-record.ts';
 import { openEnvironment } from './store.ts';
 import { survey } from './survey.ts';
 
@@ -66,31 +66,5 @@ async function replace(folder: string, damaged: readonly DamagedRecord[]): Promi
 /** What a record's key says of it, where that is enough. */
 function substituteFor(table: string, key: unknown): unknown {
   if (table === 'deletions') return true;
-  if (table !== 'sessions' || typeof key !== 'string') return undefined;
-  const [, agent = '', type, channel = 'api', user = 'owner'] = key.split(':');
-  const now = Date.now();
-  const session: Session = {
-    id: key,
-    agent,
-    type: type as SessionType,
-    channel,
-    user: decoded(user),
-    title: null,
-    model: null,
-    thinkingLevel: 'off',
-    followUp: null,
-    tokensUsed: 0,
-    costUsed: 0,
-    createdAt: now,
-    lastActive: now,
-  };
-  return session;
-}
-
-function decoded(user: string): string {
-  try {
-    return decodeURIComponent(user);
-  } catch {
-    return user;
-  }
+  return table === 'sessions' && typeof key === 'string' ? sessionOfKey(key) : undefined;
 }

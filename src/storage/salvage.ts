@@ -5,6 +5,7 @@ import { writePrivateFile } from '../config/private-file.ts';
 import { Codec } from './codec.ts';
 import { NoHeadError, PageFile, STORE_FILE } from './page-file.ts';
 import { decodedKey, type RawRecord, ReadableFile } from './readable.ts';
+import { sessionOfKey } from './session-record.ts';
 
 /** The new store while it is being written, and what LMDB puts beside it. */
 const DRAFT = 'store.salvage.mdb';
@@ -20,6 +21,8 @@ export interface Salvage {
   /** By table: records that are in the new store, of these those found on pages that nothing led to any more. */
   kept: Record<string, number>;
   strays: Record<string, number>;
+  /** By table: records that were made anew, from what was left. */
+  made: Record<string, number>;
   /** By table: records that were seen and could not be read, and pages that could not, with all they held or led to. */
   lostRecords: Record<string, number>;
   lostPages: Record<string, number>;
@@ -36,7 +39,7 @@ export async function salvage(folder: string, damage: readonly string[]): Promis
   removeDraft(draft);
   const at = new Date().toISOString();
   const aside = `${STORE_FILE}.damaged-${at.replaceAll(/[-:]|\.\d+/g, '')}`;
-  const report: Salvage = { at, aside, damage, kept: {}, strays: {}, lostRecords: {}, lostPages: {} };
+  const report: Salvage = { at, aside, damage, kept: {}, strays: {}, made: {}, lostRecords: {}, lostPages: {} };
   const rescuer = new Rescuer(open({ path: draft, mapSize: 64 * 1024 ** 3, maxDbs: 64 }), report);
   try {
     rescuer.rescue(path);
@@ -71,6 +74,7 @@ class Rescuer {
       using file = new PageFile(path);
       const readable = new ReadableFile(file);
       this.#inBatches(readable.records(), (record) => this.#keep(record));
+      if (readable.lostPages.has('sessions') || readable.lostRecords.has('sessions')) this.#makeSessions();
       // Sessions first: of what else strays only what belongs to one is taken.
       this.#inBatches(readable.strays(), (record) => record.table === 'sessions' && this.#keepStray(record));
       this.#inBatches(readable.strays(), (record) => this.#isWanted(record) && this.#keepStray(record));
@@ -95,6 +99,22 @@ class Rescuer {
       if (batch.length === BATCH_MAX) writeBatch();
     }
     writeBatch();
+  }
+
+  /** Gives the transcripts that have lost their session's record a new one. */
+  #makeSessions(): void {
+    const [entries, sessions, deletions] = ['entries', 'sessions', 'deletions'].map((name) => this.#table(name));
+    const codec = new Codec(() => {});
+    const keys = new Set<string>();
+    for (const key of entries!.getKeys()) keys.add(key.toString('latin1', 0, key.indexOf(0)));
+    this.#root.transactionSync(() => {
+      for (const session of keys) {
+        const key = Buffer.from(session, 'latin1');
+        if (sessions!.doesExist(key) || deletions!.doesExist(key)) continue;
+        sessions!.putSync(key, Buffer.from(codec.encode(sessionOfKey(session))));
+        count(this.#report.made, 'sessions');
+      }
+    });
   }
 
   #keep({ table, key, value }: RawRecord): void {

@@ -214,15 +214,16 @@ export class Store {
   /** Transcript entries with `seq` above `after`, in order. */
   entriesAfter(session: string, after: number): HistoryEntry[] {
     const range = this.entries.getRange({ start: [session, after + 1], end: [session, Infinity] });
-    return Array.from(range, ({ value }) => value);
+    return Array.from(range, ({ value }) => value).filter((entry) => entry !== undefined);
   }
 
   /** The messages a session accepted and did not finish, in order. */
   unfinished(session: string): { entry: HistoryEntry; record: InboxRecord }[] {
     const found: { entry: HistoryEntry; record: InboxRecord }[] = [];
-    for (const { key, value: record } of this.inbox.getRange({ start: [session, 0], end: [session, Infinity] })) {
+    for (const { key, value } of this.inbox.getRange({ start: [session, 0], end: [session, Infinity] })) {
       const entry = this.entries.get(key);
-      if (entry !== undefined) found.push({ entry, record });
+      // A damaged record only takes away how the message was to be followed up.
+      if (entry !== undefined) found.push({ entry, record: value ?? { message: entry.message } });
     }
     return found;
   }

@@ -237,7 +237,8 @@ describe('status', () => {
     expect(stdout).toMatch(
       new RegExp(
         `^Dhaavak ${VERSION} at ${gateway.url}\\n` +
-          '  up           \\d.*\\n  model        offline\\n  connections  \\d+\\n  memory       \\d+ MB\\n  store .*\\n\\n' +
+          '  up           \\d.*\\n  model        offline\\n  connections  \\d+\\n  memory       \\d+ MB\\n' +
+          '  store        \\d+ MB; \\d+ MB left on its disk\\n\\n' +
           '  shard  state +sessions  running  queued  restarts\\n(  \\d+ +\\w+ +\\d+ +\\d+ +\\d+ +\\d+\\n)+$',
       ),
     );

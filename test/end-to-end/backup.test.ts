@@ -70,6 +70,8 @@ it('is refused into a folder that is not empty, by a path that is not absolute, 
   expect(await readdir(full)).toEqual(['precious']);
   expect(await client.refusal('backup', { folder: 'backup' })).toMatchObject({ code: 'invalid_request' });
   expect(await client.refusal('backup', { folder: join(full, 'precious') })).toMatchObject({ code: 'storage_failed' });
+  // A system that never lets a folder be made.
+  expect(await client.refusal('backup', { folder: '/proc/no-such/folder' })).toMatchObject({ code: 'storage_failed' });
   const base = await tempFolder();
   const ids = ['a', 'b'].map((name) => client.send('backup', { folder: join(base, name) }));
   const [one, other] = await Promise.all(ids.map((id) => client.reply(id)));

@@ -87,7 +87,7 @@ describe('damaged values', () => {
 describe('a damaged file', () => {
   it.each([
     ['bits turned over', (path: string) => flipBits(path, placesIn(path, 25, 3)), 0.5],
-    ['its end cut off', (path: string) => truncateSync(path, Math.floor(statSync(path).size * 0.7)), 0.2],
+    ['its end cut off', (path: string) => truncateSync(path, Math.floor(statSync(path).size * 0.7)), 0],
     ['nothing left', (path: string) => truncateSync(path, 0), 0],
   ])(
     'with %s is set aside, and the gateway goes on with what can be read',

@@ -52,9 +52,10 @@ it('three unclean starts pause runs: messages are kept and acknowledged, none ru
   expect(server.requests).toHaveLength(3);
 
   expect(await client.ask('runs.resume')).toEqual({ resumed: true });
-  await client.runEnd(first.message);
-  await client.runEnd(second.message);
-  expect(server.requests.slice(3).map(({ body }) => askedText(body))).toEqual(['first', 'second']);
+  // Each of the three crashes happened while the first ran: it is taken for their cause.
+  expect((await client.runEnd(first.message)).data).toMatchObject({ deadLetter: true, error: { code: 'crash_loop' } });
+  expect((await client.runEnd(second.message)).data.status).toBe('ok');
+  expect(server.requests.slice(3).map(({ body }) => askedText(body))).toEqual(['second']);
   expect(await ready(gateway)).toMatchObject({ status: 200 });
   expect(await client.ask('status')).toMatchObject({ trouble: null, runsPaused: false });
   expect(await client.ask('runs.resume')).toEqual({ resumed: false });

@@ -103,8 +103,14 @@ describe('status', () => {
     const client = await gateway.connect();
     await gateway.connect();
     const status = await client.ask('status');
-    expect(status).toMatchObject({ connections: 2, model: 'offline', version: expect.any(String) });
-    const shard = { state: 'ready', sessions: 0, running: 0, queued: 0, deadLetters: 0, restarts: 0 };
+    expect(status).toMatchObject({
+      trouble: null,
+      runsPaused: false,
+      connections: 2,
+      model: 'offline',
+      version: expect.any(String),
+    });
+    const shard = { state: 'ready', sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0, restarts: 0 };
     expect(status.shards).toEqual([0, 1].map((index) => ({ index, ...shard })));
   });
 });

@@ -5,10 +5,9 @@ import type { SimulatedClock } from './clock.ts';
 import type { Report } from './invariants/report.ts';
 import { type Position, Subscription } from './invariants/streams.ts';
 import type { Connection, Network, Peer } from './network.ts';
-import { POISON } from './observed.ts';
 import type { Plan } from './plan.ts';
 import type { Random } from './random.ts';
-import { tokenOf } from './token.ts';
+import { LETHAL, POISON, tokenOf } from './token.ts';
 
 export interface ClientParts {
   plan: Plan;
@@ -104,9 +103,9 @@ export class SimulatedClient implements Peer {
   received(bytes: Uint8Array): void {
     const frame = decodeFrame(bytes);
     const answer = this.#asked.get(frame.id as string);
-    if (answer === undefined) return this.#heard(frame as Frame<string, Position & { session: string; run?: string }>);
     this.#asked.delete(frame.id as string);
-    answer(frame);
+    if (answer !== undefined) answer(frame);
+    else this.#heard(frame as Frame<string, Position & { session: string; run?: string }>);
   }
 
   cut(): void {
@@ -121,8 +120,8 @@ export class SimulatedClient implements Peer {
   #connect(): void {
     if (this.#connection !== undefined || this.#hasLeft) return;
     this.#connection = this.#parts.network.connect(this);
-    if (this.#connection === undefined) return this.#soon(() => this.#connect());
-    for (const index of this.#followed.keys()) this.#subscribe(index);
+    if (this.#connection === undefined) this.#soon(() => this.#connect());
+    else for (const index of this.#followed.keys()) this.#subscribe(index);
   }
 
   /** Asks for what it missed, and from then on hears all; then it sends what it has for the session. */
@@ -180,41 +179,34 @@ export class SimulatedClient implements Peer {
 
   #act(index: number): void {
     const { random } = this.#parts;
-    const ignored = () => {};
-    switch (random.weighted(DEEDS)) {
-      case 'send':
-        return this.#ask('message.send', index, this.#message(index, false).data, ignored);
-      case 'sendKeyed': {
+    const ask = (type: string, data: object) => this.#ask(type, index, data, () => {});
+    const deeds: Record<keyof typeof DEEDS, () => void> = {
+      send: () => ask('message.send', this.#message(index, false).data),
+      sendKeyed: () => {
         const outgoing = this.#message(index, true);
         this.#outgoing.add(outgoing);
-        return this.#send(outgoing);
-      }
-      case 'cancel':
-        return this.#ask('message.cancel', index, {}, ignored);
-      case 'cancelRun':
-        return this.#ask('message.cancel', index, { run: this.#run }, ignored);
-      case 'reset':
-        return this.#ask('session.reset', index, {}, ignored);
-      case 'command':
-        return this.#ask('message.send', index, { text: random.pick(COMMANDS) }, ignored);
-      case 'update':
-        return this.#ask('session.update', index, { followUp: random.pick([...FOLLOW_UPS, null]) }, ignored);
-      case 'history':
-        return this.#ask('session.history', index, {}, ignored);
-      case 'hangUp':
-        return this.#connection?.cut();
-      case 'delete':
-        return this.#ask('session.delete', index, {}, ignored);
-    }
+        this.#send(outgoing);
+      },
+      cancel: () => ask('message.cancel', {}),
+      cancelRun: () => ask('message.cancel', { run: this.#run }),
+      reset: () => ask('session.reset', {}),
+      command: () => ask('message.send', { text: random.pick(COMMANDS) }),
+      update: () => ask('session.update', { followUp: random.pick([...FOLLOW_UPS, null]) }),
+      history: () => ask('session.history', {}),
+      hangUp: () => this.#connection?.cut(),
+      delete: () => ask('session.delete', {}),
+    };
+    deeds[random.weighted(DEEDS)]();
   }
 
   #message(index: number, keyed: boolean): Outgoing {
     const { plan, random, nextNumber } = this.#parts;
     const number = nextNumber();
     const poison = random.chance(plan.faults.poison) ? ` ${POISON}` : '';
+    const lethal = random.chance(plan.faults.lethal) ? ` ${LETHAL}` : '';
     const mode = random.chance(0.3) ? { mode: random.pick(FOLLOW_UPS) } : {};
     const key = keyed ? { idempotencyKey: `key-${number}` } : {};
-    const text = `${tokenOf(index, number, keyed)}${poison}`;
+    const text = `${tokenOf(index, number, keyed)}${poison}${lethal}`;
     return { session: index, data: { session: plan.sessions[index]!, text, ...mode, ...key } };
   }
 
@@ -240,7 +232,10 @@ export class SimulatedClient implements Peer {
 
   #ask(type: string, index: number, data: object, answer: Answer): void {
     const session = this.#parts.plan.sessions[index]!;
-    if (this.#connection === undefined) return answer(undefined);
+    if (this.#connection === undefined) {
+      answer(undefined);
+      return;
+    }
     const id = `r${this.#parts.nextNumber()}`;
     this.#asked.set(id, answer);
     const named = type === 'session.create' ? data : { session, ...data };

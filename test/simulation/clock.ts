@@ -170,6 +170,14 @@ export class ProcessClock implements Clock {
     return timer.refresh();
   }
 
+  setInterval(callback: () => void, ms = 0): SimulatedTimer {
+    const timer = this.setTimeout(() => {
+      timer.refresh();
+      callback();
+    }, ms);
+    return timer;
+  }
+
   clearTimeout(handle: TimerHandle): void {
     (handle as SimulatedTimer).cancel();
   }

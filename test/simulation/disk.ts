@@ -73,8 +73,8 @@ export class Tables {
   readonly #tables = new Map<string, Table>();
 
   of(name: string): Table {
-    let table = this.#tables.get(name);
-    if (table === undefined) this.#tables.set(name, (table = new Table()));
+    const table = this.#tables.get(name) ?? new Table();
+    this.#tables.set(name, table);
     return table;
   }
 

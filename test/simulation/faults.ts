@@ -56,12 +56,23 @@ export class Faults {
     else if (random.chance(faults.drain)) this.#drain();
   }
 
+  /** Something in the process ends it, as soon as it has let go. */
+  endProcess(): void {
+    this.#parts.clock.schedule('operator', 0, () => {
+      if (!this.#isDown) this.kill(false);
+    });
+  }
+
   /** The process ends at once: it alone, or with the power of the machine. */
   kill(powerFails: boolean): void {
     const { disk, gateway, random, trace } = this.#parts;
     trace.note(powerFails ? 'the power fails' : 'kill -9');
     this.#down(() => {
-      if (powerFails) disk.lose(random.between(0, disk.unflushed));
+      if (powerFails) {
+        const kept = random.between(0, disk.unflushed);
+        trace.note(`the disk keeps ${kept} of ${disk.unflushed} commits that were not flushed`);
+        disk.lose(kept);
+      }
       gateway.kill();
     });
   }

@@ -1,24 +1,12 @@
 import type { Reply } from '../../actors/session/requests.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.ts';
+import { ProcessClock } from './clock.ts';
 import type { Position } from './invariants/streams.ts';
+import type { Asked } from './invariants/wishes.ts';
 import { type Connection, type FrontDoor, Network } from './network.ts';
 import { Shard, type ShardParts } from './shard.ts';
 
-/** What a request says, as far as it matters here. */
-interface Asked {
-  session?: string;
-  text?: string;
-  mode?: string;
-  after?: number;
-  epoch?: string;
-  followUp?: string | null;
-}
-
-/** Which requests, and chat commands, withdraw messages that wait or run. */
-const WITHDRAWING = new Set(['message.cancel', 'session.reset', 'session.delete']);
-const WITHDRAWING_COMMANDS = /^\/(new|reset|stop)\b/;
-const RESETTING_COMMANDS = /^\/(new|reset)\b/;
 /** How long a drain lets runs go on, in milliseconds. */
 const DRAIN_MS = 3_000;
 
@@ -30,13 +18,15 @@ export class Gateway implements FrontDoor {
   readonly network: Network;
   readonly #parts: Omit<ShardParts, 'emit'>;
   #shard: Shard | undefined;
+  /** The time of the process that runs now, or ran last. */
+  clock: ProcessClock | undefined;
   /** Whether the process of the front end lives. */
   #isUp = false;
+  /** Whether it has been asked to end. */
+  #isDraining = false;
   #lives = 0;
   /** Requests without an answer. */
   readonly #pending = new Map<object, { connection: Connection; id: string }>();
-  /** By session: the modes a message may have that names none. */
-  readonly #modes = new Map<string, Set<string>>();
 
   constructor(parts: Omit<ShardParts, 'emit'>) {
     this.#parts = parts;
@@ -44,14 +34,13 @@ export class Gateway implements FrontDoor {
   }
 
   get isIdle(): boolean {
-    return this.#shard !== undefined && this.#shard.isIdle && this.#pending.size === 0;
+    return this.#shard?.isIdle === true && this.#pending.size === 0;
   }
 
   get work(): string {
     return `${this.#shard?.work ?? 'no shard'}, ${this.#pending.size} requests without an answer`;
   }
 
-  /** The time of the process that runs now. */
   get shard(): Shard | undefined {
     return this.#shard;
   }
@@ -60,7 +49,10 @@ export class Gateway implements FrontDoor {
     this.#lives += 1;
     this.#parts.trace.note(`start ${this.#lives}`);
     this.#isUp = true;
-    this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.#lives);
+    this.#isDraining = false;
+    // Before the shard: it takes its time from here while it is put together.
+    this.clock = new ProcessClock(this.#parts.clock, `life ${this.#lives}`);
+    this.#shard = new Shard({ ...this.#parts, emit: (session, frame) => this.#emit(session, frame) }, this.clock);
     this.#shard.start();
   }
 
@@ -83,6 +75,7 @@ export class Gateway implements FrontDoor {
   drain(ended: () => void): void {
     const shard = this.#shard;
     const { clock, disk, witness } = this.#parts;
+    this.#isDraining = true;
     void shard?.drain(DRAIN_MS).then(() => {
       if (disk.unflushed > 0) witness.report(`a drain leaves ${disk.unflushed} commits that are not on the disk`);
       clock.schedule('operator', 0, () => {
@@ -92,12 +85,14 @@ export class Gateway implements FrontDoor {
   }
 
   request(connection: Connection, session: string, bytes: Uint8Array): void {
-    const { trace } = this.#parts;
+    const { trace, witness } = this.#parts;
     const frame = decodeFrame(bytes) as Frame<string, Asked>;
     trace.note(`> ${connection.peer.name} ${frame.type} ${inShort(frame.data)}`);
-    if (this.#shard === undefined) return connection.deliver(unavailable(frame.id as string));
-    this.#parts.witness.messages.arrived(frame.data?.text ?? '');
-    this.#noteWithdrawal(session, frame);
+    if (this.#shard === undefined) {
+      connection.deliver(unavailable(frame.id as string));
+      return;
+    }
+    witness.wishes.heard(session, frame.type, frame.data ?? {});
     const entry = { connection, id: frame.id as string };
     this.#pending.set(entry, entry);
     this.#shard.handle(session, bytes, this.#replyTo(entry, session, frame));
@@ -110,12 +105,11 @@ export class Gateway implements FrontDoor {
     // What it had committed is the operating system's to write. Power that fails before that is not simulated.
     disk.flush(disk.unflushed);
     this.#shard = undefined;
-    witness.lanes.cut();
-    witness.messages.survived(disk);
+    witness.processEnded(this.#isDraining);
   }
 
   #replyTo(entry: { connection: Connection; id: string }, session: string, asked: Frame<string, Asked>): Reply {
-    const { disk, mutant, trace, witness } = this.#parts;
+    const { mutant, trace, witness } = this.#parts;
     const { connection } = entry;
     const missed: Uint8Array[] = [];
     const answer = (bytes: Uint8Array) => {
@@ -126,7 +120,7 @@ export class Gateway implements FrontDoor {
       if (frame.type === 'error') {
         if (frame.error?.code !== 'unavailable') witness.messages.refused(text);
       } else if (asked.type === 'message.send') {
-        witness.messages.acknowledged(session, frame.data!.message, text, disk.durable);
+        witness.messages.acknowledged(frame.data!.message, text);
       } else if (asked.type === 'subscribe') {
         const { after, epoch } = asked.data ?? {};
         const position = after === undefined ? undefined : { seq: after, epoch: epoch ?? '' };
@@ -141,9 +135,9 @@ export class Gateway implements FrontDoor {
         answer(bytes);
       },
       replay: (bytes) => {
-        if (mutant.skipsReplay && missed.length === 0) return void missed.push(Buffer.from([]));
-        missed.push(Buffer.from(bytes));
-        connection.deliver(bytes);
+        const isSkipped = mutant.skipsReplay && missed.length === 0;
+        missed.push(isSkipped ? Buffer.from([]) : Buffer.from(bytes));
+        if (!isSkipped) connection.deliver(bytes);
       },
     };
   }
@@ -156,26 +150,6 @@ export class Gateway implements FrontDoor {
     if (mutant.dropsEvents && random.chance(0.01)) return;
     this.network.publish(session, bytes);
   }
-
-  #noteWithdrawal(session: string, { type, data = {} }: Frame<string, Asked>): void {
-    const { followUp, overflow } = this.#parts.plan.config.sessions;
-    const { messages } = this.#parts.witness;
-    if (type === 'session.reset' || RESETTING_COMMANDS.test(data.text ?? '')) messages.resetAsked(session);
-    if (type === 'session.delete') messages.deletionAsked(session);
-    // What messages without a mode may do to others: a session may be told, at any time.
-    const modes = this.#modes.get(session) ?? new Set([followUp]);
-    this.#modes.set(session, modes);
-    if (data.followUp != null) modes.add(data.followUp);
-    const mode = data.mode === undefined ? modes : new Set([data.mode]);
-    const mayWithdraw = mode.has('interrupt') || (mode.has('collect') && overflow === 'old');
-    if (
-      WITHDRAWING.has(type) ||
-      WITHDRAWING_COMMANDS.test(data.text ?? '') ||
-      (type === 'message.send' && mayWithdraw)
-    ) {
-      messages.withdrawalAsked(session);
-    }
-  }
 }
 
 function unavailable(id: string): Buffer {
@@ -186,5 +160,5 @@ function unavailable(id: string): Buffer {
 /** Data of a frame as the trace shows it. */
 function inShort(data: unknown): string {
   const json = JSON.stringify(data) ?? '';
-  return json.length <= 160 ? json : `${json.slice(0, 160)}…`;
+  return json.length <= 300 ? json : `${json.slice(0, 300)}…`;
 }

@@ -9,6 +9,7 @@
  *   flush: `flushed` is pending for good until something else is written.
  */
 import { Packr } from 'msgpackr';
+import { Codec } from '../../src/storage/codec.ts';
 import { type Change, compareKeys, type Disk, type Key, type Table as Rows } from './disk.ts';
 import type { Mutant } from './mutants.ts';
 import type { Random } from './random.ts';
@@ -67,13 +68,41 @@ class Root {
   /** Committed, and not known to be on the disk. */
   #unflushed: Transaction[] = [];
   #flushing = false;
+  /** What a transaction that is going on has put so far. */
+  #sync: Change[] | undefined;
 
   constructor(around: Surroundings) {
     this.around = around;
   }
 
-  openDB(options: { name: string; encoding?: string }): Table {
-    return new Table(this, options.name, options.encoding === 'binary');
+  openDB({ name, encoding, encoder }: { name: string; encoding?: string; encoder?: Encoder }): Table {
+    return new Table(this, name, encoder ?? (encoding === 'binary' ? asItIs : msgpack));
+  }
+
+  /** Writes and flushes at once what `work` puts, in one transaction. */
+  transactionSync<T>(work: () => T): T {
+    this.#sync = [];
+    try {
+      const result = work();
+      const changes = this.#sync;
+      this.#sync = undefined;
+      if (changes.length > 0) this.#commitNow(changes);
+      return result;
+    } finally {
+      this.#sync = undefined;
+    }
+  }
+
+  writeSync(change: Change): void {
+    if (this.#sync === undefined) this.#commitNow([change]);
+    else this.#sync.push(change);
+  }
+
+  #commitNow(changes: readonly Change[]): void {
+    const { disk, onCommit } = this.around;
+    onCommit(changes);
+    disk.commit(changes);
+    disk.flush(disk.unflushed);
   }
 
   get flushed(): Promise<void> {
@@ -142,22 +171,33 @@ function fail(group: readonly Transaction[]): void {
   }
 }
 
-const packr = new Packr({ useRecords: false });
+/** How values become bytes. What it returns may have the value from `start` to `end` only. */
+interface Encoder {
+  encode(value: unknown): Buffer & { start?: number; end?: number };
+  decode(bytes: Buffer, end?: number): unknown;
+}
 
-/** What a value of a table says that is not binary. */
+const packr = new Packr({ useRecords: false });
+const msgpack: Encoder = { encode: (value) => packr.pack(value), decode: (bytes) => packr.unpack(bytes) };
+const asItIs: Encoder = { encode: (value) => value as Buffer, decode: (bytes) => Buffer.from(bytes) };
+const codec = new Codec(() => {
+  throw new Error('a value is damaged');
+});
+
+/** What a value of the store's tables says. */
 export function decode(value: Buffer): unknown {
-  return packr.unpack(value);
+  return codec.decode(value, value.length);
 }
 
 class Table {
   readonly #root: Root;
   readonly #name: string;
-  readonly #binary: boolean;
+  readonly #encoder: Encoder;
 
-  constructor(root: Root, name: string, binary: boolean) {
+  constructor(root: Root, name: string, encoder: Encoder) {
     this.#root = root;
     this.#name = name;
-    this.#binary = binary;
+    this.#encoder = encoder;
   }
 
   get(key: Key): unknown {
@@ -171,8 +211,15 @@ class Table {
 
   /** Encoded at once: what becomes of the value later is of no matter. */
   put(key: Key, value: unknown): Promise<boolean> {
-    const encoded = this.#binary ? Buffer.from(value as Uint8Array) : Buffer.from(packr.pack(value));
-    return this.#root.write({ table: this.#name, key, value: encoded });
+    return this.#root.write(this.#putting(key, value));
+  }
+
+  putSync(key: Key, value: unknown): void {
+    this.#root.writeSync(this.#putting(key, value));
+  }
+
+  transactionSync<T>(work: () => T): T {
+    return this.#root.transactionSync(work);
   }
 
   remove(key: Key): Promise<boolean> {
@@ -181,6 +228,10 @@ class Table {
 
   getStats(): { entryCount: number } {
     return { entryCount: this.#rows.rows.length };
+  }
+
+  getKeysCount(range: Range = {}): number {
+    return this.#range(range).length;
   }
 
   *getKeys(range: Range = {}): Generator<Key> {
@@ -203,11 +254,17 @@ class Table {
     return (reverse ? found.reverse() : found).slice(0, limit);
   }
 
+  #putting(key: Key, value: unknown): Change {
+    const bytes = this.#encoder.encode(value);
+    const { start = 0, end = bytes.length } = bytes;
+    return { table: this.#name, key, value: Buffer.from(bytes.subarray(start, end)) };
+  }
+
   get #rows(): Rows {
     return this.#root.around.disk.visible.of(this.#name);
   }
 
   #decode(value: Buffer): unknown {
-    return this.#binary ? Buffer.from(value) : decode(value);
+    return this.#encoder.decode(value, value.length);
   }
 }

@@ -6,7 +6,7 @@ import type { ProcessClock } from './clock.ts';
 import type { ModelRequests } from './invariants/models.ts';
 import { pause } from './pause.ts';
 import type { Random } from './random.ts';
-import { tokenIn } from './token.ts';
+import { LETHAL, tokenIn } from './token.ts';
 import type { Trace } from './trace.ts';
 
 export interface ModelParts {
@@ -17,6 +17,8 @@ export interface ModelParts {
   /** What the models are like; the weights of what they do. */
   moods: Moods;
   newId(): string;
+  /** The process ends with what it was asked. */
+  die(): void;
 }
 
 /**
@@ -51,6 +53,8 @@ class SimulatedModel implements ModelProvider {
     const heard = random.chance(DEAF_CHANCE) ? undefined : signal;
     const mood = random.weighted(moods);
     requests.asked(request.messages);
+    const asked = request.messages.findLast(({ role }) => role === 'user');
+    if (asked?.text.includes(LETHAL)) this.#parts.die();
     trace.note(`model ${request.model} ${mood}: ${request.messages.map(inShort).join(' ')}`);
     this.open += 1;
     try {

@@ -13,6 +13,8 @@ export interface Mutant {
   loses?(change: Change): boolean;
   /** Unfinished sessions are not woken at the start. */
   sleepsOn?: boolean;
+  /** Of no call it is known that it must not be made twice. */
+  repeatsCalls?: boolean;
   /** What is left from an earlier life runs in the wrong order. */
   reversesPending?: boolean;
   /** Of the events that are sent again the first is left out. */
@@ -32,6 +34,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'forgets what was accepted': { loses: ({ table, value }) => table === 'inbox' && value !== undefined },
   'does not wake sessions after a start': { sleepsOn: true },
   'runs what is left in the wrong order': { reversesPending: true },
+  'makes calls again that must not be': { repeatsCalls: true },
   'leaves an event out of a replay': { skipsReplay: true },
   'drops an event': { dropsEvents: true },
 };

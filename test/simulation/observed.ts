@@ -1,17 +1,14 @@
 import type { SessionAnswer, SessionControl } from '../../actors/session/control.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import type { ActorDefinition } from '../../src/runtime/actor.ts';
-import type { Disk } from './disk.ts';
+import { POISON } from './token.ts';
 import type { Trace } from './trace.ts';
 import type { Witness } from './witness.ts';
 
 type SessionKind = ActorDefinition<Turn, void, SessionControl, SessionAnswer>;
 
-/** What is in the text of a message whose turn always fails. */
-export const POISON = 'poison';
-
 /** The kind of actor, with a witness of when each turn begins and ends. Turns of poisonous messages fail. */
-export function observed(kind: SessionKind, witness: Witness, trace: Trace, disk: Disk): SessionKind {
+export function observed(kind: SessionKind, witness: Witness, trace: Trace): SessionKind {
   return {
     ...kind,
     create(context) {
@@ -22,7 +19,7 @@ export function observed(kind: SessionKind, witness: Witness, trace: Trace, disk
         async receive(turn, task) {
           trace.note(`turn ${turn.message}, attempt ${task.attempt}`);
           witness.lanes.began(session, turn);
-          witness.messages.began(turn.message, disk.durable);
+          witness.messages.began(turn.message);
           try {
             if (turn.text.includes(POISON)) throw new TypeError('poison');
             return await actor.receive(turn, task);

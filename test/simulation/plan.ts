@@ -38,6 +38,8 @@ export interface Faults {
   lag: number;
   /** Of messages whose turn always fails with an error of ours. */
   poison: number;
+  /** Of messages with which the process ends, whenever a model is asked to answer them. */
+  lethal: number;
 }
 
 /** Each world has a few kinds of faults, not all of them: some bugs show only where others don't interfere. */
@@ -73,6 +75,7 @@ export function planOf(random: Random, home: string): Plan {
       bug: random.chance(0.25) ? 0.01 : 0,
       lag: random.chance(0.25) ? 0.1 : 0,
       poison: random.chance(0.25) ? 0.1 : 0,
+      lethal: random.chance(0.1) ? 0.02 : 0,
     },
   };
 }

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
@@ -14,7 +15,7 @@ import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { SystemEvent } from '../../src/runtime/events.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import { Store } from '../../src/storage/store.ts';
-import { ProcessClock, type SimulatedClock } from './clock.ts';
+import type { ProcessClock, SimulatedClock } from './clock.ts';
 import type { Change, Disk } from './disk.ts';
 import { connect } from './lmdb.ts';
 import { SimulatedModels } from './model.ts';
@@ -39,6 +40,8 @@ export interface ShardParts {
   isStormy(): boolean;
   step(): number;
   newId(): string;
+  /** Ends the process. */
+  die(): void;
   emit(session: string, frame: Uint8Array): void;
 }
 
@@ -53,6 +56,7 @@ export class Shard {
   readonly clock: ProcessClock;
   readonly #parts: ShardParts;
   readonly #log = pino({ timestamp: false, base: null, level: 'warn' }, { write: (line: string) => this.#onLog(line) });
+  readonly #arrivingKeys: ArrivingKeys = new Map();
   readonly #store: Store;
   readonly #models: SimulatedModels;
   readonly #tools: SimulatedTools;
@@ -62,14 +66,14 @@ export class Shard {
   #cleanUp: CleanUp | undefined;
   #keyExpiry: KeyExpiry | undefined;
 
-  constructor(parts: ShardParts, life: number) {
-    const { plan, random, trace, witness, newId } = parts;
+  constructor(parts: ShardParts, clock: ProcessClock) {
+    const { plan, random, trace, witness, mutant, newId } = parts;
     this.#parts = parts;
-    this.clock = new ProcessClock(parts.clock, `life ${life}`);
+    this.clock = clock;
     const outside = { clock: this.clock, random, trace, newId };
     this.#store = this.#openStore();
-    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods });
-    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects });
+    this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
+    this.#tools = new SimulatedTools({ ...outside, effects: witness.effects, mutant });
     this.#system = new ActorSystem({ clock: this.clock, onEvent: (event) => this.#onEvent(event) });
     this.#session = this.#system.register(this.#kind());
     this.#requests = new SessionRequests({
@@ -77,6 +81,7 @@ export class Shard {
       store: this.#store,
       models: this.#models,
       session: this.#session,
+      arrivingKeys: this.#arrivingKeys,
       newId,
       now: () => this.clock.now(),
       access: this.#access(),
@@ -160,7 +165,7 @@ export class Shard {
   }
 
   #kind() {
-    const { disk, emit, mutant, newId, plan, trace, witness } = this.#parts;
+    const { emit, mutant, newId, plan, trace, witness } = this.#parts;
     const kind = sessionKind({
       config: plan.config,
       activeMax: plan.config.sessions.activeMax,
@@ -174,7 +179,7 @@ export class Shard {
       emit,
       poke() {},
       recentEvents: new RecentEventsPool(),
-      arrivingKeys: new Map(),
+      arrivingKeys: this.#arrivingKeys,
       room: () => this.#room(),
       countTokens: (texts) => this.#countTokens(texts),
     });
@@ -187,7 +192,6 @@ export class Shard {
       },
       witness,
       trace,
-      disk,
     );
   }
 

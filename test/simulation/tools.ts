@@ -3,6 +3,7 @@ import { ToolRegistry } from '../../src/tools/registry.ts';
 import { defineTool, type Tool, type ToolContext } from '../../src/tools/tool.ts';
 import type { ProcessClock } from './clock.ts';
 import type { Effects } from './invariants/effects.ts';
+import type { Mutant } from './mutants.ts';
 import { pause } from './pause.ts';
 import type { Random } from './random.ts';
 import type { Trace } from './trace.ts';
@@ -14,6 +15,7 @@ export interface ToolParts {
   /** The world outside, where tools do what they do. */
   effects: Effects;
   newId(): string;
+  mutant: Mutant;
 }
 
 /** The tools of a simulated agent. */
@@ -29,27 +31,22 @@ export class SimulatedTools {
 
   constructor(parts: ToolParts) {
     this.#parts = parts;
-    this.registry = new ToolRegistry([this.#tool('look', true), this.#tool('order', false)]);
+    this.registry = new ToolRegistry([this.#tool('look'), this.#tool('order')]);
   }
 
-  #tool(name: string, safeToRepeat: boolean): Tool {
+  #tool(name: string): Tool {
     return defineTool({
       name,
       description: name,
       input: z.strictObject({ item: z.string(), call: z.string() }),
       risk: 'safe',
-      safeToRepeat,
-      handler: (input, context) => this.#call(name, input, safeToRepeat, context),
+      safeToRepeat: name === 'look' || this.#parts.mutant.repeatsCalls === true,
+      handler: (input, context) => this.#call(name, input, context),
     });
   }
 
   /** Takes a while, does it, takes a while again; may fail before or after, and may not listen. */
-  async #call(
-    name: string,
-    { item, call }: { item: string; call: string },
-    safeToRepeat: boolean,
-    { signal }: ToolContext,
-  ): Promise<string> {
+  async #call(name: string, { item, call }: { item: string; call: string }, { signal }: ToolContext): Promise<string> {
     const { clock, random, trace, effects, newId } = this.#parts;
     const heard = random.chance(0.3) ? undefined : signal;
     const queue = `tool ${newId()}`;
@@ -58,7 +55,7 @@ export class SimulatedTools {
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('refused by the shop');
       trace.note(`tool ${name} ${item} by ${call}`);
-      if (!safeToRepeat) effects.ordered(item);
+      if (name === 'order') effects.ordered(item);
       await pause(clock, queue, random.between(0, CALL_MS_MAX), heard);
       if (random.chance(0.1)) throw new Error('the connection was cut');
       return `${name} ${item}: done`;

@@ -15,6 +15,7 @@
  *   model.ts, tools.ts   what agents talk to
  *   faults.ts    what breaks
  *   witness.ts   sees it all, and keeps the first promise that was broken
+ *   mutants.ts   faults that are built in, to see whether they are found
  * ```
  *
  * To use it: a test must put `lmdb.ts` in the place of lmdb (see `test/faults/row04-simulation.test.ts`). A seed that finds
@@ -83,14 +84,15 @@ class World {
     const trace = this.#trace;
     const disk = this.#disk;
     const step = () => this.#steps;
-    this.#witness = new Witness(trace, disk, step);
+    this.#witness = new Witness({ trace, disk, config: plan.config, step });
     const witness = this.#witness;
     const nextNumber = () => ++this.#numbers;
     const newId = () => `i${nextNumber()}`;
     const isStormy = () => !this.#faults.isOver;
     const { home: _, ...config } = plan.config;
     trace.note(`plan ${JSON.stringify({ ...plan, config })}`);
-    this.#gateway = new Gateway({ plan, clock, random, disk, trace, witness, mutant, isStormy, step, newId });
+    const die = () => this.#faults.endProcess();
+    this.#gateway = new Gateway({ plan, clock, random, disk, trace, witness, mutant, isStormy, step, newId, die });
     this.#faults = new Faults({ plan, clock, random, disk, gateway: this.#gateway, trace });
     const { network } = this.#gateway;
     const { report } = witness;
@@ -101,7 +103,7 @@ class World {
   }
 
   async run(): Promise<Outcome> {
-    const giveBack = takeOverTime(this.#clock, () => this.#gateway.shard?.clock as ProcessClock);
+    const giveBack = takeOverTime(this.#clock, () => this.#gateway.clock as ProcessClock);
     try {
       await this.#live();
     } finally {

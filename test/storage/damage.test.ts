@@ -121,6 +121,32 @@ describe('a damaged store', () => {
     }
   });
 
+  it.each([
+    ['the number of a page', 0, 1],
+    ['its kind', 18, 0x20],
+    ['how many nodes it has', 20, 0xfff0],
+    ['where they begin', 22, 0xffff],
+    ['the place of a node', 24, 0xfff0],
+    ['the length of a value', 'node', 2, 0x7fff],
+    ['the flags of a value', 'node', 4, 1],
+    ['the length of a key', 'node', 6, 0xffff],
+  ])('is found where %s would lead out of the page', async (_what, place, ...change) => {
+    const folder = await damaged((path) => {
+      using file = new PageFile(path);
+      const number = leavesOf(file, 'entries')[5] as number;
+      const page = file.page(number).bytes;
+      const node = 24 + page.readUInt16LE(24 + 6); // its fourth
+      if (place === 'node') page.writeUInt16LE(change[1] as number, node + (change[0] as number));
+      else page.writeUInt16LE(change[0] as number, place as number);
+      const writable = openSync(path, 'r+');
+      writeSync(writable, page, 0, page.length, number * page.length);
+      closeSync(writable);
+    });
+    expect(survey(storeFile(folder)).damages).toBe(1);
+    const { salvaged } = await prepareStore(folder, { unclean: false });
+    expect(salvaged?.kept.entries).toBeGreaterThan(ALL - 50);
+  });
+
   it('keeps what its emptied pages did not hold, and says what it lost', async () => {
     const folder = await damaged((path) => {
       using file = new PageFile(path);
@@ -136,6 +162,16 @@ describe('a damaged store', () => {
     const names = readdirSync(folder).filter((name) => name.startsWith('store.mdb.damaged-'));
     expect(names.sort()).toEqual([salvaged?.aside, `${salvaged?.aside}.json`]);
     expect(JSON.parse(await readFile(join(folder, `${salvaged?.aside}.json`), 'utf8'))).toEqual(salvaged);
+  });
+
+  it('gives transcripts whose session lost its record a new one', async () => {
+    const folder = await damaged((path) => {
+      using file = new PageFile(path);
+      emptyPage(path, leavesOf(file, 'sessions')[1] as number);
+    });
+    const { salvaged } = await prepareStore(folder, { unclean: false });
+    expect(salvaged?.made.sessions).toBeGreaterThan(3);
+    expect(readThroughLmdb([folder])).toEqual([{ entries: ALL, sessions: SESSIONS }]);
   });
 
   it('finds records whose tree is gone, and does not bring back what was deleted', async () => {

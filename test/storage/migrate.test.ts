@@ -3,6 +3,7 @@
  * left alone. Method: stores written as the first version wrote them, migrations of the test's own, a process that is killed.
  */
 import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -78,6 +79,15 @@ describe('a store of the first version', () => {
       expect(await recordsOf(folder, 'meta')).toEqual([2]);
     },
   );
+});
+
+it('a file in another format of LMDB is refused and left alone, not taken for a damaged one', async () => {
+  const folder = await oldStore(3);
+  const file = openSync(storeFile(folder), 'r+');
+  for (const page of [0, 4_096]) writeSync(file, Buffer.from([3]), 0, 1, page + 28);
+  closeSync(file);
+  await expect(prepareStore(folder, { unclean: true })).rejects.toMatchObject({ code: 'store_unusable' });
+  expect(readdirSync(folder).filter((name) => name.includes('damaged'))).toEqual([]);
 });
 
 describe('a store of a later version', () => {

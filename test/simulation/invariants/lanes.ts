@@ -8,39 +8,35 @@ interface TurnInLane {
   joined: readonly { message: string }[];
 }
 
-interface Lane {
+/** A lane in one life of the process. */
+class Lane {
   running: TurnInLane | undefined;
-  /** What has begun in this life of the process, and the highest `seq` of it. */
-  begun: Set<string>;
+  /** Subscribers were told that it runs. */
+  told = false;
+  readonly begun = new Set<string>();
+  /** Of those that have begun the one that did last. */
   newest: TurnInLane | undefined;
 }
 
 /** In a session one turn runs at a time, and turns begin in the order in which their messages were accepted. */
 export class Lanes {
   readonly #report: Report;
-  #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, Lane>();
 
   constructor(report: Report) {
     this.#report = report;
   }
 
-  /** Turns that run, in all sessions. */
-  get running(): number {
-    return [...this.#lanes.values()].filter(({ running }) => running !== undefined).length;
-  }
-
   began(session: string, turn: TurnInLane): void {
     const lane = this.#lane(session);
-    if (lane.running !== undefined) {
-      this.#report(`two turns of ${session} run at once: ${lane.running.message} and ${turn.message}`);
-    }
+    const { running, newest } = lane;
+    if (running !== undefined) this.#report(`${turn.message} begins in ${session} while ${running.message} runs`);
     lane.running = turn;
+    lane.told = false;
     if (lane.begun.has(turn.message)) return; // another attempt
     lane.begun.add(turn.message);
-    if (lane.newest !== undefined && lane.newest.seq > turn.seq) {
-      this.#report(
-        `${turn.message}, number ${turn.seq}, begins after ${lane.newest.message}, number ${lane.newest.seq}`,
-      );
+    if (newest !== undefined && newest.seq > turn.seq) {
+      this.#report(`${turn.message}, number ${turn.seq}, begins after ${newest.message}, number ${newest.seq}`);
     }
     lane.newest = turn;
   }
@@ -61,8 +57,9 @@ export class Lanes {
 
   /** Subscribers are told that a run begins. */
   told(session: string, message: string): void {
-    if (this.#lane(session).running === undefined)
-      this.#report(`${session} tells of a run of ${message}, and none goes on`);
+    const lane = this.#lane(session);
+    if (lane.running === undefined) this.#report(`${session} tells of a run of ${message}, and none goes on`);
+    lane.told = true;
   }
 
   /** The session is deleted: its transcript counts from the beginning again. */
@@ -70,15 +67,16 @@ export class Lanes {
     this.#lane(session).newest = undefined;
   }
 
-  /** The process ended. */
-  cut(): void {
-    this.#lanes = new Map();
+  /** The process ended. Returns the messages whose runs had begun. */
+  cut(): string[] {
+    const cut = [...this.#lanes.values()].flatMap(({ running, told }) => (running && told ? running.message : []));
+    this.#lanes.clear();
+    return cut;
   }
 
   #lane(session: string): Lane {
-    let lane = this.#lanes.get(session);
-    if (lane === undefined)
-      this.#lanes.set(session, (lane = { running: undefined, begun: new Set(), newest: undefined }));
+    const lane = this.#lanes.get(session) ?? new Lane();
+    this.#lanes.set(session, lane);
     return lane;
   }
 }

@@ -1,35 +1,16 @@
 import type { HistoryEntry } from '../../../src/protocol/messages.ts';
-import type { Change, Disk, Tables } from '../disk.ts';
+import type { Change, Disk } from '../disk.ts';
 import { decode } from '../lmdb.ts';
 import { tokenIn } from '../token.ts';
+import type { End, Fate, Fates } from './fates.ts';
 import type { Report } from './report.ts';
+import type { Wishes } from './wishes.ts';
 
-/**
- * How a message ended: with an answer (of whatever status), its own or that of the turn it went into, by somebody's
- * request, or given up.
- */
-type End = 'answered' | 'joined' | 'withdrawn' | 'dead';
-
-/** What is known of a message that was written to the inbox. */
-interface Fate {
-  message: string;
-  session: string;
-  seq: number;
-  token: string;
-  /** The step of the world in which it came first. */
-  since: number;
-  acked: boolean;
-  /** Subscribers were told that it has ended. */
-  told: boolean;
-  /** Undefined while it stands in the inbox. */
-  end: End | undefined;
-  /** Its session was deleted: nothing more is asked of it. */
-  deleted: boolean;
-}
-
-export interface MessagesView {
-  /** Number of the step of the world. */
-  step(): number;
+export interface MessageParts {
+  report: Report;
+  disk: Disk;
+  fates: Fates;
+  wishes: Wishes;
   /** Whether a turn runs that answers the message; `own`: that began with it. */
   isRunning(message: string, own?: boolean): boolean;
 }
@@ -39,148 +20,89 @@ export interface MessagesView {
  * - an acknowledged message is on the disk, and stays there whatever happens, until it has ended;
  * - it leaves the inbox with its answer, in one commit, or because somebody asked for that, or as a dead letter;
  * - what was told to have ended has ended for good, and is told once;
- * - a message is written once, however often it is sent under its key;
+ * - a message is written once, however often it is sent under its key; what was refused is not written;
  * - an entry of a transcript is never written over, and messages are numbered in the order in which they are written.
  */
 export class Messages {
-  readonly #report: Report;
-  readonly #world: MessagesView;
-  readonly #fates = new Map<string, Fate>();
-  /** By token: the step in which it came first. */
-  readonly #came = new Map<string, number>();
+  readonly #parts: MessageParts;
   /** By token: the message that the last acknowledgement named. */
   readonly #acked = new Map<string, string>();
   readonly #dead = new Set<string>();
-  /** By session: the number of the entry that ended its context last. */
-  readonly #resets = new Map<string, number>();
-  /** By session: the last steps in which somebody asked for that. */
-  readonly #resetsAsked = new Map<string, number>();
-  readonly #deletionsAsked = new Map<string, number>();
-  /** By session: the last step in which somebody asked for messages to be withdrawn. */
-  readonly #withdrawals = new Map<string, number>();
 
-  constructor(report: Report, world: MessagesView) {
-    this.#report = report;
-    this.#world = world;
-  }
-
-  /** Everything acknowledged that is not known to have ended. */
-  get open(): string[] {
-    return this.#live.filter(({ acked, end }) => acked && end === undefined).map(({ token }) => token);
-  }
-
-  /** A client sends the text. */
-  arrived(text: string): void {
-    const token = tokenIn(text)?.token;
-    if (token !== undefined && !this.#came.has(token)) this.#came.set(token, this.#world.step());
-  }
-
-  /** Somebody asks for the session to be reset: what came before may be forgotten from now on. */
-  resetAsked(session: string): void {
-    this.#resetsAsked.set(session, this.#world.step());
-  }
-
-  /** Somebody asks for the session to be deleted. */
-  deletionAsked(session: string): void {
-    this.#deletionsAsked.set(session, this.#world.step());
-  }
-
-  /** Somebody asks for what runs and waits in the session to be withdrawn, or may do so with what was just sent. */
-  withdrawalAsked(session: string): void {
-    this.#withdrawals.set(session, this.#world.step());
+  constructor(parts: MessageParts) {
+    this.#parts = parts;
   }
 
   /** A transaction is about to become readable. */
-  committed(changes: readonly Change[], visible: Tables): void {
+  committed(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.table === 'entries') this.#entryWritten(change, visible, changes);
+      if (change.table === 'entries') this.#entryWritten(change, changes);
       else if (change.table === 'inbox') this.#inboxChanged(change, changes);
-      else if (change.table === 'sessions' && change.value === undefined) this.#sessionRemoved(change.key as string);
+      else if (change.table === 'sessions' && change.value === undefined) {
+        this.#parts.fates.remove(change.key as string);
+      }
     }
   }
 
   /** An acknowledgement leaves the process. */
-  acknowledged(session: string, message: string, text: string, durable: Tables): void {
+  acknowledged(message: string, text: string): void {
+    const { disk, fates, report } = this.#parts;
     const token = tokenIn(text)?.token;
     if (token === undefined) return; // a chat command: it is no turn
-    const fate = this.#fates.get(message);
-    if (fate === undefined) return this.#report(`${token} was acknowledged as ${message}, which was never written`);
-    if (fate.token !== token) return this.#report(`${token} was acknowledged as ${message}, which is ${fate.token}`);
-    const before = this.#acked.get(token);
-    if (before !== undefined && before !== message && this.#fates.get(before)?.deleted === false) {
-      this.#report(`${token} was acknowledged as ${before}, and now as ${message}`);
+    const fate = fates.of(message);
+    if (fate?.token !== token) {
+      report(`${token} was acknowledged as ${message}, which is ${fate?.token ?? 'not written'}`);
+      return;
+    }
+    const before = fates.of(this.#acked.get(token) ?? message);
+    if (before !== undefined && before !== fate && !before.deleted) {
+      report(`${token} was acknowledged as ${before.message}, and now as ${message}`);
     }
     this.#acked.set(token, message);
     fate.acked = true;
-    if (fate.deleted) return;
-    if (durable.of('entries').get([session, fate.seq]) === undefined) {
-      this.#report(`${token} was acknowledged before it was on the disk`);
+    if (!fate.deleted && disk.durable.of('entries').get([fate.session, fate.seq]) === undefined) {
+      report(`${token} was acknowledged before it was on the disk`);
     }
   }
 
   /** A request that carries the text was refused, with an error that says that nothing was done. */
   refused(text: string): void {
-    const token = tokenIn(text)?.token;
-    const fate = this.#live.find((other) => other.token === token);
-    if (token !== undefined && fate !== undefined) {
-      this.#report(`${token} was refused, but is written as ${fate.message}`);
-    }
+    const { fates, report } = this.#parts;
+    const written = fates.with(tokenIn(text)?.token ?? '').find(({ deleted }) => !deleted);
+    if (written !== undefined) report(`${written.token} was refused, but is written as ${written.message}`);
   }
 
-  /** Subscribers are told that the message has ended. */
-  toldEnd(message: string, durable: Tables): void {
-    const fate = this.#fates.get(message);
-    if (fate === undefined) return; // a chat command
-    if (fate.told) this.#report(`the end of ${fate.token} was told twice`);
-    fate.told = true;
-    if (fate.deleted) return;
-    if (fate.end === undefined) this.#report(`the end of ${fate.token} was told while it stands in the inbox`);
-    if (durable.of('inbox').get([fate.session, fate.seq]) !== undefined) {
-      this.#report(`the end of ${fate.token} was told before it was on the disk`);
-    }
-  }
-
-  /** A turn begins that answers the message. */
-  began(message: string, durable: Tables): void {
-    const fate = this.#fates.get(message);
-    if (fate === undefined) return this.#report(`${message} runs and was never written`);
-    if (fate.deleted) return; // its session ends it
-    if (fate.end !== undefined) this.#report(`${fate.token} runs, and has been ${fate.end} before`);
-    if (durable.of('inbox').get([fate.session, fate.seq]) === undefined) {
-      this.#report(`${fate.token} runs, and is not on the disk as unfinished`);
-    }
+  /** A turn begins with the message. */
+  began(message: string): void {
+    const { fates, report } = this.#parts;
+    const fate = fates.of(message);
+    if (fate === undefined) report(`${message} runs and was never written`);
+    if (fate === undefined || fate.deleted) return; // a session that is being deleted ends it at once
+    if (fate.end !== undefined) report(`${fate.token} runs, and has been ${fate.end} before`);
+    if (!this.#isDurablyOpen(fate)) report(`${fate.token} runs, and is not on the disk as unfinished`);
   }
 
   /** Subscribers are told the answer of a run. */
-  toldAnswer(session: string, run: string, durable: Tables): void {
-    const isWritten = durable.of('entries').rows.some(({ key, value }) => {
+  toldAnswer(session: string, run: string): void {
+    const { disk, report } = this.#parts;
+    const isWritten = disk.durable.of('entries').rows.some(({ key, value }) => {
       if ((key as [string, number])[0] !== session) return false;
       const entry = decode(value) as HistoryEntry;
       return entry.run === run && entry.role === 'assistant';
     });
-    if (!isWritten) this.#report(`the answer of ${run} was told before it was on the disk`);
+    if (!isWritten) report(`the answer of ${run} was told before it was on the disk`);
   }
 
-  /** The tokens of what was answered before the first of `asked` that has no answer, and is not forgotten. */
-  answeredBefore(asked: ReadonlySet<string>): string[] {
-    const fates = this.#live;
-    const open = fates.filter(({ token, end }) => end === undefined && asked.has(token));
-    const first = open.reduce<Fate | undefined>(
-      (least, fate) => (least && least.seq < fate.seq ? least : fate),
-      undefined,
-    );
-    if (first === undefined) return [];
-    const reset = this.#resetsAsked.get(first.session) ?? -1;
-    return fates
-      .filter(({ session, seq, end }) => session === first.session && end === 'answered' && seq < first.seq)
-      .filter(({ since }) => since > reset)
-      .map(({ token }) => token);
-  }
-
-  /** Whether a message that has ended is no context any more: the session was reset, or deleted. */
-  isBehind(token: string): boolean {
-    const fates = [...this.#fates.values()].filter((fate) => fate.token === token);
-    return fates.every(({ deleted, end, seq, session }) => deleted || (end && seq < (this.#resets.get(session) ?? 0)));
+  /** Subscribers are told that the message has ended. */
+  toldEnd(message: string): void {
+    const { fates, report } = this.#parts;
+    const fate = fates.of(message);
+    if (fate === undefined) return; // a chat command
+    if (fate.told) report(`the end of ${fate.token} was told twice`);
+    fate.told = true;
+    if (fate.deleted) return;
+    if (fate.end === undefined) report(`the end of ${fate.token} was told while it stands in the inbox`);
+    if (this.#isDurablyOpen(fate)) report(`the end of ${fate.token} was told before it was on the disk`);
   }
 
   /** The message was given up. */
@@ -188,100 +110,73 @@ export class Messages {
     this.#dead.add(message);
   }
 
-  /** The process ended, and this is what is left of the disk. */
-  survived({ visible }: Disk): void {
-    this.#resets.clear();
-    for (const { key, value } of visible.of('entries').rows) {
-      const [session, seq] = key as [string, number];
-      if ((decode(value) as HistoryEntry).role === 'reset') this.#resets.set(session, seq);
-    }
-    for (const fate of this.#fates.values()) {
-      const written = visible.of('entries').get([fate.session, fate.seq]);
-      const isWritten = written !== undefined && messageIn(written) === fate.message;
-      const waits = visible.of('inbox').get([fate.session, fate.seq]) !== undefined;
-      if (fate.deleted && (!isWritten || visible.of('sessions').get(fate.session) === undefined)) continue;
-      fate.deleted = false;
-      if (!isWritten) {
-        if (fate.acked) this.#report(`${fate.token} was acknowledged, and is not on the disk`);
-        this.#fates.delete(fate.message);
-      } else if (waits) {
-        if (fate.told) this.#report(`${fate.token} was told to have ended, and the disk says it has not`);
-        fate.end = undefined;
-      } else if (fate.end === undefined) this.#report(`${fate.token} is not in the inbox, and did not end`);
+  /** The process ended, and the disk has what is left. */
+  survived(): void {
+    const { disk, fates, report } = this.#parts;
+    const { gone, undone } = fates.readAgain(disk.visible);
+    for (const { acked, token } of gone) if (acked) report(`${token} was acknowledged, and is not on the disk`);
+    for (const { told, token } of undone) if (told) report(`${token} was told to have ended, and the disk has it open`);
+    for (const { end, session, seq, token } of fates.live) {
+      const isLost = end === undefined && disk.visible.of('inbox').get([session, seq]) === undefined;
+      if (isLost) report(`${token} is not in the inbox, and did not end`);
     }
   }
 
   /** After the world has come to rest: everything has ended. */
   finished(): void {
-    for (const { token, end } of this.#live) {
-      if (end === undefined) this.#report(`${token} was accepted, and never ended`);
-    }
+    const { fates, report } = this.#parts;
+    for (const { token, end } of fates.live) if (end === undefined) report(`${token} was accepted, and never ended`);
   }
 
-  /** Those of sessions that are there. */
-  get #live(): Fate[] {
-    return [...this.#fates.values()].filter(({ deleted }) => !deleted);
+  #isDurablyOpen({ session, seq }: Fate): boolean {
+    return this.#parts.disk.durable.of('inbox').get([session, seq]) !== undefined;
   }
 
-  #entryWritten({ key, value }: Change, visible: Tables, changes: readonly Change[]): void {
+  #entryWritten({ key, value }: Change, changes: readonly Change[]): void {
+    const { disk, fates, report } = this.#parts;
     if (value === undefined) return; // its session is being deleted
     const [session, seq] = key as [string, number];
-    const isTaken = visible.of('entries').get(key) !== undefined;
     const isTwice = changes.filter((other) => other.table === 'entries' && sameKey(other.key, key)).length > 1;
-    if (isTaken || isTwice) this.#report(`entry ${seq} of ${session} is written over`);
+    if (isTwice || disk.visible.of('entries').get(key) !== undefined) {
+      report(`entry ${seq} of ${session} is written over`);
+    }
     const { role, text, message } = decode(value) as HistoryEntry;
     if (role === 'user') this.#messageWritten(session, seq, message, text);
-    if (role === 'reset') this.#resets.set(session, seq);
+    if (role === 'reset') fates.reset(session, seq);
   }
 
   #messageWritten(session: string, seq: number, message: string, text: string): void {
+    const { fates, report, wishes } = this.#parts;
     const token = tokenIn(text)?.token ?? text;
-    for (const other of this.#live) {
-      if (other.token === token) this.#report(`${token} is written as ${message}, and was as ${other.message} before`);
+    for (const other of fates.live) {
+      if (other.token === token) report(`${token} is written as ${message}, and was as ${other.message} before`);
+      if (other.session === session && other.seq > seq) {
+        report(`${token} is number ${seq}, and ${other.token} before it is ${other.seq}`);
+      }
     }
-    const later = this.#live.find((other) => other.session === session && other.seq > seq);
-    if (later !== undefined) this.#report(`${token} is number ${seq}, and ${later.token} before it is ${later.seq}`);
-    const since = this.#came.get(token) ?? 0;
-    const fresh = { acked: false, told: false, end: undefined, deleted: false };
-    this.#fates.set(message, { message, session, seq, token, since, ...fresh });
+    fates.add({ message, session, seq, token, since: wishes.came(token) });
   }
 
   #inboxChanged({ key, value }: Change, changes: readonly Change[]): void {
-    const [session, seq] = key as [string, number];
-    for (const fate of this.#live) {
-      if (fate.session !== session || fate.seq !== seq) continue;
-      if (value === undefined) fate.end ??= this.#endOf(fate, changes);
-      else if (fate.end !== undefined) this.#report(`${fate.token} is in the inbox again, and had been ${fate.end}`);
-    }
+    const { fates, report } = this.#parts;
+    const fate = fates.live.find(({ session, seq }) => sameKey([session, seq], key));
+    if (fate === undefined) return;
+    if (value === undefined) fate.end ??= this.#endOf(fate, changes);
+    else if (fate.end !== undefined) report(`${fate.token} is in the inbox again, and had been ${fate.end}`);
   }
 
   /** Why the message leaves the inbox. */
   #endOf({ session, message, token, since }: Fate, changes: readonly Change[]): End {
+    const { isRunning, report, wishes } = this.#parts;
     if (this.#dead.has(message)) return 'dead';
-    if (this.#world.isRunning(message)) {
-      if (isAnswered(session, changes)) return this.#world.isRunning(message, true) ? 'answered' : 'joined';
-      // A turn that finds its session being deleted ends at once.
-      const isDeleted = (this.#deletionsAsked.get(session) ?? -1) >= since;
-      if (!isDeleted) this.#report(`${token} leaves the inbox, and its answer is not written`);
-      return 'withdrawn';
+    if (isRunning(message) && isAnswered(session, changes)) return isRunning(message, true) ? 'answered' : 'joined';
+    // A turn that finds its session being deleted ends at once; no other that runs ends without an answer.
+    const isAsked = wishes.since(since, isRunning(message) ? 'delete' : 'withdraw', session);
+    if (!isAsked && !isRemoved(session, changes)) {
+      report(`${token} leaves the inbox without an answer, and nobody asked for that`);
     }
-    const asked = (this.#withdrawals.get(session) ?? -1) >= since || this.#isRemoved(session, changes);
-    if (!asked) this.#report(`${token} leaves the inbox without an answer, and nobody asked for that`);
     return 'withdrawn';
   }
-
-  #isRemoved(session: string, changes: readonly Change[]): boolean {
-    return changes.some(({ table, key, value }) => table === 'sessions' && key === session && value === undefined);
-  }
-
-  #sessionRemoved(session: string): void {
-    this.#resets.delete(session);
-    for (const fate of this.#fates.values()) if (fate.session === session) fate.deleted = true;
-  }
-}
-
-function messageIn(value: Buffer): string {
-  return (decode(value) as HistoryEntry).message;
 }
 
 /** Whether an entry of an assistant in the session is among the changes. */
@@ -290,6 +185,10 @@ function isAnswered(session: string, changes: readonly Change[]): boolean {
     if (table !== 'entries' || value === undefined || (key as [string, number])[0] !== session) return false;
     return (decode(value) as HistoryEntry).role === 'assistant';
   });
+}
+
+function isRemoved(session: string, changes: readonly Change[]): boolean {
+  return changes.some(({ table, key, value }) => table === 'sessions' && key === session && value === undefined);
 }
 
 function sameKey(a: Change['key'], b: Change['key']): boolean {

@@ -1,42 +1,45 @@
 import type { ModelMessage } from '../../../src/agent/provider.ts';
 import { tokenIn } from '../token.ts';
+import type { Fates } from './fates.ts';
 import type { Report } from './report.ts';
+import type { Wishes } from './wishes.ts';
 
-/** What is known of the messages of a session. */
-export interface Context {
-  /** Whether a message is from before a reset, or of a session that was deleted. */
-  isBehind(token: string): boolean;
-  /** The tokens of what was answered before the first of `asked` that has no answer, and is to be remembered. */
-  answeredBefore(asked: ReadonlySet<string>): string[];
-}
+/** How often the process may end while it runs a message. */
+const CUTS_MAX = 3;
 
 /**
- * What a model is sent makes sense: every tool call is followed by its result, no message of a user stands there twice or
- * comes from another session, nothing of what is to be forgotten, and all that was answered before.
+ * What a model is sent makes sense:
+ * - every tool call is followed by its result;
+ * - no message of a user stands there twice or comes from another session;
+ * - nothing of what is to be forgotten is there, and all that was answered before;
+ * - no message with which the process has ended three times is asked again.
  */
 export class ModelRequests {
   readonly #report: Report;
-  readonly #context: Context;
+  readonly #fates: Fates;
+  readonly #wishes: Wishes;
 
-  constructor(report: Report, context: Context) {
+  constructor(report: Report, fates: Fates, wishes: Wishes) {
     this.#report = report;
-    this.#context = context;
+    this.#fates = fates;
+    this.#wishes = wishes;
   }
 
   asked(messages: readonly ModelMessage[]): void {
+    const report = this.#report;
     this.#checkCalls(messages);
     const said = messages.flatMap((message) => (message.role === 'user' ? (tokenIn(message.text) ?? []) : []));
-    const session = said.at(-1)?.session;
-    if (session === undefined) return this.#report('a model is asked without a message to answer');
     const tokens = new Set<string>();
-    for (const { token, session: other } of said) {
-      if (tokens.has(token)) this.#report(`a model is sent ${token} twice`);
+    for (const { token, session } of said) {
+      if (tokens.has(token)) report(`a model is sent ${token} twice`);
       tokens.add(token);
-      if (other !== session) this.#report(`a model is sent ${token} in session ${session}`);
-      if (this.#context.isBehind(token)) this.#report(`a model is sent ${token}, which is forgotten`);
+      if (session !== said[0]?.session) report(`a model is sent ${token} in session ${said[0]?.session}`);
+      if (this.#isForgotten(token)) report(`a model is sent ${token}, which is forgotten`);
+      if (this.#isSpent(token)) report(`a model is asked ${token}, with which the process ended ${CUTS_MAX} times`);
     }
-    for (const token of this.#context.answeredBefore(tokens)) {
-      if (!tokens.has(token)) this.#report(`a model is not sent ${token}, which was answered before`);
+    if (said.length === 0) report('a model is asked without a message to answer');
+    for (const token of this.#answeredBefore(tokens)) {
+      if (!tokens.has(token)) report(`a model is not sent ${token}, which was answered before`);
     }
   }
 
@@ -45,12 +48,36 @@ export class ModelRequests {
     for (const message of messages) {
       if (message.role === 'tool') {
         if (!open.delete(message.call))
-          this.#report(`a model is sent the result of ${message.call}, which it did not call`);
+          this.#report(`a model is sent a result of ${message.call}, which it did not call`);
         continue;
       }
-      if (open.size > 0) this.#report(`a model is sent its call ${[...open][0]} without the result`);
+      for (const call of open) this.#report(`a model is sent its call ${call} without the result`);
       open = new Set(message.role === 'assistant' ? message.toolCalls.map(({ id }) => id) : []);
     }
-    if (open.size > 0) this.#report(`a model is sent its call ${[...open][0]} without the result`);
+    for (const call of open) this.#report(`a model is sent its call ${call} without the result`);
+  }
+
+  /** Whether a message that has ended is no context any more: the session was reset, or deleted. */
+  #isForgotten(token: string): boolean {
+    const fates = this.#fates;
+    return fates
+      .with(token)
+      .every(({ deleted, end, seq, session }) => deleted || (end !== undefined && seq < fates.resetOf(session)));
+  }
+
+  #isSpent(token: string): boolean {
+    return this.#fates.live.some((fate) => fate.token === token && fate.end === undefined && fate.cuts >= CUTS_MAX);
+  }
+
+  /** The tokens of what was answered before the first of `asked` that has no answer, and that nobody wants forgotten. */
+  #answeredBefore(asked: ReadonlySet<string>): string[] {
+    const { live } = this.#fates;
+    const open = live.filter(({ token, end }) => end === undefined && asked.has(token));
+    const first = open.toSorted((a, b) => a.seq - b.seq)[0];
+    if (first === undefined) return [];
+    return live
+      .filter(({ session, seq, end }) => session === first.session && end === 'answered' && seq < first.seq)
+      .filter(({ session, since }) => !this.#wishes.since(since, 'reset', session))
+      .map(({ token }) => token);
   }
 }

@@ -1,14 +1,5 @@
 import type { Report } from './report.ts';
 
-/** Events of one epoch of a session, as they left the process. */
-interface Epoch {
-  epoch: string;
-  /** From `seq` 1 on. */
-  frames: Uint8Array[];
-  /** In the order in which it was first heard of. */
-  order: number;
-}
-
 /** What a client says it has seen when it subscribes. */
 export interface Position {
   epoch: string;
@@ -24,8 +15,8 @@ const KEPT_BYTES = 16 * 1024;
  */
 export class Streams {
   readonly #report: Report;
-  /** By session. */
-  readonly #epochs = new Map<string, Map<string, Epoch>>();
+  /** By session, in the order in which they were first heard of. */
+  readonly #epochs = new Map<string, Map<string, Uint8Array[]>>();
   /** Sessions whose events need not be kept any more: they crashed, or were deleted. */
   readonly #forgotten = new Set<string>();
 
@@ -33,16 +24,16 @@ export class Streams {
     this.#report = report;
   }
 
+  /** An event is told. */
   emitted(session: string, { epoch, seq }: Position, frame: Uint8Array): void {
-    let epochs = this.#epochs.get(session);
-    if (epochs === undefined) this.#epochs.set(session, (epochs = new Map()));
-    let stretch = epochs.get(epoch);
-    if (stretch === undefined) epochs.set(epoch, (stretch = { epoch, frames: [], order: epochs.size }));
-    if (stretch.order !== epochs.size - 1)
+    const epochs = this.#epochs.get(session) ?? new Map<string, Uint8Array[]>();
+    this.#epochs.set(session, epochs);
+    const frames = epochs.get(epoch) ?? [];
+    epochs.set(epoch, frames);
+    if ([...epochs.keys()].at(-1) !== epoch)
       this.#report(`${session}: epoch ${epoch} speaks after the one that followed it`);
-    stretch.frames.push(frame);
-    if (seq !== stretch.frames.length)
-      this.#report(`${session}: event ${seq} of ${epoch} is its ${stretch.frames.length}th`);
+    frames.push(frame);
+    if (seq !== frames.length) this.#report(`${session}: event ${seq} of ${epoch} is its ${frames.length}th`);
   }
 
   /** What was kept of the session's events may be gone from now on. */
@@ -60,26 +51,32 @@ export class Streams {
     told: Position & { recovered: boolean },
     missed: readonly Uint8Array[],
   ): void {
-    const frames = this.#epochs.get(session)?.get(told.epoch)?.frames ?? [];
-    const where = `${session}: a subscriber at ${asked?.seq} of ${asked?.epoch}, told ${told.seq} of ${told.epoch},`;
-    if (told.seq !== frames.length) this.#report(`${where} comes when there were ${frames.length}`);
-    if (asked === undefined) {
-      if (missed.length > 0) this.#report(`${where} asked for nothing and was sent ${missed.length}`);
-      return;
+    const frames = this.#epochs.get(session)?.get(told.epoch) ?? [];
+    const due = asked?.epoch === told.epoch ? frames.slice(asked.seq) : [];
+    const fault = this.#faultOf(frames, due, asked, told, missed, !this.#forgotten.has(session));
+    if (fault === undefined) return;
+    this.#report(`${session}: at ${asked?.seq} of ${asked?.epoch}, told ${told.seq} of ${told.epoch}: ${fault}`);
+  }
+
+  #faultOf(
+    frames: readonly Uint8Array[],
+    due: readonly Uint8Array[],
+    asked: Position | undefined,
+    told: Position & { recovered: boolean },
+    missed: readonly Uint8Array[],
+    isKept: boolean,
+  ): string | undefined {
+    if (told.seq !== frames.length) return `there were ${frames.length}`;
+    if (asked === undefined) return missed.length > 0 ? `${missed.length} were sent and none was asked for` : undefined;
+    if (told.recovered) {
+      if (asked.epoch !== told.epoch) return 'nothing can have been recovered of another epoch';
+      const isSame = missed.length === due.length && due.every((frame, i) => Buffer.compare(frame, missed[i]!) === 0);
+      return isSame ? undefined : `${missed.length} events were sent again, not the ${due.length} missed`;
     }
-    const due = asked.epoch === told.epoch ? frames.slice(asked.seq) : [];
-    if (!told.recovered) {
-      const bytes = due.reduce((sum, { length }) => sum + length, 0);
-      const forgotten = this.#forgotten.has(session);
-      if (missed.length > 0) this.#report(`${where} was sent ${missed.length} events, and that they are not all`);
-      else if (asked.epoch === told.epoch && asked.seq <= frames.length && bytes < KEPT_BYTES && !forgotten) {
-        this.#report(`${where} was not sent ${due.length} events of ${bytes} bytes, which are kept`);
-      }
-      return;
-    }
-    if (asked.epoch !== told.epoch) this.#report(`${where} is told that it missed nothing of another epoch`);
-    const same = missed.length === due.length && due.every((frame, i) => Buffer.compare(frame, missed[i]!) === 0);
-    if (!same) this.#report(`${where} was sent ${missed.length} events again, not the ${due.length} it missed`);
+    if (missed.length > 0) return `${missed.length} events were sent again, and that they are not all`;
+    const bytes = due.reduce((sum, { length }) => sum + length, 0);
+    const isDue = isKept && asked.epoch === told.epoch && asked.seq <= frames.length && bytes < KEPT_BYTES;
+    return isDue ? `${due.length} events of ${bytes} bytes were kept, and not sent again` : undefined;
   }
 }
 
