@@ -36,17 +36,41 @@ export function resumptionOf(
   const last = written.findLastIndex(({ role }) => role === 'assistant');
   const answer = written[last];
   if (answer?.role !== 'assistant') return undefined;
-  const after = written.slice(last + 1);
-  const results = after.filter((message) => message.role === 'tool');
-  const open = answer.toolCalls.filter(({ id }) => !results.some(({ call }) => call === id));
+  const done = resultsAfter(written, last);
+  const open = answer.toolCalls.filter(({ id }) => !done.has(id));
   const calls = open.filter(mayRepeat);
   const unknown = open.filter((call) => !calls.includes(call));
   return {
-    messages: [...written.slice(0, last + 1), ...results, ...unknown.map(unknownResult)],
+    messages: [...wholeBefore(written, last), answer, ...done.values(), ...unknown.map(unknownResult)],
     calls,
     unknown,
-    said: after.filter(({ role }) => role === 'user'),
+    said: written.slice(last + 1).filter(({ role }) => role === 'user'),
   };
+}
+
+/**
+ * The messages before that at `end`, each call with its result right behind it: what may be repeated is not waited for
+ * when it is written, so one of the two may be missing or stand further down.
+ */
+function wholeBefore(written: readonly ModelMessage[], end: number): ModelMessage[] {
+  return written.slice(0, end).flatMap((message, index): ModelMessage[] => {
+    if (message.role === 'tool') return [];
+    if (message.role === 'user') return [message];
+    const done = resultsAfter(written, index);
+    return [message, ...message.toolCalls.map((call) => done.get(call.id) ?? unknownResult(call))];
+  });
+}
+
+/** The results, up to the next answer, of the calls of the one at `index`; by their calls. */
+function resultsAfter(written: readonly ModelMessage[], index: number): Map<string, ModelMessage> {
+  const answer = written[index];
+  const calls = answer?.role === 'assistant' ? answer.toolCalls : [];
+  const results = new Map<string, ModelMessage>();
+  for (const message of written.slice(index + 1)) {
+    if (message.role === 'assistant') break;
+    if (message.role === 'tool' && calls.some(({ id }) => id === message.call)) results.set(message.call, message);
+  }
+  return results;
 }
 
 function unknownResult({ id, name }: ToolCall): ModelMessage {
