@@ -84,7 +84,7 @@ export class Runner {
       return false;
     }
     const { starts } = turn;
-    if (starts === undefined || starts === 0) return true;
+    if (starts === undefined) return true;
     if (starts >= STARTS_MAX) {
       const error = new DhaavakError('crash_loop', `the gateway ended ${starts} times while it answered this message`);
       await ends.bury(turn, error, starts);
