@@ -3,11 +3,12 @@ import type { ModelMessage, ToolCall } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption, resumptionOf } from '../../src/agent/resume.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
-import type { Batch } from '../../src/storage/journal.ts';
+import type { Batch, Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { boundedInput, boundedText } from './bounds.ts';
 import type { Inbox } from './inbox.ts';
 import type { Persistence } from './persistence.ts';
+import { endedByShutdown } from './run-end.ts';
 import type { Transcript } from './transcript.ts';
 import { type Turn, withJoined } from './turn.ts';
 
@@ -75,7 +76,7 @@ export class RunRecord {
    * made twice.
    */
   async intend(text: string, calls: readonly ToolCall[], signal: AbortSignal): Promise<void> {
-    const { inbox, persistence, isSafeToRepeat, transcript } = this.#parts;
+    const { inbox, isSafeToRepeat, transcript } = this.#parts;
     const toolCalls = calls.map((call) => ({ ...call, input: boundedInput(call.input) }));
     const said: Said = { role: 'assistant', ...boundedText(text), toolCalls };
     const joins = (batch: Batch) => {
@@ -87,16 +88,20 @@ export class RunRecord {
     }
     this.#joinsWritten = this.#turn.joined.length;
     const entry = this.#add(said);
-    await persistence.write((batch) => {
-      transcript.write(batch, entry);
-      joins(batch);
-    }, signal);
+    await this.#writeOrOwe(
+      entry,
+      (batch) => {
+        transcript.write(batch, entry);
+        joins(batch);
+      },
+      signal,
+    );
     failpoint('tool.intended');
   }
 
   /** Writes down the result of a call; resolves when that is on the disk, at once where the call may be made twice. */
   async done(call: ToolCall, text: string, failed: boolean, signal: AbortSignal): Promise<void> {
-    const { persistence, isSafeToRepeat, transcript } = this.#parts;
+    const { isSafeToRepeat, transcript } = this.#parts;
     const { id, name } = call;
     const toolCall = { id, name, ...(failed && { failed: true as const }) };
     const said: Said = { role: 'tool', ...boundedText(text), toolCall };
@@ -106,8 +111,21 @@ export class RunRecord {
       return;
     }
     const entry = this.#add(said);
-    await persistence.write((batch) => transcript.write(batch, entry), signal);
+    await this.#writeOrOwe(entry, (batch) => transcript.write(batch, entry), signal);
     failpoint('tool.done');
+  }
+
+  /**
+   * Waits for the disk, but not for longer than the run may go on: a run that is cancelled or out of time ends, and its
+   * end brings the entry. Throws the signal's reason when the gateway goes down.
+   */
+  async #writeOrOwe(entry: HistoryEntry, write: Write, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#parts.persistence.write(write, signal);
+    } catch (error) {
+      if (!signal.aborted || endedByShutdown(signal)) throw error;
+      this.#owed.push(entry);
+    }
   }
 
   /** Users' messages went into the run: they have entries of their own. */
