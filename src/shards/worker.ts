@@ -77,10 +77,7 @@ const system = new ActorSystem({
     log.warn({ session: address.key, error: 'error' in event ? event.error : undefined }, `actor: ${type}`);
     if (type !== 'deadLetter') return;
     const { message, error, attempts } = event;
-    const burial = session(address.key).control({ type: 'bury', turn: message as Turn, error, attempts });
-    burial.catch((error: unknown) =>
-      log.error({ error, session: address.key }, 'a dead letter may run after a restart'),
-    );
+    void insist(address.key, { type: 'bury', turn: message as Turn, error, attempts });
   },
 });
 
@@ -214,18 +211,18 @@ for (const key of store.deletions.getKeys()) {
 }
 await main.ready();
 
-/** Has a session do what is left from an earlier life, as soon as there is room for it in memory. */
+/** Has a session do what must be done, as soon as there is room for it in memory and it is not stopped. */
 async function insist(key: string, message: SessionControl): Promise<void> {
   for (;;) {
     try {
       await session(key).control(message);
       return;
     } catch (error) {
-      if (!(error instanceof RuntimeError) || error.code !== 'full') {
+      if (!(error instanceof RuntimeError) || error.code === 'closed') {
         log.error({ error, session: key }, `what is left to ${message.type} was not done`);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, ROOM_RETRY_MS));
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? ROOM_RETRY_MS));
     }
   }
 }
