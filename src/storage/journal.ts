@@ -82,7 +82,9 @@ export class Journal {
     try {
       const batch = new Batch();
       for (const write of group.writes) write(batch);
-      await Promise.all(this.#flush ? [...batch.commits, this.#root.flushed] : batch.commits);
+      // Of nothing written there is no flush to wait for: after a commit that failed, lmdb's `flushed` is pending for good.
+      const flushed = this.#flush && batch.commits.size > 0 ? [this.#root.flushed] : [];
+      await Promise.all([...batch.commits, ...flushed]);
       this.#health?.ended();
       group.resolve();
     } catch (error) {
