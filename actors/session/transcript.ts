@@ -134,10 +134,11 @@ export class Transcript {
     const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
     const summary = read.findLast(({ role, seq }) => role === 'summary' && seq > reset);
     const from = Math.max(reset, summary?.covers ?? 0);
-    const kept = read.filter(({ seq, message }) => seq > from || message === turn?.message);
-    const turns = pastTurns(kept, this.#readImage);
-    const current = turns.findIndex(({ message }) => message === turn?.message);
-    const past = newestTurns(current < 0 ? turns : turns.slice(0, current));
+    this.#resetSeq = Math.max(this.#resetSeq, reset);
+    // Not those that wait, the turn itself included; and not only those before it: they may have been answered out of order.
+    const open = new Set(this.#store.unfinished(this.#session).map(({ entry }) => entry.message));
+    const kept = read.filter(({ seq, message }) => seq > from && !open.has(message));
+    const past = newestTurns(pastTurns(kept, this.#readImage));
     return summary === undefined ? past : [summaryTurn(summary.text, summary.covers ?? 0), ...past];
   }
 }
