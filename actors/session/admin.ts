@@ -15,8 +15,8 @@ export interface AdminParts {
   now(): number;
   /** Whether anything runs or waits. */
   working(): boolean;
-  /** Cancels what runs and waits. */
-  cancelAll(): void;
+  /** Cancels what runs and waits; resolves when what waited has ended on the disk. */
+  cancelAll(): Promise<unknown>;
   /** Resolves when nothing runs. */
   idle(): Promise<void>;
 }
@@ -53,10 +53,11 @@ export class SessionAdmin {
   async reset(): Promise<SessionAnswers['reset']> {
     const { cancelAll, events, now, record, shared, transcript } = this.#parts;
     const session = record.existing();
-    cancelAll();
+    const cancelled = cancelAll();
     session.lastActive = now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
     await record.write((batch) => transcript.write(batch, marker));
+    await cancelled;
     events.publish('session.update', { state: session });
     return { session };
   }
@@ -88,9 +89,12 @@ export class SessionAdmin {
     const { cancelAll, events, idle, record, shared, transcript } = this.#parts;
     record.session = undefined;
     try {
-      cancelAll();
+      const cancelled = cancelAll();
       await idle();
+      await cancelled;
       await deleteSession(shared.store, events.session);
+      // What was being accepted when it began waits by now: it must not run in a session made anew.
+      await cancelAll();
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

@@ -156,7 +156,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       turn.images = undefined;
       this.#events.publish('message.inbound', { message, text, attachments });
     }
-    if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
+    if (turn.followUp === 'interrupt')
+      await this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message').ended;
   }
 
   /** Runs the agent on one message. */
@@ -197,7 +198,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'expire':
         return this.#admin.expire(message.before);
       case 'cancel':
-        return { cancelled: this.#cancel(message.run) };
+        return this.#cancel(message.run);
       case 'bury':
         return this.#ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
@@ -264,7 +265,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         modelOf: (reference) => models.resolve(reference ?? config.agents[this.#agentId]?.model ?? null).reference,
         update: (changes) => this.#admin.update(changes),
         reset: () => this.#admin.reset(),
-        stop: () => this.#cancel(undefined),
+        stop: async () => (await this.#cancel(undefined)).cancelled,
         compact: (instructions) => this.#compactor.ask(instructions),
         pending: this.#approvals.pending,
         approve: (approval, allow) => this.#approve(approval, allow),
@@ -274,22 +275,31 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     );
   }
 
-  /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
-  #cancel(run: string | undefined): string[] {
+  /**
+   * Aborts the run `run`, or with none named everything that runs and waits. Resolves with the ids of the messages when
+   * those that waited have ended on the disk.
+   */
+  async #cancel(run: string | undefined): Promise<SessionAnswers['cancel']> {
     const { live } = this.#runner;
     if (run !== undefined && run !== live?.id) {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
     const only = run === undefined ? undefined : live?.message;
-    return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
+    const matches = ({ message }: Turn) => only === undefined || message === only;
+    const { cancelled, ended } = this.#cancelWhere(matches, 'cancelled by a client');
+    await ended;
+    return { cancelled };
   }
 
-  /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
-  #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
+  /**
+   * Aborts the matching run, and ends the matching turns that wait. To be waited for: an instance that went before `ended`
+   * would leave those turns in the inbox, where the next one finds them.
+   */
+  #cancelWhere(matches: (turn: Turn) => boolean, why: string): { cancelled: string[]; ended: Promise<unknown> } {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
     for (const turn of queued) this.#followUps.gone(turn);
-    for (const turn of queued) void this.#ends.unrun(turn, { status: 'cancelled' });
-    return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
+    const ended = Promise.all(queued.map((turn) => this.#ends.unrun(turn, { status: 'cancelled' })));
+    return { cancelled: [...running, ...queued].flatMap(withJoined).map(({ message }) => message), ended };
   }
 
   #approve(approval: string | undefined, allow: boolean): SessionAnswers['approve'] {
