@@ -5,6 +5,7 @@ import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
+import { firstUse } from './inbox.ts';
 import { asUserError, type Reply, type RequestDependencies, type SessionRef, sendCommand } from './requests.ts';
 import { DuplicateMessage, newTurn } from './turn.ts';
 
@@ -37,10 +38,9 @@ export class SessionChannelRequests {
   async #message(request: ChannelRequests['channel.message'], key: string, id: string, reply: Reply): Promise<void> {
     const { said, before, images, origin, mayApprove, mayChange } = request;
     const [idempotencyKey, ...otherKeys] = request.keys as [string, ...string[]];
-    const { store, now } = this.#shared;
-    const original = store.keys.owner(key, idempotencyKey, now());
+    const original = firstUse(this.#shared, key, idempotencyKey);
     const repeat = ({ message }: KeyOwner) => reply.send(answer('channel.message', id, { message, duplicate: true }));
-    if (original !== undefined) return repeat(original);
+    if (original !== undefined) return repeat(await original);
     const ref = await this.#session(key);
     const message = this.#shared.newId();
     const command = images.length === 0 ? commandIn(said) : undefined;

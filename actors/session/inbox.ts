@@ -36,7 +36,7 @@ export class Inbox {
    * the key free must call {@link write} or {@link claim} before anything else runs, or two messages would find it free.
    */
   original(key: string, now: number): (KeyOwner & { kept?: Promise<void> }) | undefined {
-    return this.#arriving.get(this.#arrivingKey(key)) ?? this.#store.keys.owner(this.#session, key, now);
+    return this.#arriving.get(arrivingKey(this.#session, key)) ?? this.#store.keys.owner(this.#session, key, now);
   }
 
   /** Does `work` for a message that is no turn, and remembers its key and answer: they are on the disk when it resolves. */
@@ -50,7 +50,8 @@ export class Inbox {
       return claimed;
     });
     const kept = done.then(() => {});
-    await this.#keepKey(key, { message, seq: 0 }, kept);
+    this.#keepKey(key, { message, seq: 0 }, kept);
+    await kept;
     return done;
   }
 
@@ -69,7 +70,9 @@ export class Inbox {
       if (turn.resubmits !== undefined) batch.remove(this.#store.deadLetters, turn.resubmits);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
     });
-    await (idempotencyKey === undefined ? kept : this.#keepKey(idempotencyKey, owner, kept));
+    if (idempotencyKey !== undefined) this.#keepKey(idempotencyKey, owner, kept);
+    // Of all messages alike: one with a key must not be told of later than the one behind it.
+    await kept;
     failpoint('journal.after');
   }
 
@@ -87,17 +90,37 @@ export class Inbox {
     this.#store.keys.put(batch, this.#session, key, owner, now);
   }
 
-  async #keepKey(key: string, owner: KeyOwner, kept: Promise<void>): Promise<void> {
-    const arriving = this.#arrivingKey(key);
+  /** The key is known from now on, until `kept` is over and the disk knows it. */
+  #keepKey(key: string, owner: KeyOwner, kept: Promise<void>): void {
+    const arriving = arrivingKey(this.#session, key);
     this.#arriving.set(arriving, { ...owner, kept });
-    try {
-      await kept;
-    } finally {
-      this.#arriving.delete(arriving);
-    }
+    const forget = () => this.#arriving.delete(arriving);
+    kept.then(forget, forget);
   }
+}
 
-  #arrivingKey(key: string): string {
-    return `${this.#session} ${key}`;
-  }
+function arrivingKey(session: string, key: string): string {
+  return `${session} ${key}`;
+}
+
+/** What is asked about a key before its message reaches the session. */
+export interface KeyDependencies {
+  store: Store;
+  arrivingKeys: ArrivingKeys;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/**
+ * What the key of a session was used for, once that is safe; undefined when it is free. What is on its way to the disk can
+ * be read before it is there. Where nothing is to be waited for nothing is: messages must not overtake each other.
+ */
+export function firstUse(
+  { store, arrivingKeys, now }: KeyDependencies,
+  session: string,
+  key: string,
+): KeyOwner | Promise<KeyOwner> | undefined {
+  const arriving = arrivingKeys.get(arrivingKey(session, key));
+  if (arriving === undefined) return store.keys.owner(session, key, now());
+  return arriving.kept.then(() => arriving);
 }

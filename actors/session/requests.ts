@@ -9,7 +9,6 @@ import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
-import type { Store } from '../../src/storage/store.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type {
@@ -21,6 +20,7 @@ import type {
   StreamPosition,
 } from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
+import { firstUse, type KeyDependencies } from './inbox.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
@@ -38,9 +38,8 @@ export interface Reply {
   replay(frame: Uint8Array): void;
 }
 
-export interface RequestDependencies {
+export interface RequestDependencies extends KeyDependencies {
   config: Config;
-  store: Store;
   models: Models;
   /** Who may talk on channels. */
   access: AccessRequests;
@@ -48,8 +47,6 @@ export interface RequestDependencies {
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
   newId(): string;
-  /** Milliseconds since the epoch. */
-  now(): number;
   onFault(error: unknown, session: string): void;
 }
 
@@ -155,15 +152,15 @@ export class SessionRequests {
     const { text, idempotencyKey, mode, attachments: given } = checkRequest('message.send', data);
     const attached = given === undefined ? undefined : attachedTo(given);
     const ref = this.#existing(key);
-    const { store, now } = this.#shared;
+    const { store } = this.#shared;
     const repeat = (original: KeyOwner) => {
       const ack = { session: key, message: original.message, queued: 0, duplicate: true as const };
       const outcome = outcomeOf(store, key, original);
       reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
     // A repeated key gets its answer also when the mailbox is full.
-    const original = idempotencyKey && store.keys.owner(key, idempotencyKey, now());
-    if (original) return repeat(original);
+    const original = idempotencyKey === undefined ? undefined : firstUse(this.#shared, key, idempotencyKey);
+    if (original !== undefined) return repeat(await original);
     const message = this.#shared.newId();
     const acknowledge = (queued: number) =>
       reply.sendAndSubscribe(key, answer('message.send', id, { session: key, message, queued }));

@@ -9,6 +9,7 @@ import { monotonicFactory } from 'ulid';
 import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
@@ -83,6 +84,8 @@ const system = new ActorSystem({
 
 if (paused) system.pause();
 
+const arrivingKeys: ArrivingKeys = new Map();
+
 const session = system.register(
   sessionKind({
     config,
@@ -99,7 +102,7 @@ const session = system.register(
         log.error({ session: key }, 'an event was dropped: link full');
     },
     recentEvents: new RecentEventsPool(),
-    arrivingKeys: new Map(),
+    arrivingKeys,
     poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
@@ -118,6 +121,7 @@ const shared: RequestDependencies = {
   store,
   models,
   session,
+  arrivingKeys,
   newId,
   now: Date.now,
   access,

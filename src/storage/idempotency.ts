@@ -29,7 +29,12 @@ export class IdempotencyKeys {
   /** What the key was used for; undefined when it is free. */
   owner(scope: string, key: string, now: number): KeyOwner | undefined {
     const day = dayOf(now);
-    return this.#table.get([day, scope, key]) ?? this.#table.get([day - 1, scope, key]);
+    // Tomorrow's too: the machine's clock may have been set back over midnight.
+    for (const used of [day, day - 1, day + 1]) {
+      const owner = this.#table.get([used, scope, key]);
+      if (owner !== undefined) return owner;
+    }
+    return undefined;
   }
 
   put(batch: Batch, scope: string, key: string, owner: KeyOwner, now: number): void {

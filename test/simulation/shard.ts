@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
+import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
@@ -55,6 +56,7 @@ export class Shard {
   readonly clock: ProcessClock;
   readonly #parts: ShardParts;
   readonly #log = pino({ timestamp: false, base: null, level: 'warn' }, { write: (line: string) => this.#onLog(line) });
+  readonly #arrivingKeys: ArrivingKeys = new Map();
   readonly #store: Store;
   readonly #models: SimulatedModels;
   readonly #tools: SimulatedTools;
@@ -79,6 +81,7 @@ export class Shard {
       store: this.#store,
       models: this.#models,
       session: this.#session,
+      arrivingKeys: this.#arrivingKeys,
       newId,
       now: () => this.clock.now(),
       access: this.#access(),
@@ -176,7 +179,7 @@ export class Shard {
       emit,
       poke() {},
       recentEvents: new RecentEventsPool(),
-      arrivingKeys: new Map(),
+      arrivingKeys: this.#arrivingKeys,
       room: () => this.#room(),
       countTokens: (texts) => this.#countTokens(texts),
     });
