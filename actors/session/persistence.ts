@@ -41,11 +41,13 @@ export class Persistence {
     }
   }
 
+  /** Not a timer of the instance's: what has happened is written also when that has crashed meanwhile. */
   async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#context;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#context.timers.after(ms, resolve);
+    const timer = clock.setTimeout(resolve, ms);
     signal?.addEventListener('abort', () => resolve(), { once: true });
     await promise;
-    timer.cancel();
+    clock.clearTimeout(timer);
   }
 }

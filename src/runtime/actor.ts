@@ -22,8 +22,8 @@
  * receive(message, task) → the result, or a promise of it; ask() gets it as `ok`. Throws or rejects
  *   - while its signal is not aborted: a crash. The instance is dropped, the next one gets the same message first
  *     (`attempt` 2, then 3). After the third failure the message goes to the dead letters and the lane goes on. The next
- *     one is created when every receive(), accept() and control() of the old one has ended: there are never two. So none
- *     of them may wait for the next instance.
+ *     one is created when every receive(), accept() and control() of the old one has ended, and what it holds
+ *     ({@link ActorContext.hold}): there are never two. So none of them may wait for the next instance.
  *   - after its signal was aborted: the message has failed, ask() gets the error, and that is all.
  *   A receive() that ignores the abort keeps its place in the lane until it ends: order is never traded for time.
  * control(message) → the answer, or a promise of it. Never queued behind work; it waits only while there is no instance
@@ -123,6 +123,11 @@ export interface ActorContext<Message> {
    * waiting for one of those gets `failed` with `reason`. Both are returned. Messages still being accepted stay.
    */
   cancel(matches: (message: Message) => boolean, reason: unknown): Cancelled<Message>;
+  /**
+   * For work that goes on beside everything and that nobody waits for, such as a write: until it has settled, however it
+   * does, the actor stays in memory, no other instance follows a crashed one, and a drain waits for it as for a message.
+   */
+  hold(work: Promise<unknown>): void;
 }
 
 export interface Cancelled<Message> {

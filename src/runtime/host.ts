@@ -19,7 +19,7 @@ export class Host {
   restarts = 0;
   deadLetterCount = 0;
   private taskCount = 0;
-  /** Calls of accept() and passivate() that have not ended. */
+  /** Calls of accept() and passivate() that have not ended, and work that is held. */
   private pendingCalls = 0;
   private readonly onEvent: ((event: SystemEvent) => void) | undefined;
   private onQuiet: (() => void) | null = null;

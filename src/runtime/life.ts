@@ -23,7 +23,7 @@ interface LifeOwner {
 /** One life of an actor: an instance, and the context it was given. A crash or passivation ends it; another may follow. */
 export class Life implements ActorContext<unknown> {
   readonly actor: AnyActor;
-  /** Calls of accept() and control() that have not ended. */
+  /** Calls of accept() and control() that have not ended, and work that is held. */
   calls = 0;
   private readonly owner: LifeOwner;
   private ownTimers: LifeTimers | null = null;
@@ -80,6 +80,17 @@ export class Life implements ActorContext<unknown> {
     } finally {
       this.callEnded();
     }
+  }
+
+  hold(work: Promise<unknown>): void {
+    const { host } = this.owner;
+    this.calls += 1;
+    host.callBegan();
+    const ended = () => {
+      host.callEnded();
+      this.callEnded();
+    };
+    work.then(ended, ended);
   }
 
   callEnded(): void {

@@ -32,8 +32,8 @@ import { shardOf } from './placement.ts';
 
 /** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
 const REQUESTS_PER_TURN = 64;
-/** How often it is tried again where all sessions in memory are at work. */
-const ROOM_RETRY_MS = 250;
+/** How often it is tried again where all sessions in memory are at work, or one is stopped. */
+const RETRY_MS = 250;
 
 const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
 
@@ -226,7 +226,7 @@ async function insist(key: string, message: SessionControl): Promise<void> {
         log.error({ error, session: key }, `what is left to ${message.type} was not done`);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? ROOM_RETRY_MS));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }

@@ -220,6 +220,37 @@ describe('a crashed instance', () => {
     expect(harness.system.peek(ref.address)).toMatchObject({ state: 'active', queued: 0 });
   });
 
+  it('is not followed by the next one, and does not leave memory, while work it holds goes on', async () => {
+    const harness = new Harness();
+    const works = [gate(), gate()];
+    let instances = 0;
+    const ref = harness.ref(
+      (context) => {
+        instances += 1;
+        return {
+          control: () => context.hold(works[instances - 1]!.promise),
+          receive: (_, { attempt }) => {
+            if (attempt === 1) throw new Error('crash');
+          },
+        };
+      },
+      { idleMs: 1_000 },
+    );
+    await ref.control('hold');
+    await ref.tell('fail');
+    await harness.clock.advance(1_000);
+    expect(instances).toBe(1);
+    works[0]!.reject(new Error('nobody looks at it'));
+    await harness.clock.settle();
+    expect(instances).toBe(2);
+    await ref.control('hold');
+    await harness.clock.advance(100_000);
+    expect(harness.system.peek(ref.address)?.state).toBe('active');
+    works[1]!.resolve();
+    await harness.clock.advance(100_000);
+    expect(harness.system.peek(ref.address)).toBeUndefined();
+  });
+
   it('does not hear of the message it has failed for the last time: the next one does', async () => {
     const harness = new Harness();
     let instances = 0;

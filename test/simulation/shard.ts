@@ -46,7 +46,7 @@ export interface ShardParts {
 }
 
 /** How often it is tried again where there is no room; as in `src/shards/worker.ts`. */
-const ROOM_RETRY_MS = 250;
+const RETRY_MS = 250;
 
 /**
  * One life of a shard: the composition of `src/shards/worker.ts`, over a simulated store, clock, models and tools. What
@@ -251,7 +251,7 @@ export class Shard {
           this.#parts.trace.note(`what is left to ${message.type} was not done: ${error}`);
           return;
         }
-        await pause(this.clock, 'room', error.retryAfterMs ?? ROOM_RETRY_MS);
+        await pause(this.clock, 'retry', RETRY_MS);
       }
     }
   }

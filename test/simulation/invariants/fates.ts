@@ -3,10 +3,10 @@ import type { Tables } from '../disk.ts';
 import { decode } from '../lmdb.ts';
 
 /**
- * How a message ended: with an answer (of whatever status), its own or that of the turn it went into, by somebody's
- * request, or given up.
+ * How a message ended: with an answer of its own, with the run it was part of (that answered others too, or did not end
+ * well), by somebody's request, or given up.
  */
-export type End = 'answered' | 'joined' | 'withdrawn' | 'dead';
+export type End = 'answered' | 'ended' | 'withdrawn' | 'dead';
 
 /** What is known of a message that was accepted. */
 export interface Fate {

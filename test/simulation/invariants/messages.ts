@@ -169,7 +169,10 @@ export class Messages {
   #endOf({ session, message, token, since }: Fate, changes: readonly Change[]): End {
     const { isRunning, report, wishes } = this.#parts;
     if (this.#dead.has(message)) return 'dead';
-    if (isRunning(message) && isAnswered(session, changes)) return isRunning(message, true) ? 'answered' : 'joined';
+    const answer = answerIn(session, changes);
+    if (isRunning(message) && answer !== undefined) {
+      return isRunning(message, true) && answer.status === undefined ? 'answered' : 'ended';
+    }
     // A turn that finds its session being deleted ends at once; no other that runs ends without an answer.
     const isAsked = wishes.since(since, isRunning(message) ? 'delete' : 'withdraw', session);
     if (!isAsked && !isRemoved(session, changes)) {
@@ -179,12 +182,13 @@ export class Messages {
   }
 }
 
-/** Whether an entry of an assistant in the session is among the changes. */
-function isAnswered(session: string, changes: readonly Change[]): boolean {
-  return changes.some(({ table, key, value }) => {
-    if (table !== 'entries' || value === undefined || (key as [string, number])[0] !== session) return false;
-    return (decode(value) as HistoryEntry).role === 'assistant';
+/** The last entry of an assistant in the session among the changes. */
+function answerIn(session: string, changes: readonly Change[]): HistoryEntry | undefined {
+  const written = changes.flatMap(({ table, key, value }) => {
+    if (table !== 'entries' || value === undefined || (key as [string, number])[0] !== session) return [];
+    return [decode(value) as HistoryEntry];
   });
+  return written.findLast(({ role }) => role === 'assistant');
 }
 
 function isRemoved(session: string, changes: readonly Change[]): boolean {
