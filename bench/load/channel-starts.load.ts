@@ -1,6 +1,7 @@
 /**
- * What one account adds to a gateway: gateways without and with one take turns, and the difference of medians counts. Time
- * ends when the account is ready, by its platform's local server, which shares the machine; memory is that of the process then.
+ * What one account adds to a gateway: gateways without and with one take turns. Of the times the shortest count, since what
+ * else the machine does only adds to them, of memory the medians. An account is ready when the local server of its platform,
+ * on the same cores, has let it in.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -15,16 +16,14 @@ import { median, residentMb } from './process-stats.ts';
 import { type GatewayUnderLoad, newHome, startGateway, startScript } from './server.ts';
 
 const STARTS = 5;
-const AIMS: Record<Platform, { readyMs: number; mb: number }> = {
-  telegram: { readyMs: 150, mb: 40 },
-  slack: { readyMs: 150, mb: 40 },
-  discord: { readyMs: 150, mb: 80 },
-  whatsapp: { readyMs: 150, mb: 80 },
-};
+const READY_AIM = '≤ 150';
+const MEMORY_AIMS: Record<Platform, string> = { telegram: '≤ 40', slack: '≤ 40', discord: '≤ 80', whatsapp: '≤ 80' };
 /** After this much memory is looked at, so that it is not what a start still throws away. */
 const SETTLE_MS = 500;
 
 interface Start {
+  readonly listensMs: number;
+  /** The account is ready, too. */
   readonly readyMs: number;
   readonly mb: number;
 }
@@ -32,9 +31,9 @@ interface Start {
 export async function run(): Promise<BenchReport> {
   const idle = await compare(idleChannel());
   const rows: BenchRow[] = [
-    { label: `gateway without channels: ready, median of ${STARTS}`, value: idle.plain.readyMs, unit: 'ms' },
+    { label: `gateway without channels: ready, the fastest of ${STARTS}`, value: idle.plain.readyMs, unit: 'ms' },
     { label: 'gateway without channels: memory', value: idle.plain.mb, unit: 'MB' },
-    { label: 'a channel that does nothing adds', value: idle.added.readyMs, unit: 'ms' },
+    { label: 'a channel that does nothing: ready after that', value: idle.added.readyMs, unit: 'ms' },
     { label: 'a channel that does nothing adds', value: idle.added.mb, unit: 'MB' },
   ];
   for (const platform of PLATFORMS) rows.push(...(await platformRows(platform)));
@@ -47,10 +46,10 @@ async function platformRows(platform: Platform): Promise<BenchRow[]> {
   try {
     const { added } = await compare(channelsOf(platform, server.port, folder));
     const alone = await adapterAlone(platform, server.port, folder);
-    const aims = AIMS[platform];
     return [
-      { label: `${platform} adds`, value: added.readyMs, unit: 'ms', aim: `≤ ${aims.readyMs}` },
-      { label: `${platform} adds`, value: added.mb, unit: 'MB', aim: `≤ ${aims.mb}` },
+      { label: `${platform}: ready after the gateway without`, value: added.readyMs, unit: 'ms', aim: READY_AIM },
+      { label: `${platform}: the gateway itself listens later by`, value: added.listensMs, unit: 'ms' },
+      { label: `${platform} adds`, value: added.mb, unit: 'MB', aim: MEMORY_AIMS[platform] },
       { label: `${platform}: its adapter alone, from import to ready`, value: alone.readyMs, unit: 'ms' },
       { label: `${platform}: its adapter alone`, value: alone.addedMb, unit: 'MB' },
     ];
@@ -65,16 +64,24 @@ async function compare(channels: object): Promise<{ plain: Start; added: Start }
     without.push(await start({}));
     beside.push(await start(channels));
   }
-  const plain = middle(without);
-  const { readyMs, mb } = middle(beside);
-  return { plain, added: { readyMs: readyMs - plain.readyMs, mb: mb - plain.mb } };
+  const plain = summary(without);
+  const { listensMs, readyMs, mb } = summary(beside);
+  const added = {
+    listensMs: listensMs - plain.listensMs,
+    readyMs: readyMs - plain.readyMs,
+    mb: mb - plain.mb,
+  };
+  return { plain, added };
 }
 
-function middle(starts: readonly Start[]): Start {
-  return { readyMs: median(starts.map(({ readyMs }) => readyMs)), mb: median(starts.map(({ mb }) => mb)) };
+function summary(starts: readonly Start[]): Start {
+  return {
+    listensMs: Math.min(...starts.map(({ listensMs }) => listensMs)),
+    readyMs: Math.min(...starts.map(({ readyMs }) => readyMs)),
+    mb: median(starts.map(({ mb }) => mb)),
+  };
 }
 
-/** Ready: it listens, and its accounts are connected. */
 async function start(channels: object): Promise<Start> {
   const home = newHome();
   writeFileSync(join(home, 'dhaavak.yaml'), JSON.stringify({ channels })); // JSON is YAML
@@ -83,8 +90,9 @@ async function start(channels: object): Promise<Start> {
   try {
     const connectedAt = await accountReady(gateway);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    const readyMs = connectedAt === undefined ? gateway.readyMs : Math.max(gateway.readyMs, connectedAt - startedAt);
-    return { readyMs, mb: residentMb(gateway.pid) };
+    const listensMs = gateway.readyMs;
+    const readyMs = connectedAt === undefined ? listensMs : Math.max(listensMs, connectedAt - startedAt);
+    return { listensMs, readyMs, mb: residentMb(gateway.pid) };
   } finally {
     await gateway.stop();
   }
@@ -117,7 +125,7 @@ async function adapterAlone(platform: Platform, port: number, folder: string) {
     starts.push(JSON.parse(stdout));
   }
   return {
-    readyMs: median(starts.map(({ readyMs }) => readyMs)),
+    readyMs: Math.min(...starts.map(({ readyMs }) => readyMs)),
     addedMb: median(starts.map(({ addedMb }) => addedMb)),
   };
 }
