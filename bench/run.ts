@@ -19,6 +19,8 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   durability: () => import('./load/durability.load.ts'),
   connections: () => import('./load/connections.load.ts'),
   models: () => import('./load/models.load.ts'),
+  channels: () => import('./load/channels.load.ts'),
+  'channels-start': () => import('./load/channel-starts.load.ts'),
 };
 
 const wanted = process.argv.slice(2);

@@ -111,15 +111,17 @@ class ChannelActor implements Actor<Arrival, void, ChannelControl, ChannelAnswer
   /** Several at a time; those of one chat in order. */
   async receive({ message, done }: Arrival): Promise<void> {
     const { signal } = this.#connection;
-    const stopped = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
+    const stopped = Promise.withResolvers<never>();
+    const stop = (): void => stopped.reject(signal.reason);
+    signal.addEventListener('abort', stop);
     try {
-      await Promise.race([this.#inbound.take(message), stopped]);
+      await Promise.race([this.#inbound.take(message), stopped.promise]);
       done();
     } catch (error) {
       done(error);
       if (!signal.aborted) this.#log.warn({ error, update: message.update }, 'a message could not be taken now');
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 

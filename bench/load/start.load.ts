@@ -1,6 +1,6 @@
 /** Start of a gateway with one shard: until it says that it listens, and its memory then. */
-import { readFileSync } from 'node:fs';
 import type { BenchReport } from '../report.ts';
+import { median, residentMb } from './process-stats.ts';
 import { startGateway } from './server.ts';
 
 const STARTS = 7;
@@ -21,13 +21,4 @@ export async function run(): Promise<BenchReport> {
       { label: 'resident memory then, one shard', value: median(rssMb), unit: 'MB', aim: '≤ 120' },
     ],
   };
-}
-
-function residentMb(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return (Number(kilobytes) * 1_024) / 1e6;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }

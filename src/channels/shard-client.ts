@@ -45,8 +45,7 @@ export class ShardClient {
     const number = this.#last;
     const id = `${this.#generation}-${number}`;
     return new Promise((resolve, reject) => {
-      const late = new DhaavakError('unavailable', 'the worker of the session does not answer', { retryAfterMs: 500 });
-      const timer = setTimeout(() => this.#settle(id)?.reject(late), REPLY_TIMEOUT_MS);
+      const timer = setTimeout(() => this.#settle(id)?.reject(late()), REPLY_TIMEOUT_MS);
       const settle = (reply: unknown): void => {
         onReply?.(reply as ChannelReplies[T]);
         resolve(reply as ChannelReplies[T]);
@@ -80,6 +79,10 @@ export class ShardClient {
     clearTimeout(waiting.timer);
     return waiting;
   }
+}
+
+function late(): DhaavakError {
+  return new DhaavakError('unavailable', 'the worker of the session does not answer', { retryAfterMs: 500 });
 }
 
 const NOTHING = new Uint8Array(0);

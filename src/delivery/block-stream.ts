@@ -52,9 +52,13 @@ export class BlockStream implements Display {
     this.#pacer.wake();
   }
 
-  async seal(): Promise<readonly string[]> {
+  async seal(): Promise<readonly string[] | undefined> {
     await this.#pacer.stop();
-    return [];
+    return this.#sent.length === 0 && !this.#isUnknown ? undefined : [];
+  }
+
+  waitMs(): number {
+    return 0;
   }
 
   async finish(text: string): Promise<FinishedAnswer> {

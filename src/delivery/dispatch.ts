@@ -26,7 +26,8 @@ export type Outcome = { status: 'sent'; messages: string[] } | { status: 'failed
 
 /** What shows an answer while it is being made, and can become it: a LiveAnswer. */
 export interface Preview {
-  seal(): Promise<readonly string[]>;
+  seal(): Promise<readonly string[] | undefined>;
+  waitMs(text: string): number;
   finish(text: string): Promise<FinishedAnswer>;
 }
 
@@ -48,7 +49,10 @@ export interface DispatchContext {
   gate: Gate;
   /** Aborted when nothing is sent or written any more. */
   signal: AbortSignal;
+  /** Waits for another try. */
   wait(ms: number): Promise<void>;
+  /** Waits in the middle of one. */
+  pause(ms: number): Promise<void>;
 }
 
 export class Dispatch {
@@ -58,6 +62,8 @@ export class Dispatch {
   readonly #record: OutboxRecord;
   readonly #tries = { attempts: 0, firstAt: Date.now(), moves: 0 };
   #begun = false;
+  /** What is to be turned into the answer, and shows nothing more. */
+  #preview: Preview | undefined;
 
   /** `record` is the one of the disk, and this one's from now on. */
   constructor(key: OutboxKey, record: OutboxRecord, parts: DispatchParts, context: DispatchContext) {
@@ -75,7 +81,9 @@ export class Dispatch {
     for (;;) {
       const next = await this.#behindGate(() => this.#step());
       if (typeof next === 'object') return next;
-      if (next > 0) await this.#context.wait(next);
+      if (next <= 0) continue;
+      // Not behind the gate: others may go on meanwhile.
+      await (this.#preview === undefined ? this.#context.wait(next) : this.#context.pause(next));
     }
   }
 
@@ -94,6 +102,11 @@ export class Dispatch {
   async #step(): Promise<Outcome | number> {
     const record = this.#record;
     if (!this.#begun) await this.#begin();
+    if (this.#preview !== undefined) {
+      const waitMs = this.#preview.waitMs(record.text);
+      if (waitMs > 0) return waitMs;
+      await this.#finishPreview(this.#preview);
+    }
     record.pieces ??= chunk(record.text, this.#parts.adapter().capabilities.textLengthMax);
     if (record.sent.length < record.pieces.length) {
       record.intended = true;
@@ -122,16 +135,22 @@ export class Dispatch {
     if (record.previews !== undefined) await this.#mend(record.previews);
     else if (record.intended) {
       if (!this.#parts.adapter().capabilities.detectsDuplicates) this.#skip(INTERRUPTED);
-    } else if (record.sent.length === 0) await this.#finishPreview();
+    } else if (record.sent.length === 0) await this.#takePreview();
   }
 
-  /** Turns what shows the answer into it, if there is such: then the pieces are what that says. */
-  async #finishPreview(): Promise<void> {
-    const record = this.#record;
-    const preview = this.#parts.preview(this.#key, record);
-    if (preview === undefined) return;
-    const previews = await preview.seal();
+  /** What shows the answer, if something does: written down before it is turned into it. */
+  async #takePreview(): Promise<void> {
+    const preview = this.#parts.preview(this.#key, this.#record);
+    const previews = await preview?.seal();
+    if (previews === undefined) return;
     await this.#save({ previews });
+    this.#preview = preview;
+  }
+
+  /** Turns it into the answer: then the pieces are what that says. */
+  async #finishPreview(preview: Preview): Promise<void> {
+    const record = this.#record;
+    this.#preview = undefined;
     const { shown, unknown, rest } = await preview.finish(record.text);
     const doubtful = unknown === undefined ? [] : [unknown.text];
     record.pieces = [...shown.map(({ text }) => text), ...doubtful, ...rest];
@@ -265,12 +284,22 @@ async function within<T>(
   work: (signal: AbortSignal) => Promise<T> | undefined,
   { signal }: Pick<DispatchContext, 'signal'>,
 ): Promise<T> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const either = AbortSignal.any([signal, timeout]);
-  const late = new Promise<never>((_, reject) => {
-    either.addEventListener('abort', () =>
-      reject(timeout.aborted ? new Error(`the platform did not answer within ${timeoutMs / 1_000} s`) : signal.reason),
-    );
-  });
-  return Promise.race([work(either) as Promise<T>, late]);
+  const giveUp = new AbortController();
+  const late = Promise.withResolvers<never>();
+  const end = (reason: unknown): void => {
+    giveUp.abort(reason);
+    late.reject(reason);
+  };
+  const stop = (): void => end(signal.reason);
+  const timer = setTimeout(
+    () => end(new Error(`the platform did not answer within ${timeoutMs / 1_000} s`)),
+    timeoutMs,
+  );
+  signal.addEventListener('abort', stop);
+  try {
+    return await Promise.race([work(giveUp.signal) as Promise<T>, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -30,10 +30,14 @@ export interface FinishedAnswer {
   readonly rest: readonly string[];
 }
 
+/** An answer that is there within this time is not shown before it is final, nor that somebody is typing: in milliseconds. */
+export const AT_ONCE_MS = 300;
+
 /** One way to show an answer: what `live-answer.ts` says of itself, without typing. */
 export interface Display {
   delta(text: string): void;
   turn(): void;
-  seal(): Promise<readonly string[]>;
+  seal(): Promise<readonly string[] | undefined>;
+  waitMs(text: string): number;
   finish(text: string): Promise<FinishedAnswer>;
 }

@@ -1,10 +1,13 @@
 import { chunk } from './chunk.ts';
-import type { Display, FinishedAnswer, LiveAnswerOptions, ShownPiece } from './display.ts';
+import { AT_ONCE_MS, type Display, type FinishedAnswer, type LiveAnswerOptions, type ShownPiece } from './display.ts';
 import { Pacer, pause } from './pacer.ts';
 import { replyTo } from './reply.ts';
 import { asChannelError, nextTry } from './retry.ts';
 
-/** The first message comes with so many characters, or so long after the first one: a stub of a word looks broken. */
+/**
+ * The first message comes with so many characters, or so long after the first one: a stub of a word looks broken. It never
+ * comes before AT_ONCE_MS: the rest of an answer that is short would have to wait for the platform's pace.
+ */
 const FIRST_LENGTH = 40;
 const FIRST_AFTER_MS = 1_000;
 /** A preview that fails so often in a row is not shown any more. */
@@ -42,9 +45,8 @@ export class EditPreview implements Display {
   delta(text: string): void {
     this.#text += text;
     this.#startedAt ??= this.#options.clock.now();
-    this.#pacer.wake(
-      this.#shown.length === 0 && this.#text.length < FIRST_LENGTH ? this.#startedAt + FIRST_AFTER_MS : 0,
-    );
+    const afterMs = this.#text.length < FIRST_LENGTH ? FIRST_AFTER_MS : AT_ONCE_MS;
+    this.#pacer.wake(this.#shown.length === 0 ? this.#startedAt + afterMs : 0);
   }
 
   /** The next turn's text takes the place of this one's. What filled several messages stays, and new ones follow. */
@@ -56,9 +58,20 @@ export class EditPreview implements Display {
     }
   }
 
-  async seal(): Promise<readonly string[]> {
+  async seal(): Promise<readonly string[] | undefined> {
     await this.#pacer.stop();
-    return this.#shown.map(({ message }) => message);
+    return this.#shown.length === 0 ? undefined : this.#shown.map(({ message }) => message);
+  }
+
+  waitMs(text: string): number {
+    const { adapter, clock } = this.#options;
+    const { textLengthMax, editIntervalMs } = adapter.capabilities;
+    if (this.#shown.length === 0) return 0;
+    const pieces = chunk(text, textLengthMax);
+    const changes = this.#shown.filter(
+      (message, index) => pieces[index] !== undefined && message.text !== pieces[index],
+    );
+    return Math.max(0, ...changes.map(({ at }) => at + editIntervalMs - clock.now()));
   }
 
   async finish(text: string): Promise<FinishedAnswer> {

@@ -6,7 +6,8 @@
  *     live.delta(text)                            // message.delta
  *     live.turn()                                 // tool.start: what follows is another turn's text
  *     const ids = await live.seal()               // before the outbox journals what it intends: nothing more is shown;
- *                                                 //   the messages that `finish` will edit
+ *                                                 //   the messages that `finish` will edit; undefined: nothing was shown
+ *     live.waitMs(text)                           // so long the platform wants us to wait before that; `finish` does, too
  *     const { shown, unknown, rest } = await live.finish(text)   // message.outbound: made final
  *     await live.abandon()                        // instead: there will be no answer; what is shown stays
  *
@@ -43,9 +44,13 @@ export class LiveAnswer {
     this.#display.turn();
   }
 
-  seal(): Promise<readonly string[]> {
+  seal(): Promise<readonly string[] | undefined> {
     this.#typing.stop();
     return this.#display.seal();
+  }
+
+  waitMs(text: string): number {
+    return this.#display.waitMs(text);
   }
 
   async finish(text: string): Promise<FinishedAnswer> {
@@ -65,7 +70,8 @@ function displayOf(options: LiveAnswerOptions): Display {
   return {
     delta: () => {},
     turn: () => {},
-    seal: async () => [],
+    seal: async () => undefined,
+    waitMs: () => 0,
     finish: async (text) => ({ shown: [], rest: chunk(text, adapter.capabilities.textLengthMax) }),
   };
 }

@@ -116,7 +116,12 @@ export class Outbox {
   /** Sends one record to its end. False: the outbox stops. */
   async #sendRecord(key: OutboxKey, record: OutboxRecord): Promise<boolean> {
     const signal = this.#stop.signal;
-    const dispatch = new Dispatch(key, record, this.#parts, { gate: this.#gate, signal, wait: (ms) => this.#wait(ms) });
+    const dispatch = new Dispatch(key, record, this.#parts, {
+      gate: this.#gate,
+      signal,
+      wait: (ms) => this.#wait(ms),
+      pause: (ms) => this.#pause(ms),
+    });
     for (;;) {
       try {
         const outcome = await dispatch.run();
@@ -134,8 +139,12 @@ export class Outbox {
 
   async #wait(ms: number): Promise<void> {
     this.#rest(1);
-    await pause(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
+    await this.#pause(ms);
     this.#rest(-1);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.#stop.signal }).catch(() => {});
   }
 
   #rest(lanes: number): void {

@@ -1,11 +1,11 @@
-import type { LiveAnswerOptions } from './display.ts';
+import { AT_ONCE_MS, type LiveAnswerOptions } from './display.ts';
 
 /** Typing is shown for this long without a sign of life of the answer: a run that nobody ends must not type for ever. */
 const SILENCE_MAX_MS = 600_000;
 /** The indicator is renewed before it goes out, by a quarter of its time, but not by more than this. */
 const AHEAD_MAX_MS = 1_000;
 
-/** Keeps up the typing indicator of a chat, from now on until it is stopped. */
+/** Keeps up the typing indicator of a chat until it is stopped; an answer that comes at once is done without. */
 export class Typing {
   readonly #options: LiveAnswerOptions;
   readonly #everyMs: number;
@@ -18,7 +18,7 @@ export class Typing {
     const { typingMs } = options.adapter.capabilities;
     this.#everyMs = typingMs - Math.min(typingMs / 4, AHEAD_MAX_MS);
     this.#aliveAt = options.clock.now();
-    this.#show();
+    this.#timer = options.clock.setTimeout(() => this.#show(), AT_ONCE_MS);
   }
 
   keepUp(): void {

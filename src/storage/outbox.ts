@@ -96,7 +96,8 @@ export class OutboxTable {
     const account = `${what.channel}:${what.account}`;
     batch.put(this.#undelivered, [account, id], what);
     const range = { start: [account], end: [account, '\x7f'] };
-    const more = this.#undelivered.getKeysCount(range as never) + 1 - UNDELIVERED_MAX;
+    // A copy: lmdb notes in what it is given that only a count is wanted.
+    const more = this.#undelivered.getKeysCount({ ...range } as never) + 1 - UNDELIVERED_MAX;
     if (more <= 0) return;
     for (const key of [...this.#undelivered.getKeys({ ...range, limit: more } as never)]) {
       batch.remove(this.#undelivered, key);

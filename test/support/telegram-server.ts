@@ -32,6 +32,7 @@ const REACTIONS = new Set(['👍', '👎', '❤', '🔥', '🎉', '👀', '👌'
 const TEXT_LENGTH_MAX = 4_096;
 const CAPTION_LENGTH_MAX = 1_024;
 const DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024;
+export const TELEGRAM_TOKEN = '123456789:AAtest-token_of-the-bot-00000000000';
 /** Telegram keeps a connection for about as long, so one that is left open is seen. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -69,7 +70,7 @@ interface StoredFile {
 }
 
 export class TelegramServer {
-  readonly token = '123456789:AAtest-token_of-the-bot-00000000000';
+  readonly token = TELEGRAM_TOKEN;
   readonly bot: UserFromGetMe = {
     id: 123456789,
     is_bot: true,
@@ -94,6 +95,8 @@ export class TelegramServer {
   /** The bot's reactions, by chat and message. */
   readonly reactions = new Map<string, string[]>();
   readonly faults: SendFault[] = [];
+  /** Called with each message the bot sends. */
+  onSent: (message: SentMessage) => void = () => undefined;
   /** Calls with a token that is not the bot's. */
   strangers = 0;
   /** Bytes of files that were sent to the bot. */
@@ -292,6 +295,7 @@ export class TelegramServer {
     };
     this.#lastMessage += 1;
     this.sent.push(message);
+    this.onSent(message);
     return this.#asMessage(message);
   }
 

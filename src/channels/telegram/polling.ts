@@ -190,10 +190,10 @@ export class Polling {
   async #settle(limitMs: number): Promise<void> {
     const underWay = [...this.#open.values()].filter((done) => done !== 'not kept');
     if (underWay.length === 0) return;
-    const enough = new AbortController();
-    const late = sleep(limitMs, undefined, { signal: enough.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(underWay), late]);
-    enough.abort();
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, limitMs);
+    await Promise.race([Promise.all(underWay), late.promise]);
+    clearTimeout(timer);
   }
 
   async #judge(): Promise<void> {
