@@ -4,7 +4,7 @@
  * on the same cores, has let it in.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,7 @@ async function platformRows(platform: Platform): Promise<BenchRow[]> {
     ];
   } finally {
     await server.stop();
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -13,7 +13,7 @@ import type { TelegramLoad } from './telegram-server.ts';
 
 /** Updates without an answer, while as many are answered as can be. */
 const WAITING = 500;
-const WARM_UP = `/flood?updates=4000&waiting=${WAITING}`;
+const WARM_UP = `/flood?updates=8000&waiting=${WAITING}`;
 const FLOOD = `/flood?updates=10000&waiting=${WAITING}`;
 const STEADY_RATE = 500;
 const STEADY = `/steady?rate=${STEADY_RATE}&seconds=5`;
