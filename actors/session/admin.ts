@@ -15,10 +15,10 @@ export interface AdminParts {
   now(): number;
   /** Whether anything runs or waits. */
   working(): boolean;
-  /** Cancels what runs and waits; resolves when what waited has ended on the disk. */
-  cancelAll(): Promise<unknown>;
-  /** Resolves when nothing runs. */
-  idle(): Promise<void>;
+  /** Cancels what runs and waits. */
+  cancelAll(): void;
+  /** Cancels all there is to do; resolves when nothing runs, waits or is being accepted. To be called when nothing new is. */
+  stop(): Promise<void>;
 }
 
 /** What may be done to a session besides talking in it. Everything may throw `not_found` and `storage_failed`. */
@@ -53,11 +53,10 @@ export class SessionAdmin {
   async reset(): Promise<SessionAnswers['reset']> {
     const { cancelAll, events, now, record, shared, transcript } = this.#parts;
     const session = record.existing();
-    const cancelled = cancelAll();
+    cancelAll();
     session.lastActive = now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
     await record.write((batch) => transcript.write(batch, marker));
-    await cancelled;
     events.publish('session.update', { state: session });
     return { session };
   }
@@ -86,15 +85,11 @@ export class SessionAdmin {
   }
 
   async #remove(session: Session | undefined): Promise<void> {
-    const { cancelAll, events, idle, record, shared, transcript } = this.#parts;
+    const { events, record, shared, stop, transcript } = this.#parts;
     record.session = undefined;
     try {
-      const cancelled = cancelAll();
-      await idle();
-      await cancelled;
+      await stop();
       await deleteSession(shared.store, events.session);
-      // What was being accepted when it began waits by now: it must not run in a session made anew.
-      await cancelAll();
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

@@ -19,7 +19,7 @@ export interface CommandTarget {
   /** Has what was said so far summarized, beside the lane; returns the number of turns. */
   compact(instructions: string): number;
   /** Cancels what runs and waits; returns the messages. */
-  stop(): Promise<string[]>;
+  stop(): string[];
   /** Tool calls that wait for an operator. */
   readonly pending: readonly PendingApproval[];
   /** Decides on one of them; undefined: the only one. Throws `not_found` and `invalid_request`. */
@@ -116,8 +116,8 @@ async function reset(target: CommandTarget): Promise<string> {
   return 'A new conversation.';
 }
 
-async function stop(target: CommandTarget): Promise<string> {
-  const { length } = await target.stop();
+function stop(target: CommandTarget): string {
+  const { length } = target.stop();
   return length === 0 ? 'There is nothing to stop.' : `Stopped: ${length} ${length === 1 ? 'message' : 'messages'}.`;
 }
 

@@ -12,13 +12,10 @@ const IMAGES_MAX = 50;
  */
 export async function deleteSession(store: Store, session: string): Promise<void> {
   const { deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
+  const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
-  });
-  // Not before: what was being accepted when it began can be read only now.
-  const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
-  await journal.commit((batch) => {
     for (const key of waiting) batch.remove(inbox, key);
   });
   for (;;) {

@@ -66,8 +66,11 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #outgoing: OutgoingAnswers;
   readonly #runner: Runner;
   readonly #admin: SessionAdmin;
-  /** Told when the turn that is going on has ended. */
-  #turnEnded: (() => void) | undefined;
+  /** The turn that is going on, or went on last. */
+  #turn: Promise<void> = Promise.resolve();
+  /** What is on its way to the disk: messages that are being accepted, and ends of turns that nobody runs. */
+  readonly #accepting = new Set<Promise<void>>();
+  readonly #ending = new Set<Promise<void>>();
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
     const { key } = context.address;
@@ -106,7 +109,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       now,
       working: () => context.running + context.queued > 0,
       cancelAll: () => this.#cancel(undefined),
-      idle: () => this.#idle(),
+      stop: () => this.#stop(),
     });
     this.#transcript = transcript;
     this.#inbox = inbox;
@@ -126,8 +129,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     this.#outgoing = outgoing;
   }
 
+  accept(turn: Turn): Promise<void> {
+    const accepting = this.#accept(turn);
+    this.#accepting.add(accepting);
+    const forget = () => this.#accepting.delete(accepting);
+    accepting.then(forget, forget);
+    return accepting;
+  }
+
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
-  async accept(turn: Turn): Promise<void> {
+  async #accept(turn: Turn): Promise<void> {
     const session = this.#record.existing();
     const now = this.#context.clock.now();
     const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey, now);
@@ -136,7 +147,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       throw new DuplicateMessage(original);
     }
     const dropped = this.#followUps.arrive(turn, session);
-    if (dropped !== undefined) void this.#ends.unrun(dropped, { status: 'cancelled', error: OVERFLOW });
+    if (dropped !== undefined) this.#end(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
     turn.seq = this.#transcript.number();
     turn.acceptedAt = session.lastActive = now;
@@ -156,12 +167,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       turn.images = undefined;
       this.#events.publish('message.inbound', { message, text, attachments });
     }
-    if (turn.followUp === 'interrupt')
-      await this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message').ended;
+    if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
+  }
+
+  receive(turn: Turn, task: Task): Promise<void> {
+    this.#turn = this.#receive(turn, task);
+    return this.#turn;
   }
 
   /** Runs the agent on one message. */
-  async receive(turn: Turn, task: Task): Promise<void> {
+  async #receive(turn: Turn, task: Task): Promise<void> {
     const { session } = this.#record;
     if (this.#admin.deleting) return this.#ends.unrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#context.address.key}`);
@@ -172,8 +187,6 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       // The next instance must not give out numbers again that are on their way to the disk.
       this.#shared.store.numbers.keep(this.#context.address.key, this.#transcript.lastSeq);
       throw error;
-    } finally {
-      this.#turnEnded?.();
     }
   }
 
@@ -198,7 +211,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'expire':
         return this.#admin.expire(message.before);
       case 'cancel':
-        return this.#cancel(message.run);
+        return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
@@ -217,13 +230,24 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
   }
 
-  /** Resolves when nothing runs. */
-  async #idle(): Promise<void> {
-    if (this.#context.running === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#turnEnded = resolve;
-    });
-    this.#turnEnded = undefined;
+  /** Cancels all there is to do; resolves when that has ended on the disk, and what was being accepted with it. */
+  async #stop(): Promise<void> {
+    this.#cancel(undefined);
+    await Promise.allSettled(this.#accepting);
+    // What has been accepted comes to wait, and can be cancelled, a moment later.
+    await new Promise<void>((resolve) => this.#context.clock.setImmediate(resolve));
+    this.#cancel(undefined);
+    await Promise.allSettled([this.#turn, ...this.#ending]);
+  }
+
+  /**
+   * Ends a turn that left the mailbox, beside everything else. An instance that went meanwhile would leave it in the inbox,
+   * and the next one would run it.
+   */
+  #end(turn: Turn, end: Parameters<TurnEnds['unrun']>[1]): void {
+    const ended = this.#ends.unrun(turn, end);
+    this.#ending.add(ended);
+    this.#context.hold(ended.finally(() => this.#ending.delete(ended)));
   }
 
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
@@ -265,7 +289,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         modelOf: (reference) => models.resolve(reference ?? config.agents[this.#agentId]?.model ?? null).reference,
         update: (changes) => this.#admin.update(changes),
         reset: () => this.#admin.reset(),
-        stop: async () => (await this.#cancel(undefined)).cancelled,
+        stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#compactor.ask(instructions),
         pending: this.#approvals.pending,
         approve: (approval, allow) => this.#approve(approval, allow, by),
@@ -275,31 +299,22 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     );
   }
 
-  /**
-   * Aborts the run `run`, or with none named everything that runs and waits. Resolves with the ids of the messages when
-   * those that waited have ended on the disk.
-   */
-  async #cancel(run: string | undefined): Promise<SessionAnswers['cancel']> {
+  /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
+  #cancel(run: string | undefined): string[] {
     const { live } = this.#runner;
     if (run !== undefined && run !== live?.id) {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
     const only = run === undefined ? undefined : live?.message;
-    const matches = ({ message }: Turn) => only === undefined || message === only;
-    const { cancelled, ended } = this.#cancelWhere(matches, 'cancelled by a client');
-    await ended;
-    return { cancelled };
+    return this.#cancelWhere(({ message }) => only === undefined || message === only, 'cancelled by a client');
   }
 
-  /**
-   * Aborts the matching run, and ends the matching turns that wait. To be waited for: an instance that went before `ended`
-   * would leave those turns in the inbox, where the next one finds them.
-   */
-  #cancelWhere(matches: (turn: Turn) => boolean, why: string): { cancelled: string[]; ended: Promise<unknown> } {
+  /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
+  #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
     for (const turn of queued) this.#followUps.gone(turn);
-    const ended = Promise.all(queued.map((turn) => this.#ends.unrun(turn, { status: 'cancelled' })));
-    return { cancelled: [...running, ...queued].flatMap(withJoined).map(({ message }) => message), ended };
+    for (const turn of queued) this.#end(turn, { status: 'cancelled' });
+    return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
   #approve(approval: string | undefined, allow: boolean, by: string | undefined): SessionAnswers['approve'] {

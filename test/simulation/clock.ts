@@ -6,6 +6,8 @@ const BEGINNING = 1_704_067_200_000;
 /** How often time, when it moves on to what is due next, moves further: timers are late on a busy machine. */
 const LATE_CHANCE = 0.1;
 const LATE_MS_MAX = 20;
+/** How often a step has taken a millisecond. */
+const WORK_CHANCE = 0.02;
 /** How often the machine stands still for long. */
 const FREEZE_CHANCE = 0.002;
 const FREEZE_MS_MAX = 8_000;
@@ -82,6 +84,8 @@ export class SimulatedClock {
     if (this.#waiting.length === 0) return false;
     const next = this.#waiting.reduce((least, { at }) => Math.min(least, at), Infinity);
     if (next > this.#elapsed) this.#elapsed = next + this.#lateness();
+    // What is done takes its time as well: who asks again and again does not stop the clock.
+    else if (this.#random.chance(WORK_CHANCE)) this.#elapsed += 1;
     const happening = this.#random.pick(this.#due());
     this.#remove(happening);
     happening.run();

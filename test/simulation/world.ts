@@ -123,13 +123,17 @@ class World {
     // Nothing was in memory only, and nobody has to ask for what is left to be done.
     for (const client of this.#clients) client.leave();
     this.#faults.kill(false);
-    await this.#until(() => this.#isIdle && this.#disk.visible.of('inbox').rows.length === 0);
+    await this.#until(() => this.#isIdle && !this.#hasWorkOnDisk);
     this.#witness.messages.finished();
     await this.#leave();
   }
 
   get #isIdle(): boolean {
     return this.#gateway.isIdle && this.#clients.every((client) => client.isDone);
+  }
+
+  get #hasWorkOnDisk(): boolean {
+    return ['inbox', 'deletions'].some((table) => this.#disk.visible.of(table).rows.length > 0);
   }
 
   /** Stops the gateway, and sees that nothing of it is left. */

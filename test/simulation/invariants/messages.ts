@@ -124,8 +124,12 @@ export class Messages {
 
   /** After the world has come to rest: everything has ended. */
   finished(): void {
-    const { fates, report } = this.#parts;
+    const { disk, fates, report } = this.#parts;
     for (const { token, end } of fates.live) if (end === undefined) report(`${token} was accepted, and never ended`);
+    for (const { key } of disk.visible.of('entries').rows) {
+      const [session] = key as [string, number];
+      if (disk.visible.of('sessions').get(session) === undefined) report(`entry ${key} is left of a deleted session`);
+    }
   }
 
   #isDurablyOpen({ session, seq }: Fate): boolean {
