@@ -187,7 +187,7 @@ export class Shard {
     return observed(
       {
         ...kind,
-        parallel: mutant.parallel ?? 1,
+        ...(mutant.parallel !== undefined && { parallel: mutant.parallel }),
         pending: (key) => (mutant.reversesPending ? pending(key).reverse() : pending(key)),
       },
       witness,
