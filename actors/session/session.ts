@@ -1,4 +1,4 @@
-import { DhaavakError } from '../../src/protocol/errors.ts';
+import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
@@ -24,6 +24,7 @@ import { OutgoingAnswers } from './outgoing.ts';
 import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
 import { recoveredTurns } from './recovery.ts';
+import { endedByShutdown } from './run-end.ts';
 import { Runner } from './runner.ts';
 import { DEFAULT_AGENT } from './session-key.ts';
 import { Transcript } from './transcript.ts';
@@ -183,11 +184,20 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     try {
       await this.#runner.run(turn, session, task);
     } catch (error) {
+      // What was aborted is not tried again by its lane: it ends here, or it would wait for the next start.
+      if (task.signal.aborted && !endedByShutdown(task.signal)) return this.#fail(turn, error);
       this.#events.forget();
       // The next instance must not give out numbers again that are on their way to the disk.
       this.#shared.store.numbers.keep(this.#context.address.key, this.#transcript.lastSeq);
       throw error;
     }
+  }
+
+  /** Ends a turn whose run has failed on a fault of ours when it had been cancelled, or was out of time. */
+  #fail(turn: Turn, error: unknown): Promise<void> {
+    const { session } = this.#events;
+    this.#shared.log.error({ session, message: turn.message, error }, 'a run failed that was to end');
+    return this.#ends.unrun(turn, { status: 'failed', error: toWireError(error) });
   }
 
   passivate(): void {

@@ -187,7 +187,7 @@ async function load(
 }
 
 describe('many senders to one session', () => {
-  it(`are served in order, one turn at a time, in ${MESSAGES} messages`, { timeout: 15 * 60_000 }, async () => {
+  it(`are served in order, one turn at a time, in ${MESSAGES} messages`, { timeout: 60 * 60_000 }, async () => {
     const pool = await startPool();
     let run = 0;
     await fc.assert(

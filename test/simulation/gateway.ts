@@ -109,8 +109,9 @@ export class Gateway implements FrontDoor {
   }
 
   #replyTo(entry: { connection: Connection; id: string }, session: string, asked: Frame<string, Asked>): Reply {
-    const { mutant, trace, witness } = this.#parts;
+    const { mutant, step, trace, witness } = this.#parts;
     const { connection } = entry;
+    const askedIn = step();
     const missed: Uint8Array[] = [];
     const answer = (bytes: Uint8Array) => {
       const frame = decodeFrame(bytes) as Frame<string, Position & { recovered: boolean; message: string }>;
@@ -120,7 +121,7 @@ export class Gateway implements FrontDoor {
       if (frame.type === 'error') {
         if (frame.error?.code !== 'unavailable') witness.messages.refused(text);
       } else if (asked.type === 'message.send') {
-        witness.messages.acknowledged(frame.data!.message, text);
+        witness.messages.acknowledged(frame.data!.message, text, askedIn);
       } else if (asked.type === 'subscribe') {
         const { after, epoch } = asked.data ?? {};
         const position = after === undefined ? undefined : { seq: after, epoch: epoch ?? '' };

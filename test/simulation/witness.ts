@@ -47,7 +47,14 @@ export class Witness {
     this.lanes = lanes;
     this.streams = new Streams(report);
     this.effects = new Effects(report);
-    this.messages = new Messages({ report, disk, fates, wishes, isRunning: (...which) => lanes.isRunning(...which) });
+    this.messages = new Messages({
+      report,
+      disk,
+      fates,
+      wishes,
+      step,
+      isRunning: (...which) => lanes.isRunning(...which),
+    });
     this.requests = new ModelRequests(report, fates, wishes);
   }
 

@@ -118,22 +118,20 @@ class World {
     // Everybody does what they want, and all goes wrong that may.
     await this.#until(() => this.#clients.every((client) => client.isDone));
     this.#faults.end();
-    await this.#until(() => this.#isIdle);
+    await this.#until(() => this.#isAtRest('inbox'));
     if (this.#witness.broken !== undefined) return;
     // Nothing was in memory only, and nobody has to ask for what is left to be done.
     for (const client of this.#clients) client.leave();
     this.#faults.kill(false);
-    await this.#until(() => this.#isIdle && !this.#hasWorkOnDisk);
+    await this.#until(() => this.#isAtRest('inbox', 'deletions')); // a deletion that failed goes on with the next start
     this.#witness.messages.finished();
     await this.#leave();
   }
 
-  get #isIdle(): boolean {
-    return this.#gateway.isIdle && this.#clients.every((client) => client.isDone);
-  }
-
-  get #hasWorkOnDisk(): boolean {
-    return ['inbox', 'deletions'].some((table) => this.#disk.visible.of(table).rows.length > 0);
+  /** Nobody does anything any more, and nothing is left to be done in these tables. */
+  #isAtRest(...tables: string[]): boolean {
+    const isIdle = this.#gateway.isIdle && this.#clients.every((client) => client.isDone);
+    return isIdle && tables.every((table) => this.#disk.visible.of(table).rows.length === 0);
   }
 
   /** Stops the gateway, and sees that nothing of it is left. */

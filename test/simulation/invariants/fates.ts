@@ -25,6 +25,8 @@ export interface Fate {
   end: End | undefined;
   /** Its session was deleted: nothing more is asked of it. */
   deleted: boolean;
+  /** The step in which it was. */
+  deletedAt: number;
 }
 
 /** What is known of all messages, as the disk has it at any moment; and of the resets between them. */
@@ -49,7 +51,7 @@ export class Fates {
 
   /** A message is written. */
   add(fate: Pick<Fate, 'message' | 'session' | 'seq' | 'token' | 'since'>): void {
-    const fresh = { acked: false, cuts: 0, told: false, end: undefined, deleted: false };
+    const fresh = { acked: false, cuts: 0, told: false, end: undefined, deleted: false, deletedAt: 0 };
     this.#fates.set(fate.message, { ...fate, ...fresh });
   }
 
@@ -63,10 +65,14 @@ export class Fates {
     return this.#resets.get(session) ?? 0;
   }
 
-  /** The session is removed. */
-  remove(session: string): void {
+  /** The session is removed, in this step of the world. */
+  remove(session: string, step: number): void {
     this.#resets.delete(session);
-    for (const fate of this.#fates.values()) if (fate.session === session) fate.deleted = true;
+    for (const fate of this.#fates.values()) {
+      if (fate.session !== session || fate.deleted) continue;
+      fate.deleted = true;
+      fate.deletedAt = step;
+    }
   }
 
   /**

@@ -13,6 +13,8 @@ export interface MessageParts {
   wishes: Wishes;
   /** Whether a turn runs that answers the message; `own`: that began with it. */
   isRunning(message: string, own?: boolean): boolean;
+  /** Number of the step of the world. */
+  step(): number;
 }
 
 /**
@@ -39,13 +41,13 @@ export class Messages {
       if (change.table === 'entries') this.#entryWritten(change, changes);
       else if (change.table === 'inbox') this.#inboxChanged(change, changes);
       else if (change.table === 'sessions' && change.value === undefined) {
-        this.#parts.fates.remove(change.key as string);
+        this.#parts.fates.remove(change.key as string, this.#parts.step());
       }
     }
   }
 
-  /** An acknowledgement leaves the process. */
-  acknowledged(message: string, text: string): void {
+  /** An acknowledgement leaves the process, of a request that had come in the step `asked`. */
+  acknowledged(message: string, text: string, asked: number): void {
     const { disk, fates, report } = this.#parts;
     const token = tokenIn(text)?.token;
     if (token === undefined) return; // a chat command: it is no turn
@@ -57,6 +59,9 @@ export class Messages {
     const before = fates.of(this.#acked.get(token) ?? message);
     if (before !== undefined && before !== fate && !before.deleted) {
       report(`${token} was acknowledged as ${before.message}, and now as ${message}`);
+    }
+    if (fate.deleted && fate.deletedAt < asked) {
+      report(`${token} is sent anew, and acknowledged as ${message} of the session that was deleted`);
     }
     this.#acked.set(token, message);
     fate.acked = true;
