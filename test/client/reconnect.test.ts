@@ -9,7 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Client, type ClientState, type ConnectOptions, connect, type RunEvent } from '../../src/client/client.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { cuttingProxy } from '../support/cutting-proxy.ts';
-import { gatewayProcess, localGateway } from '../support/gateway.ts';
+import { gatewayProcess } from '../support/gateway.ts';
 import { STALLS, scriptedModel } from '../support/model.ts';
 import { scriptedGateway } from '../support/scripted-gateway.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -55,7 +55,7 @@ describe('a lost connection', () => {
   it('comes back in the middle of an answer, and the run goes on with every event once', async () => {
     const text = Array.from({ length: 40 }, (_, index) => `${index} `);
     const { models } = await scriptedModel({ text, eventDelayMs: 10 });
-    const gateway = await localGateway({ models });
+    const gateway = await gatewayProcess({ config: { models } });
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     const events: RunEvent[] = [];
@@ -70,7 +70,7 @@ describe('a lost connection', () => {
   });
 
   it('tells its states, with the delay until the next try', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     const states: ClientState[] = [];
@@ -88,7 +88,7 @@ describe('a lost connection', () => {
   });
 
   it('sends a message again that was accepted though its acknowledgement was lost, and it is there once', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     proxy.muffle();
@@ -103,7 +103,7 @@ describe('a lost connection', () => {
   });
 
   it('repeats what only reads, and rejects what might be done twice', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     proxy.muffle();
@@ -117,7 +117,7 @@ describe('a lost connection', () => {
   });
 
   it('keeps what is asked while there is none for the next one', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     const lost = becomes(client, 'reconnecting');
@@ -140,7 +140,7 @@ describe('a lost connection', () => {
   });
 
   it('is noticed also when nobody says so: a silent gateway is asked, and left when it does not answer', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token, heartbeatMs: 200 });
     const [lost, open] = [becomes(client, 'reconnecting'), becomes(client, 'open')];
@@ -178,7 +178,7 @@ describe('a lost connection', () => {
   });
 
   it('ends the client after the tries it was given', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const client = await connected({ ...gateway, reconnect: { ...reconnect, triesMax: 2 } });
     const attempts: number[] = [];
     client.on('state', (state) => state.state === 'reconnecting' && attempts.push(state.attempt));
@@ -188,7 +188,7 @@ describe('a lost connection', () => {
   });
 
   it('is not looked for any more when the signal aborts', async () => {
-    const gateway = await localGateway();
+    const gateway = await gatewayProcess();
     const abort = new AbortController();
     const slow = { delayMinMs: 3_600_000, delayMaxMs: 3_600_000 };
     const client = await connected({ ...gateway, reconnect: slow, signal: abort.signal });
@@ -204,7 +204,7 @@ describe('a lost connection', () => {
 
 describe('a connection cut 50 times', () => {
   it('ends with the transcript it would have had, each message and each event once', async () => {
-    const gateway = await localGateway({ sessions: { mailboxMax: 200 } });
+    const gateway = await gatewayProcess({ config: { sessions: { mailboxMax: 200 } } });
     const proxy = await cuttingProxy(gateway.url);
     const client = await connected({ url: proxy.url, token: gateway.token });
     const observer = await connected({ url: gateway.url, token: gateway.token });

@@ -66,20 +66,23 @@ it('row 19: a shard that hangs is replaced, its message answered, and the other 
   // It hangs before it could acknowledge: who is told so asks again, under the same key.
   const told = await client.reply(client.send('message.send', request));
   expect(told.error).toMatchObject({ code: 'unavailable', retryable: true });
-  const { message } = await until(
+  const { message, outcome } = await until(
     REHOMED_MS + SLACK_MS,
     async () => {
       const again = await client.reply(client.send('message.send', request));
-      return again.error === undefined ? (again.data as unknown as { message: string }) : undefined;
+      return again.error === undefined
+        ? (again.data as unknown as { message: string; outcome?: { status: string } })
+        : undefined;
     },
     'an acknowledgement',
   );
-  await client.runEnd(message);
+  // Answered before it was asked about again: then the first answer comes with the acknowledgement.
+  const status = outcome?.status ?? (await client.runEnd(message)).data.status;
+  expect(status).toBe('ok');
   expect(performance.now() - start).toBeLessThan(STUCK_MS + REHOMED_MS + SLACK_MS);
   over = true;
   await serving;
   expect(served).toBeGreaterThan(5);
-  expect(client.events('run.end')).toMatchObject([{ data: { status: 'ok' } }]);
   const { shards } = await other.ask('status');
   expect(shards.map(({ restarts }) => restarts).toSorted()).toEqual([0, 1]);
 });
