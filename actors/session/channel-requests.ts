@@ -60,7 +60,7 @@ export class SessionChannelRequests {
           rights: { change: mayChange, approve: mayApprove },
           acknowledge,
         };
-        return sendCommand(ref, command, told, (error) => this.#shared.onFault(error, key));
+        return await sendCommand(ref, command, told, (error) => this.#shared.onFault(error, key));
       }
       const attached = images.length === 0 ? undefined : attachedTo(images);
       await ref.tell({

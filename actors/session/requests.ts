@@ -170,7 +170,7 @@ export class SessionRequests {
         if (attached !== undefined) throw commandWithImages();
         const rights = { change: true, approve: admin };
         const command = { message, text, idempotencyKey, rights, acknowledge: () => acknowledge(0) };
-        return sendCommand(ref, said, command, (error) => this.#shared.onFault(error, key));
+        return await sendCommand(ref, said, command, (error) => this.#shared.onFault(error, key));
       }
       await ref.tell({
         ...newTurn(message, unescaped(text)),
@@ -199,19 +199,22 @@ export class SessionRequests {
     return created as SessionAnswers['create'];
   }
 
-  /** Sends a dead letter again, as a new message; it goes with the commit that brings that. */
+  /** Sends a dead letter again, as a new message; it goes with the commit that brings that. Asked twice, it is sent once. */
   async #resubmit(message: string, key: string): Promise<Replies['dead-letter.resubmit']> {
     const { store, newId } = this.#shared;
+    const idempotencyKey = `dead-letter-${message}`;
+    const original = await firstUse(this.#shared, key, idempotencyKey);
+    if (original !== undefined) return { session: key, message, resubmitted: original.message };
     const { seq, text, attachments } = deadLetter(store, key, message);
     const images = attachments?.map((_, index) => store.images.get([key, seq, index]) ?? Buffer.alloc(0));
     const resubmitted = newId();
-    await this.#existing(key).tell({
-      ...newTurn(resubmitted, text),
-      attachments,
-      images,
-      idempotencyKey: `dead-letter-${message}`,
-      resubmits: message,
-    });
+    try {
+      const turn = { ...newTurn(resubmitted, text), attachments, images, idempotencyKey, resubmits: message };
+      await this.#existing(key).tell(turn);
+    } catch (error) {
+      if (!(error instanceof DuplicateMessage)) throw error;
+      return { session: key, message, resubmitted: error.original.message };
+    }
     return { session: key, message, resubmitted };
   }
 
