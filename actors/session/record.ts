@@ -2,6 +2,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
+import { sessionOfKey } from '../../src/storage/session-record.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { SessionAnswers, SessionChanges } from './control.ts';
 import { parseSessionKey } from './session-key.ts';
@@ -86,18 +87,7 @@ export function keptSession(store: Store, key: string): Session | undefined {
 function newSession(key: string, config: Config, now: number): Session | undefined {
   const parts = parseSessionKey(key);
   if (parts === undefined || !Object.hasOwn(config.agents, parts.agent)) return undefined;
-  return {
-    id: key,
-    ...parts,
-    title: null,
-    model: null,
-    thinkingLevel: 'off',
-    followUp: null,
-    tokensUsed: 0,
-    costUsed: 0,
-    createdAt: now,
-    lastActive: now,
-  };
+  return sessionOfKey(key, now);
 }
 
 /**

@@ -66,5 +66,5 @@ async function replace(folder: string, damaged: readonly DamagedRecord[]): Promi
 /** What a record's key says of it, where that is enough. */
 function substituteFor(table: string, key: unknown): unknown {
   if (table === 'deletions') return true;
-  return table === 'sessions' && typeof key === 'string' ? sessionOfKey(key) : undefined;
+  return table === 'sessions' && typeof key === 'string' ? sessionOfKey(key, Date.now()) : undefined;
 }

@@ -111,7 +111,7 @@ class Rescuer {
       for (const session of keys) {
         const key = Buffer.from(session, 'latin1');
         if (sessions!.doesExist(key) || deletions!.doesExist(key)) continue;
-        sessions!.putSync(key, Buffer.from(codec.encode(sessionOfKey(session))));
+        sessions!.putSync(key, Buffer.from(codec.encode(sessionOfKey(session, Date.now()))));
         count(this.#report.made, 'sessions');
       }
     });

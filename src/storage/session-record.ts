@@ -1,9 +1,11 @@
 import type { Session, SessionType } from '../protocol/messages.ts';
 
-/** The record of a session whose own is lost or damaged, as far as its key says: without one its transcript is not found. */
-export function sessionOfKey(key: string): Session {
+/**
+ * The record of a session as far as its key says, created at `now` (milliseconds since the epoch): of one that is new, or
+ * whose own is lost or damaged, since without one its transcript is not found.
+ */
+export function sessionOfKey(key: string, now: number): Session {
   const [, agent = '', type, channel = 'api', user = 'owner'] = key.split(':');
-  const now = Date.now();
   return {
     id: key,
     agent,
