@@ -8,6 +8,8 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { ToolView } from '../../src/tools/registry.ts';
+import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
@@ -58,13 +60,14 @@ export class Runner {
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
     try {
-      const record = this.#recordOf(turn, run.id);
+      const tools = shared.tools.view(this.#agent, this.#caller(session));
+      const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
       if (turn.followUp === 'collect' && resumption === undefined) {
         turn.joined = [...turn.joined, ...(await followUps.collected(turn, task.signal))];
       }
-      const end = await this.#runAgent(turn, run, record, resumption, session, task.signal);
+      const end = await this.#runAgent(turn, run, tools, record, resumption, session, task.signal);
       if (endedByShutdown(task.signal)) {
         // In good order: the start does not count.
         await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
@@ -94,9 +97,8 @@ export class Runner {
     return true;
   }
 
-  #recordOf(turn: Turn, run: string): RunRecord {
+  #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
     const { events, inbox, now, persistence, shared, transcript } = this.#parts;
-    const tools = shared.tools.view(this.#agent);
     return new RunRecord(
       {
         store: shared.store,
@@ -116,13 +118,14 @@ export class Runner {
   async #runAgent(
     turn: Turn,
     live: LiveRun,
+    tools: ToolView,
     record: RunRecord,
     resumption: Resumption | undefined,
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
     const { approvals, events, followUps, shared, transcript } = this.#parts;
-    const { config, models, tools, budgets, workspaces, log } = shared;
+    const { config, models, budgets, workspaces, log } = shared;
     const run = live.id;
     const reference = session.model ?? this.#agent.model ?? null;
     const resumed = resumption !== undefined;
@@ -144,7 +147,7 @@ export class Runner {
       models: line,
       system: typeof system === 'string' ? system : await system,
       messages: this.#contextOf(turn, resumed),
-      tools: tools.view(this.#agent),
+      tools,
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
       turnsMax: config.models.turnsMax,
@@ -221,6 +224,11 @@ export class Runner {
     const { transcript } = this.#parts;
     const said = resumed ? [turn] : withJoined(turn);
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
+  }
+
+  #caller({ id, type, channel, user }: Session): ToolCaller {
+    const agent = this.#parts.agentId();
+    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
   }
 
   get #agent(): Config['agents'][string] {

@@ -45,14 +45,23 @@ export class Workspaces {
    * they have been. Never rejects. Throws for an agent that is not configured.
    */
   systemPrompt(agent: string): string | Promise<string> {
+    return this.#of(agent).systemPrompt();
+  }
+
+  /** The agent's folder: an absolute path. Throws as {@link systemPrompt} does. */
+  folder(agent: string): string {
+    return this.#of(agent).folder;
+  }
+
+  #of(agent: string): Workspace {
     const workspace = this.#byAgent.get(agent);
     if (workspace === undefined) throw new Error(`no agent is named ${agent}`);
-    return workspace.systemPrompt();
+    return workspace;
   }
 }
 
 class Workspace {
-  readonly #folder: string;
+  readonly folder: string;
   readonly #prompt: string;
   readonly #shared: WorkspaceDependencies;
   #files: readonly KnownFile[] = FILES.map(() => MISSING);
@@ -61,7 +70,7 @@ class Workspace {
   #looking: Promise<string> | undefined;
 
   constructor(folder: string, prompt: string, dependencies: WorkspaceDependencies) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#prompt = prompt;
     this.#shared = dependencies;
     this.#system = prompt;
@@ -88,7 +97,7 @@ class Workspace {
 
   /** The file as it is now: `known` itself where nothing has changed. */
   async #read(name: string, known: KnownFile): Promise<KnownFile> {
-    const path = join(this.#folder, name);
+    const path = join(this.folder, name);
     let file: FileHandle | undefined;
     try {
       file = await openFile(path);

@@ -190,7 +190,7 @@ comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
 for (const agent of Object.values(config.agents)) {
-  tools.view(agent);
+  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

@@ -3,7 +3,7 @@ import leven from 'leven';
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { Tool, ToolContext } from './tool.ts';
+import type { CallContext, Tool, ToolCaller, ToolContext } from './tool.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -25,14 +25,27 @@ export interface ToolView {
   /** Whether making the call a second time does no harm. False for a tool that is not here. */
   isSafeToRepeat(call: ToolCall): boolean;
   /** Never throws: whatever goes wrong is a failed result that tells the model what to do instead. */
-  execute(call: ToolCall, context: ToolContext): Promise<ToolResult>;
+  execute(call: ToolCall, context: CallContext): Promise<ToolResult>;
+}
+
+/** What the configuration says of an agent's tools. */
+export interface ToolSettings {
+  tools: readonly string[];
+  approve: readonly string[];
+}
+
+/** The tools an agent may call, whatever session calls them. */
+interface AgentTools {
+  descriptions: readonly ToolDescription[];
+  tools: ReadonlyMap<string, Tool>;
+  approve: ReadonlySet<string>;
 }
 
 export class ToolRegistry {
   readonly #tools = new Map<string, Tool>();
   readonly #descriptions = new Map<string, ToolDescription>();
   /** By the array of names: an agent's stands in the configuration and lives as long. */
-  readonly #views = new WeakMap<readonly string[], ToolView>();
+  readonly #agents = new WeakMap<readonly string[], AgentTools>();
 
   constructor(tools: readonly Tool[]) {
     for (const tool of tools) this.register(tool);
@@ -51,20 +64,27 @@ export class ToolRegistry {
   }
 
   /**
-   * The tools of an agent; those in `approve` are called with an operator's approval only, as those are whose risk is
-   * `ask`. Throws `invalid_request` for a name that is none, with the nearest one that is.
+   * The tools of an agent, for the calls of one session; those in `approve` are called with an operator's approval only,
+   * as those are whose risk is `ask`. Throws as {@link check} does.
    */
-  view({ tools, approve }: { tools: readonly string[]; approve: readonly string[] }): ToolView {
-    let view = this.#views.get(tools);
-    if (!view) {
-      for (const name of approve) if (!this.#tools.has(name)) throw this.#unknown(name);
-      view = this.#createView(tools, new Set(approve));
-      this.#views.set(tools, view);
-    }
-    return view;
+  view(agent: ToolSettings, caller: ToolCaller): ToolView {
+    const { descriptions, tools, approve } = this.#toolsOf(agent);
+    return {
+      descriptions,
+      isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
+      execute: (call, context) => execute(tools, approve, call, { ...context, caller }),
+    };
   }
 
-  #createView(names: readonly string[], approve: ReadonlySet<string>): ToolView {
+  /** Throws `invalid_request` for a name that is no tool's, with the nearest one that is. */
+  check(agent: ToolSettings): void {
+    this.#toolsOf(agent);
+  }
+
+  #toolsOf({ tools: names, approve }: ToolSettings): AgentTools {
+    const known = this.#agents.get(names);
+    if (known !== undefined) return known;
+    for (const name of approve) if (!this.#tools.has(name)) throw this.#unknown(name);
     const tools = new Map<string, Tool>();
     for (const name of names) {
       const tool = this.#tools.get(name);
@@ -72,11 +92,9 @@ export class ToolRegistry {
       tools.set(name, tool);
     }
     const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
-    return {
-      descriptions,
-      isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, approve, call, context),
-    };
+    const agent = { descriptions, tools, approve: new Set(approve) };
+    this.#agents.set(names, agent);
+    return agent;
   }
 
   #unknown(name: string): DhaavakError {

@@ -1,15 +1,33 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
+import type { SessionType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
 export type ToolRisk = 'safe' | 'ask' | 'forbid';
 
-export interface ToolContext {
+/** Whose calls they are: a session's. */
+export interface ToolCaller {
+  /** Its key, and what that says. */
+  session: string;
+  agent: string;
+  type: SessionType;
+  channel: string;
+  user: string;
+  /** The agent's folder: an absolute path. It need not be there yet. */
+  workspace: string;
+}
+
+/** What a call may use of the run that makes it. */
+export interface CallContext {
   /** Aborts with the run. A handler that waits for anything passes it on; the run does not wait for one that won't. */
   signal: AbortSignal;
   /** Asks an operator; undefined: there is none to ask, which is a no. */
   approve?: Approve | undefined;
+}
+
+export interface ToolContext extends CallContext {
+  caller: ToolCaller;
 }
 
 export interface Tool<Input = unknown> {

@@ -11,6 +11,7 @@ import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { ANTHROPIC_KEY, ANTHROPIC_MODEL, startAnthropicServer } from '../support/anthropic-server.ts';
 import { OPENAI_KEY, OPENAI_MODEL, startOpenAiServer } from '../support/openai-server.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 import {
   builtin,
   call,
@@ -101,7 +102,7 @@ describe('a run is cancelled at once', () => {
           });
         }),
     });
-    const tools = new ToolRegistry([tool]).view({ tools: ['slow'], approve: [] });
+    const tools = new ToolRegistry([tool]).view({ tools: ['slow'], approve: [] }, toolCaller());
     const both: ToolView = {
       descriptions: [],
       isSafeToRepeat: () => true,

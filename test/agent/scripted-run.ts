@@ -7,8 +7,9 @@ import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../.
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 
-export const builtin = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
+export const builtin = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 
 /** What the model does in a turn: events to yield, an error to throw, or nothing for ever. */
 export type Step = ModelEvent | Error | 'hang';
@@ -112,7 +113,7 @@ export function waitingTool(): { tools: ToolView; release: (output: string) => v
     },
   });
   return {
-    tools: new ToolRegistry([tool]).view({ tools: ['wait'], approve: [] }),
+    tools: new ToolRegistry([tool]).view({ tools: ['wait'], approve: [] }, toolCaller()),
     release: finish.resolve,
     started: start.promise,
   };

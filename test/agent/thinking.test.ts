@@ -12,8 +12,9 @@ import {
 } from '../support/anthropic-server.ts';
 import { OPENAI_KEY, OPENAI_MODEL, OPENAI_REASONING_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 
-const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
+const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 const never = new AbortController().signal;
 
 let anthropic: ModelServer;

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { evaluate } from '../../src/tools/builtin/calc.ts';
 import type { ToolResult } from '../../src/tools/registry.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 
-const tools = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] });
+const tools = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 
 function call(name: string, input: unknown): Promise<ToolResult> {
   return tools.execute({ id: '1', name, input }, { signal: new AbortController().signal });

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
-import { defineTool, type Tool, type ToolContext } from '../../src/tools/tool.ts';
+import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 
-const context: ToolContext = { signal: new AbortController().signal };
+const context: CallContext = { signal: new AbortController().signal };
 
 function tool(changes: Partial<Tool> = {}): Tool {
   return defineTool<unknown>({
@@ -21,13 +22,13 @@ function tool(changes: Partial<Tool> = {}): Tool {
 
 function execute(changes: Partial<Tool>, input: unknown = { text: 'x' }, name = 'test.tool'): Promise<ToolResult> {
   return new ToolRegistry([tool(changes)])
-    .view({ tools: ['test.tool'], approve: [] })
+    .view({ tools: ['test.tool'], approve: [] }, toolCaller())
     .execute({ id: '1', name, input }, context);
 }
 
 describe('a view of the tools', () => {
   it('describes them to models with a JSON Schema', () => {
-    const { descriptions } = new ToolRegistry([tool()]).view({ tools: ['test.tool'], approve: [] });
+    const { descriptions } = new ToolRegistry([tool()]).view({ tools: ['test.tool'], approve: [] }, toolCaller());
     expect(descriptions).toEqual([
       {
         name: 'test.tool',
@@ -45,20 +46,21 @@ describe('a view of the tools', () => {
   it('is made once for a list of names', () => {
     const registry = createToolRegistry();
     const names = ['calc'];
-    expect(registry.view({ tools: names, approve: [] })).toBe(registry.view({ tools: names, approve: [] }));
+    const agent = { tools: names, approve: [] };
+    expect(registry.view(agent, toolCaller()).descriptions).toBe(registry.view(agent, toolCaller()).descriptions);
   });
 
   it.each([
     ['time.no', 'did you mean "time.now"?'],
     ['something.else', 'there are: time.now, calc'],
   ])('refuses the unknown name %s helpfully', (name, hint) => {
-    expect(() => createToolRegistry().view({ tools: ['calc', name], approve: [] })).toThrow(
+    expect(() => createToolRegistry().view({ tools: ['calc', name], approve: [] }, toolCaller())).toThrow(
       expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
     );
   });
 
   it('can call nothing outside it', async () => {
-    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] });
+    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] }, toolCaller());
     const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
     expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
   });
@@ -111,7 +113,10 @@ describe('executing a call', () => {
       ['ask', []],
       ['safe', ['test.tool']],
     ] as const) {
-      const view = new ToolRegistry([tool({ risk, handler: () => 'done' })]).view({ tools: ['test.tool'], approve });
+      const view = new ToolRegistry([tool({ risk, handler: () => 'done' })]).view(
+        { tools: ['test.tool'], approve },
+        toolCaller(),
+      );
       const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
       const asked: unknown[] = [];
       const verdicts: Verdict[] = [{ allowed: false, reason: 'an operator refused it' }, { allowed: true }];
@@ -144,10 +149,13 @@ describe('executing a call', () => {
   });
 
   it('does not begin when the run is over', async () => {
-    const view = new ToolRegistry([tool({ handler: () => expect.unreachable() })]).view({
-      tools: ['test.tool'],
-      approve: [],
-    });
+    const view = new ToolRegistry([tool({ handler: () => expect.unreachable() })]).view(
+      {
+        tools: ['test.tool'],
+        approve: [],
+      },
+      toolCaller(),
+    );
     const call = { id: '1', name: 'test.tool', input: { text: 'x' } };
     expect(await view.execute(call, { signal: AbortSignal.abort(new Error('over')) })).toEqual({
       output: 'over',

@@ -1,0 +1,14 @@
+import type { ToolCaller } from '../../src/tools/tool.ts';
+
+/** A session whose run calls tools, for tests that have none. */
+export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
+  return {
+    session: 'agent:main:main',
+    agent: 'main',
+    type: 'main',
+    channel: 'api',
+    user: 'owner',
+    workspace: '/nowhere',
+    ...changes,
+  };
+}
