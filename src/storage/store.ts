@@ -165,6 +165,21 @@ export class Store {
     });
     this.journal = new Journal(root, { flush, health: this.#health });
     if (this.#meta.get(VERSION_KEY) !== STORE_VERSION) this.#checkVersion(folder);
+    if (flush) this.#makeDurable();
+  }
+
+  /**
+   * What a process that was killed had committed and not flushed can be read, though a loss of power would still take it:
+   * LMDB takes what it finds for flushed, and goes back to the last flush it knows of after another boot. So nobody is told
+   * of anything here before there is a commit, and with it a flush, of this life.
+   */
+  #makeDurable(): void {
+    try {
+      this.#meta.transactionSync(() => this.#meta.putSync('opened', Date.now())); // flushed when it returns
+    } catch (error) {
+      // A full disk must not keep a gateway down: it is told, and tried again until it succeeds, as any failed commit is.
+      this.#health.ended(error);
+    }
   }
 
   /** Marks a new store with its version, in a transaction: several shards may come at once. Throws for any other. */
