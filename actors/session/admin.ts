@@ -36,11 +36,21 @@ export class SessionAdmin {
   }
 
   async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    const { record, shared, events, now } = this.#parts;
-    await this.#deletion?.catch(() => {}); // told to who asked for it
-    // A deletion that failed half-way comes first: its rest must not become the new session's.
-    if (record.session === undefined && shared.store.deletions.doesExist(events.session)) await this.delete();
+    const { record, now } = this.#parts;
+    for (let rest = this.leftOver(); rest !== undefined; rest = this.leftOver()) await rest;
     return record.create(fields, now());
+  }
+
+  /**
+   * What has to end before the session can be made: a deletion that is going on, or one that was cut short, whose rest must
+   * not become the new session's. To be asked again when it resolves; undefined: nothing. Rejects when that cannot be removed.
+   */
+  leftOver(): Promise<unknown> | undefined {
+    if (this.#deletion !== undefined) return this.#deletion.catch(() => {}); // told to who asked for it
+    const { record, shared, events } = this.#parts;
+    if (record.session !== undefined || !shared.store.deletions.doesExist(events.session)) return undefined;
+    this.#deletion = this.#remove(undefined);
+    return this.#deletion;
   }
 
   async update(changes: SessionChanges): Promise<SessionAnswers['update']> {

@@ -31,6 +31,8 @@ export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
+  /** Makes its session where there is none. */
+  opens?: true;
   /** Where the answer goes, when a channel brought it. */
   origin?: MessageOrigin;
   rights: Rights;

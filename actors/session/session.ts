@@ -2,6 +2,7 @@ import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { Batch } from '../../src/storage/journal.ts';
 import { SessionAdmin } from './admin.ts';
 import { Approvals } from './approvals.ts';
 import { answerCommand } from './commands.ts';
@@ -131,6 +132,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   }
 
   accept(turn: Turn): Promise<void> {
+    // Not among those that a deletion waits for: this waits for the deletion.
+    const leftOver = turn.opens && this.#admin.leftOver();
+    if (leftOver) return leftOver.then(() => this.accept(turn));
     const accepting = this.#accept(turn);
     this.#accepting.add(accepting);
     const forget = () => this.#accepting.delete(accepting);
@@ -140,8 +144,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async #accept(turn: Turn): Promise<void> {
-    const session = this.#record.existing();
     const now = this.#context.clock.now();
+    const session = turn.opens ? this.#record.open(now) : this.#record.existing();
     const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
@@ -263,21 +267,29 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, origin, rights, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, opens, origin, rights, acknowledge }: CommandMessage,
   ): Promise<undefined> {
+    for (let rest = opens && this.#admin.leftOver(); rest; rest = this.#admin.leftOver()) await rest;
     const now = this.#context.clock.now();
     const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original);
     }
+    if (opens) this.#record.open(now);
     const carryOut = async () => {
       const answer = await this.#carryOut(said, rights, origin?.sender.name);
-      return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
+      const words = this.#outgoing.ofCommand(origin, message, answer);
+      const write = (batch: Batch) => {
+        words.write(batch);
+        if (opens) this.#record.put(batch);
+      };
+      return { ...words, answer, write };
     };
     const { answer, announce } = await (idempotencyKey === undefined
       ? carryOut()
       : this.#inbox.claim(idempotencyKey, message, now, carryOut));
+    if (opens) this.#record.kept = true;
     acknowledge();
     announce();
     const run = this.#shared.newId();

@@ -14,6 +14,8 @@ export interface Turn {
   readonly otherKeys?: readonly string[] | undefined;
   /** Where the answer goes besides to subscribers, when a channel brought the message. */
   readonly origin?: MessageOrigin | undefined;
+  /** Makes its session where there is none, in the order of its arrival: no message behind it may come before it. */
+  readonly opens?: true;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */

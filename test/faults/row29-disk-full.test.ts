@@ -109,7 +109,7 @@ it('lets runs end and messages be answered after the disk was full in the middle
 it('comes up on a full disk, says so, and answers what it had accepted when there is room', async (context: TestContext) => {
   const home = await smallDisk(DISK_BYTES);
   if (home === undefined) return context.skip('no disk can be mounted here (not root)');
-  const { models, server } = await scriptedModel(STALLS, 'answered after all');
+  const { models, server } = await scriptedModel(STALLS, { text: ['Well.'] });
   const config = { models, recovery: { uncleanStartsMax: 0 } };
   const first = await gatewayProcess({ home, config });
   const { message } = await (await first.connect()).ask('message.send', { text: 'before' });
