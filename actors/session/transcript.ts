@@ -90,6 +90,11 @@ export class Transcript {
     return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
   }
 
+  /** Whether a reset of this life has ended the turn: that comes too late for one that is still being accepted. */
+  isReset({ seq }: Turn): boolean {
+    return seq < this.#resetSeq;
+  }
+
   /** The session was deleted: there is nothing to look back on. */
   forget(): void {
     this.#keep([]);

@@ -26,7 +26,7 @@ export interface Turn {
   readonly resubmits?: string;
   /** The model is shown only its beginning: too many messages were answered together. */
   abridged?: true;
-  /** A message that came before the last end of the process had interrupted it. */
+  /** It is to be ended and not run: a later message or a reset had done that when the process ended. */
   readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;

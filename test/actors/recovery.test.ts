@@ -219,3 +219,48 @@ describe('an answer while the disk takes nothing', () => {
     expect(only.system.stats().restarts).toBe(0);
   });
 });
+
+describe('a reset', () => {
+  /** A life that ends between the reset, which is on the disk, and the end of what it has ended, which is not. */
+  async function cutShort(first: ReturnType<typeof live>): Promise<void> {
+    const reset = first.session(KEY).control({ type: 'reset' });
+    const commit = vi.spyOn(store.journal, 'commit').mockImplementation(() => new Promise(() => {}));
+    await reset;
+    await new Promise((resolve) => setImmediate(resolve)); // what runs is told, and gives its end to the journal
+    commit.mockRestore();
+  }
+
+  it('has ended what ran and what waited: it does not come back after a crash', async () => {
+    const first = live(scripted(['hang']));
+    await first.say('runs');
+    await first.say('waits');
+    await cutShort(first);
+
+    const provider = scripted(ANSWER);
+    const second = live(provider);
+    await second.say('new');
+    await second.ended(2);
+    expect(second.eventsOf('run.end').map(({ status }) => status)).toEqual(['cancelled', 'ok']);
+    expect(provider.requests).toHaveLength(1);
+    expect(sent(provider, 0)).toEqual([['user', 'new']]);
+    expect(store.unfinished(KEY)).toEqual([]);
+  });
+
+  it('leaves of a call that may have been made that nobody knows', async () => {
+    const first = live(scripted(PAY), toolsThat({ pay: true }));
+    await first.say('pay');
+    await holds(() => effects.length === 1);
+    await cutShort(first);
+
+    const provider = scripted(ANSWER);
+    const second = live(provider);
+    await second.wake();
+    await second.ended(1);
+    expect(effects).toEqual(['pay']);
+    expect(provider.requests).toHaveLength(0);
+    expect(second.eventsOf('tool.end')).toMatchObject([{ call: 'c1', failed: true, unknown: true }]);
+    const [, , , unknown, end] = entries();
+    expect(unknown?.toolCall).toEqual({ id: 'c1', name: 'pay', failed: true, unknown: true });
+    expect(end).toMatchObject({ role: 'assistant', text: '', status: 'cancelled' });
+  });
+});
