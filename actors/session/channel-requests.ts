@@ -42,6 +42,7 @@ export class SessionChannelRequests {
   async #message(request: ChannelRequests['channel.message'], key: string, id: string, reply: Reply): Promise<void> {
     const { said, before, images, origin, mayApprove, mayChange } = request;
     const [idempotencyKey, ...otherKeys] = request.keys as [string, ...string[]];
+    this.#shared.store.checkDurable();
     const original = firstUse(this.#shared, key, idempotencyKey);
     const repeat = ({ message }: KeyOwner) => reply.send(answer('channel.message', id, { message, duplicate: true }));
     if (original !== undefined) return repeat(await original);

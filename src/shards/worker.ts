@@ -82,7 +82,10 @@ const system = new ActorSystem({
   },
 });
 
-if (paused) system.pause();
+/** Runs wait for an operator, and for a store that stays as it is. */
+let runsPaused = paused;
+if (paused || !store.isDurable) system.pause();
+void store.durable.then(() => runsPaused || system.unpause());
 
 const arrivingKeys: ArrivingKeys = new Map();
 
@@ -175,7 +178,10 @@ const api: ShardControl = {
     const { actors, running, queued, deadLetters } = system.stats();
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
-  resumeRuns: () => system.unpause(),
+  resumeRuns() {
+    runsPaused = false;
+    if (store.isDurable) system.unpause();
+  },
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();

@@ -127,6 +127,10 @@ export class Store {
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
   damaged = 0;
+  #isDurable = false;
+  readonly #durable = Promise.withResolvers<void>();
+  /** Resolves when it is {@link isDurable}: at once, but for a disk that is full. */
+  readonly durable = this.#durable.promise;
   /** What is known of the store itself: its version, and how far a migration has come. */
   readonly #meta: Database<unknown, string>;
 
@@ -161,11 +165,26 @@ export class Store {
     this.#health = new JournalHealth({
       folder,
       probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
-      onChange: onTrouble,
+      onChange: (trouble) => {
+        if (trouble === undefined) this.#becameDurable();
+        onTrouble(trouble);
+      },
     });
     this.journal = new Journal(root, { flush, health: this.#health });
     if (this.#meta.get(VERSION_KEY) !== STORE_VERSION) this.#checkVersion(folder);
     if (flush) this.#makeDurable();
+    else this.#becameDurable();
+  }
+
+  /** False: a loss of power may still take some of what can be read. Nobody may be told of that, and nothing may run on it. */
+  get isDurable(): boolean {
+    return this.#isDurable;
+  }
+
+  /** Throws `unavailable` while it is not {@link isDurable}: what was sent before the start may be there, or may be lost. */
+  checkDurable(): void {
+    if (this.#isDurable) return;
+    throw new DhaavakError('unavailable', 'the disk has taken nothing since the start', { retryAfterMs: 1_000 });
   }
 
   /**
@@ -176,10 +195,16 @@ export class Store {
   #makeDurable(): void {
     try {
       this.#meta.transactionSync(() => this.#meta.putSync('opened', Date.now())); // flushed when it returns
+      this.#becameDurable();
     } catch (error) {
       // A full disk must not keep a gateway down: it is told, and tried again until it succeeds, as any failed commit is.
       this.#health.ended(error);
     }
+  }
+
+  #becameDurable(): void {
+    this.#isDurable = true;
+    this.#durable.resolve();
   }
 
   /** Marks a new store with its version, in a transaction: several shards may come at once. Throws for any other. */

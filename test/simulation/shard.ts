@@ -75,6 +75,8 @@ export class Shard {
     this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
     this.#tools = new SimulatedTools({ ...outside, effects: witness.effects, mutant });
     this.#system = new ActorSystem({ clock: this.clock, onEvent: (event) => this.#onEvent(event) });
+    if (!this.#store.isDurable) this.#system.pause();
+    void this.#store.durable.then(() => this.#system.unpause());
     this.#session = this.#system.register(this.#kind());
     this.#requests = new SessionRequests({
       config: plan.config,
