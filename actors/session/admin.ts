@@ -1,5 +1,6 @@
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
+import { AHEAD_MS } from './clean-up.ts';
 import type { SessionAnswers, SessionChanges } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
@@ -87,10 +88,19 @@ export class SessionAdmin {
     return { session: events.session };
   }
 
-  /** Deletes a session that was not active since `before`, in milliseconds since the epoch, and has no work. */
-  async expire(before: number): Promise<undefined> {
-    const { session } = this.#parts.record;
-    if (session !== undefined && session.lastActive < before && !this.#parts.working()) await this.delete();
+  /**
+   * Deletes a session that has no work and was last active at `lastActive`, as the clean-up has found. Where that is in the
+   * future the machine's clock was wrong then: it is active now instead, so that its time comes.
+   */
+  async expire(lastActive: number): Promise<undefined> {
+    const { now, record, working } = this.#parts;
+    const { session } = record;
+    if (session === undefined || session.lastActive !== lastActive || working()) return undefined;
+    if (lastActive <= now() + AHEAD_MS) await this.delete();
+    else {
+      session.lastActive = now();
+      await record.write();
+    }
     return undefined;
   }
 

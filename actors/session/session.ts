@@ -223,7 +223,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'delete':
         return this.#admin.delete();
       case 'expire':
-        return this.#admin.expire(message.before);
+        return this.#admin.expire(message.lastActive);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':

@@ -62,10 +62,11 @@ const budgets = createBudgets(config.budgets, {
   shard: index,
   shards,
   now: Date.now,
+  elapsed: () => performance.now(),
   onFault: (error) => log.error({ error }, 'a budget could not be kept'),
 });
 const workspaces = new Workspaces(config, {
-  now: Date.now,
+  now: () => performance.now(),
   onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
 });
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
@@ -205,7 +206,7 @@ const cleanUp = new CleanUp({
   rule: config.sessions.cleanUp,
   log,
   isOurs: (key) => shardOf(key, shards) === index,
-  expire: (key, before) => session(key).control({ type: 'expire', before }),
+  expire: (key, lastActive) => session(key).control({ type: 'expire', lastActive }),
 });
 
 const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;
