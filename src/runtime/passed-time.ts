@@ -5,49 +5,55 @@
  */
 
 /** A clock that differs by less from elapsed time was not set, in milliseconds. */
-const JUMP_MS = 1_000;
-/** Jumps that are remembered; the two oldest become one, of which no time is taken for passed that may not have. */
-const JUMPS_MAX = 64;
+const SET_MS = 1_000;
+/** Stretches that are remembered; the two oldest become one, in which no time is taken for passed that may not have. */
+const STRETCHES_MAX = 64;
 
-/** The wall clock said `at` and was set by `ms`. */
-interface Jump {
-  at: number;
-  ms: number;
+/** Time in which the clock was not set: from when to when, in elapsed time, and what the clock said when that was 0. */
+interface Stretch {
+  from: number;
+  to: number;
+  zero: number;
 }
 
 export class PassedTime {
   readonly #now: () => number;
   readonly #elapsed: () => number;
-  /** The wall clock's time when elapsed time was 0. */
-  #zero: number;
-  #jumps: Jump[] = [];
+  /** The newest first. */
+  readonly #stretches: [Stretch, ...Stretch[]];
 
   constructor(now: () => number = () => Date.now(), elapsed: () => number = () => performance.now()) {
     this.#now = now;
     this.#elapsed = elapsed;
-    this.#zero = now() - elapsed();
+    this.#stretches = [{ from: Number.NEGATIVE_INFINITY, to: elapsed(), zero: now() - elapsed() }];
   }
 
   /** The wall clock's time. To be asked for often: between two looks the clock is taken to have been set once. */
   look(): number {
     const [now, elapsed] = [this.#now(), this.#elapsed()];
-    const ms = now - elapsed - this.#zero;
-    if (Math.abs(ms) < JUMP_MS) return now;
-    this.#jumps.push({ at: this.#zero + elapsed, ms });
-    this.#zero += ms;
-    const [first, second, ...rest] = this.#jumps;
-    if (this.#jumps.length > JUMPS_MAX && first !== undefined && second !== undefined) {
-      const skipped = Math.max(0, first.ms) + Math.max(0, second.ms);
-      this.#jumps = [{ at: Math.max(first.at, second.at), ms: skipped }, ...rest];
+    const [stretch] = this.#stretches;
+    stretch.to = elapsed;
+    if (Math.abs(now - elapsed - stretch.zero) < SET_MS) return now;
+    this.#stretches.unshift({ from: elapsed, to: elapsed, zero: now - elapsed });
+    if (this.#stretches.length > STRETCHES_MAX) {
+      const [oldest, second] = [this.#stretches.pop() as Stretch, this.#stretches.at(-1) as Stretch];
+      second.from = oldest.from;
+      second.zero = Math.min(oldest.zero, second.zero);
     }
     return now;
   }
 
-  /** Milliseconds that have passed, at least, since the wall clock said `at`; 0 for what is still to come. */
+  /**
+   * Milliseconds that have passed, at least, since the wall clock said `at`: where it did so twice, since it did last. 0 for
+   * what is still to come.
+   */
   since(at: number): number {
-    let passed = this.look() - at;
-    // What came before the clock was set is older or younger by that. A time that it said twice may be the second.
-    for (const jump of this.#jumps) if (at <= Math.min(jump.at, jump.at + jump.ms)) passed -= jump.ms;
-    return Math.max(0, passed);
+    if (at > this.look()) return 0;
+    const [{ from: setAt, to: elapsed }] = this.#stretches;
+    for (const { from, to, zero } of this.#stretches) {
+      const then = at - zero;
+      if (then >= from && then <= to) return elapsed - then;
+    }
+    return elapsed - setAt; // it never said that
   }
 }
