@@ -10,6 +10,13 @@ export interface KeyOwner {
   answer?: string;
 }
 
+/** Counted in the time that a gateway has run on this store: what its clock said, and how long it stood, are of no matter. */
+export interface KeyAges {
+  ranMs: number;
+  /** When each day was today's last, or was first seen when it never was. */
+  seen: [day: number, ranMs: number][];
+}
+
 /** `scope` is whose key it is, such as a session. Days are numbered from the epoch. */
 type DayKey = [day: number, scope: string, key: string];
 

@@ -12,7 +12,7 @@ import { DhaavakError, type WireError } from '../protocol/errors.ts';
 import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/messages.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
-import { IdempotencyKeys } from './idempotency.ts';
+import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
 import { Journal } from './journal.ts';
 import { JournalHealth } from './journal-health.ts';
 import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
@@ -131,6 +131,8 @@ export class Store {
   readonly #durable = Promise.withResolvers<void>();
   /** Resolves when it is {@link isDurable}: at once, but for a disk that is full. */
   readonly durable = this.#durable.promise;
+  /** How long the keys of each day have been there. */
+  readonly keyAges: Database<KeyAges, 'ages'>;
   /** What is known of the store itself: its version, and how far a migration has come. */
   readonly #meta: Database<unknown, string>;
 
@@ -151,6 +153,7 @@ export class Store {
     this.images = root.openDB({ name: 'images', encoding: 'binary' });
     this.inbox = table('inbox');
     this.keys = new IdempotencyKeys(table('keys'));
+    this.keyAges = table('keyAges');
     this.deadLetters = table('deadLetters');
     this.deletions = table('deletions');
     this.spending = new SpendingTable(table('spending'));
