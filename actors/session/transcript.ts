@@ -90,9 +90,10 @@ export class Transcript {
     return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
   }
 
-  /** Whether a reset of this life has ended the turn: that comes too late for one that is still being accepted. */
-  isReset({ seq }: Turn): boolean {
-    return seq < this.#resetSeq;
+  /** Whether a reset has ended the turn: it comes too late for one that is still being accepted, and waits afterwards. */
+  isReset(turn: Turn): boolean {
+    this.before(turn); // after a crash of the session the disk knows
+    return turn.seq < this.#resetSeq;
   }
 
   /** The session was deleted: there is nothing to look back on. */
