@@ -8,6 +8,7 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
@@ -227,8 +228,10 @@ export class Runner {
   }
 
   #caller({ id, type, channel, user }: Session): ToolCaller {
+    const { config, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
+    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 
   get #agent(): Config['agents'][string] {
