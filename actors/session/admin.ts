@@ -8,18 +8,23 @@ import type { EventStream } from './event-stream.ts';
 import { noSuchSession, type SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
 
-export interface AdminParts {
-  record: SessionRecord;
-  events: EventStream;
-  transcript: Transcript;
-  shared: SessionDependencies;
-  now(): number;
+/** What goes on in a session, as those see it who have to end it. */
+export interface SessionWork {
   /** Whether anything runs or waits. */
   working(): boolean;
   /** Cancels what runs and waits. */
   cancelAll(): void;
   /** Cancels all there is to do; resolves when nothing runs, waits or is being accepted. To be called when nothing new is. */
   stop(): Promise<void>;
+}
+
+export interface AdminParts {
+  record: SessionRecord;
+  events: EventStream;
+  transcript: Transcript;
+  shared: SessionDependencies;
+  work: SessionWork;
+  now(): number;
 }
 
 /** What may be done to a session besides talking in it. Everything may throw `not_found` and `storage_failed`. */
@@ -37,9 +42,9 @@ export class SessionAdmin {
   }
 
   async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    const { record, now } = this.#parts;
+    const { record } = this.#parts;
     for (let rest = this.leftOver(); rest !== undefined; rest = this.leftOver()) await rest;
-    return record.create(fields, now());
+    return record.create(fields, this.#parts.now());
   }
 
   /**
@@ -62,10 +67,10 @@ export class SessionAdmin {
 
   /** Cancels what there is to do and begins the context anew; the transcript stays. */
   async reset(): Promise<SessionAnswers['reset']> {
-    const { cancelAll, events, now, record, shared, transcript } = this.#parts;
+    const { events, record, shared, transcript, work } = this.#parts;
     const session = record.existing();
-    cancelAll();
-    session.lastActive = now();
+    work.cancelAll();
+    session.lastActive = this.#parts.now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
     await record.write((batch) => transcript.write(batch, marker));
     events.publish('session.update', { state: session });
@@ -93,22 +98,22 @@ export class SessionAdmin {
    * future the machine's clock was wrong then: it is active now instead, so that its time comes.
    */
   async expire(lastActive: number): Promise<undefined> {
-    const { now, record, working } = this.#parts;
+    const { record, work } = this.#parts;
     const { session } = record;
-    if (session === undefined || session.lastActive !== lastActive || working()) return undefined;
-    if (lastActive <= now() + AHEAD_MS) await this.delete();
+    if (session === undefined || session.lastActive !== lastActive || work.working()) return undefined;
+    if (lastActive <= this.#parts.now() + AHEAD_MS) await this.delete();
     else {
-      session.lastActive = now();
+      session.lastActive = this.#parts.now();
       await record.write();
     }
     return undefined;
   }
 
   async #remove(session: Session | undefined): Promise<void> {
-    const { events, record, shared, stop, transcript } = this.#parts;
+    const { events, record, shared, transcript, work } = this.#parts;
     record.session = undefined;
     try {
-      await stop();
+      await work.stop();
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();
