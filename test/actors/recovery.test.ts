@@ -5,6 +5,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { newTurn } from '../../actors/session/turn.ts';
+import { CONTEXT_TURNS_MAX } from '../../src/agent/context.ts';
 import { OUTCOME_UNKNOWN } from '../../src/agent/resume.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { Store } from '../../src/storage/store.ts';
@@ -16,7 +17,9 @@ import { tempFolder } from '../support/temp-folder.ts';
 import { holds } from '../support/wait.ts';
 
 const KEY = 'agent:main:main';
-const config = { agents: { main: { tools: ['pay', 'look'] } } };
+/** More messages than are looked back on for a context. */
+const WAITING = 4 * CONTEXT_TURNS_MAX + 10;
+const config = { sessions: { mailboxMax: 2 * WAITING }, agents: { main: { tools: ['pay', 'look'] } } };
 let store: Store;
 /** What the world has seen. */
 let effects: string[];
@@ -245,6 +248,27 @@ describe('a reset', () => {
     expect(provider.requests).toHaveLength(1);
     expect(sent(provider, 0)).toEqual([['user', 'new']]);
     expect(store.unfinished(KEY)).toEqual([]);
+  });
+
+  it('has done so however much was said after it', async () => {
+    const first = live(scripted(['hang']));
+    await first.say('runs');
+    const reset = first.session(KEY).control({ type: 'reset' });
+    const commit = store.journal.commit.bind(store.journal);
+    // The end of what ran never reaches the disk, and the lane waits for it; what is said is accepted all the same.
+    vi.spyOn(store.journal, 'commit').mockImplementationOnce(() => new Promise(() => {}));
+    await reset;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(store.journal.commit).toHaveBeenCalled();
+    vi.restoreAllMocks();
+    await Promise.all(Array.from({ length: WAITING }, (_, i) => first.say(`${i}`)));
+    await commit(() => {});
+
+    const provider = scripted(...Array.from({ length: WAITING }, () => ANSWER));
+    const second = live(provider);
+    await second.wake();
+    await second.ended(1);
+    expect(second.eventsOf('run.end')).toMatchObject([{ status: 'cancelled' }]);
   });
 
   it('leaves of a call that may have been made that nobody knows', async () => {
