@@ -30,6 +30,8 @@ import { prepareStore } from './storage/prepare.ts';
 import { storageSpace } from './storage/space.ts';
 import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
+import type { McpHost } from './tools/mcp/host.ts';
+import type { McpOffer } from './tools/mcp/messages.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
@@ -69,12 +71,14 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const topics = new Topics();
   const counters = newCounters();
   const clients = new Clients(limits, counters);
-  const shards = new ShardPool({
+  const mcp = await openMcp(config, (offer) => shards.offerMcp(offer), log);
+  const shards: ShardPool = new ShardPool({
     config,
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
+    mcp,
     tellPairing: (event) => clients.tellPairing(event),
     paused: starts.pausedBecause !== undefined,
     log,
@@ -121,6 +125,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       storage: await storageSpace(config.home),
       counters,
       channels: (await channels?.list())?.channels ?? [],
+      mcp: mcp?.statuses ?? [],
     }),
   });
 
@@ -133,6 +138,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.close();
     await maintenance.stop();
     await compute.stop();
+    await mcp?.stop();
     lag.stop();
     await starts.ended();
     unlockFolder();
@@ -152,6 +158,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
     channels?.start();
+    mcp?.start();
     log.info({ host, port, model }, 'listening');
     return {
       url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
@@ -187,6 +194,18 @@ async function openChannels(
     pairing: (event: PairingEvent) => clients.tellPairing(event),
   };
   return new ChannelHost({ config, shards, topics, tell, log });
+}
+
+/** The MCP servers, if there are any; without one nothing of theirs is loaded. */
+async function openMcp(
+  { tools, log: { level } }: Config,
+  onOffer: (offer: McpOffer) => void,
+  log: Logger,
+): Promise<McpHost | undefined> {
+  const { servers } = tools.mcp;
+  if (Object.keys(servers).length === 0) return undefined;
+  const { McpHost } = await import('./tools/mcp/host.ts');
+  return new McpHost({ servers, logLevel: level, onOffer, log });
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
+import { mcpSchema } from './mcp.ts';
 
 /** Which sessions are kept in a sandbox: none but those that are not main, which then lack what needs one; or as named. */
 const SANDBOX_MODES = ['off', 'non-main', 'always'] as const;
@@ -131,6 +132,7 @@ const shape = z.strictObject({
     .strictObject({
       approvalTimeoutMs: milliseconds.default(300_000),
       sandbox: z.enum(SANDBOX_MODES).default('non-main'),
+      mcp: mcpSchema,
     })
     .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),

@@ -158,6 +158,7 @@ export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
 export type MessageOrigin = z.output<typeof shapes.messageOrigin>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
+export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;

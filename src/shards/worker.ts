@@ -26,6 +26,7 @@ import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import type { McpTools } from '../tools/mcp/tools.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
@@ -35,7 +36,17 @@ const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work, or one is stopped. */
 const RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
+const {
+  index,
+  shards,
+  config,
+  link: linkEnd,
+  control,
+  heartbeat,
+  paused,
+  storeReady,
+  mcpOffers,
+} = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
@@ -57,6 +68,7 @@ const store = new Store(config.home, {
 });
 const models = createModels(config);
 const tools = createToolRegistry();
+const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -176,6 +188,7 @@ const api: ShardControl = {
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
   resumeRuns: () => system.unpause(),
+  takeMcpOffer: (offer) => mcpTools?.take(offer),
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();
@@ -214,6 +227,16 @@ for (const key of store.deletions.getKeys()) {
   if (shardOf(key, shards) === index) void insist(key, { type: 'delete' });
 }
 await main.ready();
+
+/** The tools of MCP servers; without one nothing of theirs is loaded. */
+async function openMcpTools(servers: readonly string[]): Promise<McpTools | undefined> {
+  if (servers.length === 0) return undefined;
+  const { McpTools } = await import('../tools/mcp/tools.ts');
+  const services = { call: main.callMcp, cancel: (id: string) => void main.cancelMcp(id) };
+  const opened = new McpTools(tools, servers, services, log);
+  for (const offer of mcpOffers) opened.take(offer);
+  return opened;
+}
 
 /** Has a session do what must be done, as soon as there is room for it in memory and it is not stopped. */
 async function insist(key: string, message: SessionControl): Promise<void> {

@@ -37,6 +37,15 @@ export interface ToolSettings {
   approve: readonly string[];
 }
 
+/** Where tools come from that are not always there: a server of tools. The configuration may name what it has not yet. */
+export interface ToolSource {
+  /** Its tools' names begin with this, which ends with a dot. No other source's prefix begins with it. */
+  prefix: string;
+  group: string;
+  /** What it is and how it is now, for a model that calls a tool of it which is not there. */
+  state(): string;
+}
+
 /** The tools an agent may call, whatever session calls them. */
 interface AgentTools {
   descriptions: readonly ToolDescription[];
@@ -47,8 +56,9 @@ interface AgentTools {
 export class ToolRegistry {
   readonly #tools = new Map<string, Tool>();
   readonly #descriptions = new Map<string, ToolDescription>();
-  /** By the array of names: an agent's stands in the configuration and lives as long. */
-  readonly #agents = new WeakMap<readonly string[], AgentTools>();
+  readonly #sources: ToolSource[] = [];
+  /** By the array of names: an agent's stands in the configuration and lives as long. Made anew when tools come or go. */
+  #agents = new WeakMap<readonly string[], AgentTools>();
 
   constructor(tools: readonly Tool[]) {
     for (const tool of tools) this.register(tool);
@@ -56,15 +66,27 @@ export class ToolRegistry {
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, group, description, input } = tool;
+    const { name, group, description, input, inputSchema } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
     if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
-    this.#descriptions.set(name, { name, description, inputSchema });
+    this.#descriptions.set(name, { name, description, inputSchema: inputSchema ?? schemaOf(input) });
+    this.#agents = new WeakMap();
+  }
+
+  /** Views that were made before keep the tool: a run that was told of it may call it, and hear that it is gone. */
+  unregister(name: string): void {
+    this.#tools.delete(name);
+    this.#descriptions.delete(name);
+    this.#agents = new WeakMap();
+  }
+
+  /** Lets tools be named that come later. */
+  addSource(source: ToolSource): void {
+    this.#sources.push(source);
   }
 
   /**
@@ -76,7 +98,12 @@ export class ToolRegistry {
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, approve, call, { ...context, caller }),
+      execute: (call, context) => {
+        const source = tools.has(call.name) ? undefined : this.#sourceOf(call.name);
+        if (source === undefined) return execute(tools, approve, call, { ...context, caller });
+        const why = `there is no tool "${call.name}" at the moment (${source.state()})`;
+        return Promise.resolve(failure(`${why}: do without it, or try again in a later message`));
+      },
     };
   }
 
@@ -99,13 +126,25 @@ export class ToolRegistry {
     return agent;
   }
 
-  /** The tool, or those of the group, that the configuration names. Throws `invalid_request`. */
+  /**
+   * The tool, or those of the group or source (`mcp.notes.*`), that the configuration names: none where they are of a source
+   * that has not got them yet. Throws `invalid_request`.
+   */
   #named(name: string): readonly Tool[] {
     const tool = this.#tools.get(name);
     if (tool !== undefined) return [tool];
-    const group = [...this.#tools.values()].filter((one) => `${GROUP_PREFIX}${one.group}` === name);
-    if (group.length === 0) throw this.#unknown(name);
+    const all = [...this.#tools.values()];
+    const source = this.#sourceOf(name);
+    if (source !== undefined)
+      return all.filter((one) => `${source.prefix}*` === name && one.name.startsWith(source.prefix));
+    const group = all.filter((one) => `${GROUP_PREFIX}${one.group}` === name);
+    if (group.length === 0 && !this.#sources.some((one) => `${GROUP_PREFIX}${one.group}` === name))
+      throw this.#unknown(name);
     return group;
+  }
+
+  #sourceOf(name: string): ToolSource | undefined {
+    return this.#sources.find(({ prefix }) => name.startsWith(prefix));
   }
 
   #unknown(name: string): DhaavakError {
@@ -116,6 +155,12 @@ export class ToolRegistry {
         : `there are: ${[...this.#tools.keys()].join(', ')}`;
     return new DhaavakError('invalid_request', `there is no tool "${name}"; ${hint}`, { param: 'tools' });
   }
+}
+
+/** As models are given it: JSON Schema without the word for its own version. */
+function schemaOf(input: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' });
+  return schema;
 }
 
 async function execute(

@@ -40,12 +40,14 @@ export interface Tool<Input = unknown> {
   name: string;
   /**
    * What kind of thing it touches, a lower-case word: `files`, `web`, `exec`, `code`, `browser`, `sessions`, `message`,
-   * `schedule`, `memory`, `time`, `math`. The configuration names all tools of a group as `group:files`.
+   * `schedule`, `memory`, `time`, `math`, `mcp`. The configuration names all tools of a group as `group:files`.
    */
   group: string;
   /** For the model: what it does, when to use it, what it returns. */
   description: string;
   input: z.ZodType<Input>;
+  /** JSON Schema of the input for the model, an object; default: made of `input`. */
+  inputSchema?: Record<string, unknown>;
   /** Of a call of which {@link riskOf} does not say more. `forbid` is final: no rule lowers it. */
   risk: ToolRisk;
   /** The risk of this one call, where it depends on the input. Must not wait for anything; what it throws refuses the call. */
