@@ -38,6 +38,7 @@ function createProgram(): Command {
   addSessions(program);
   addApprove(program);
   addDeadLetters(program);
+  addMcp(program);
   addChannels(program);
   addPairing(program);
   addAllow(program);
@@ -244,6 +245,18 @@ function addDeadLetters(program: Command): void {
         process.exitCode = await commands[name](message, flags);
       });
   }
+}
+
+function addMcp(program: Command): void {
+  withClientFlags(program.command('mcp'))
+    .description('be an MCP server on standard input and output, for desktop assistants: agents of a running gateway')
+    .addHelpText(
+      'after',
+      examples('dhaavak mcp --url ws://10.0.0.5:18789/ws', 'claude mcp add dhaavak -- npx dhaavak mcp'),
+    )
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/mcp.ts')).mcp(flags);
+    });
 }
 
 function addChannels(program: Command): void {

@@ -84,10 +84,23 @@ async function askedFindings(askGateway: DoctorOptions['askGateway']): Promise<F
       trouble === null
         ? ok('gateway', `version ${version} runs and is ready`)
         : wrong('gateway', `version ${version} runs and is not ready: ${trouble}`);
-    return [gateway, ...storeFindings(check, true)];
+    return [gateway, ...status.mcp.map(mcpFinding), ...storeFindings(check, true)];
   } catch (error) {
     const why = (error as Error).message;
     return [wrong('gateway', `one runs on this folder and does not answer as it should: ${why}`), unseen(why)];
+  }
+}
+
+function mcpFinding({ server, state, reason, tools, refused }: GatewayStatus['mcp'][number]): Finding {
+  switch (state) {
+    case 'failed':
+      return wrong('mcp', `${server}: ${reason}; mend tools.mcp.servers.${server} and restart the gateway`);
+    case 'waiting':
+    case 'connecting':
+      return warning('mcp', `${server} is not connected${reason === null ? ' yet' : `: ${reason}`}`);
+    case 'ready':
+      if (refused.length === 0) return ok('mcp', `${server} is connected, ${tools} tools`);
+      return warning('mcp', `${server} is connected, ${tools} tools; not offered: ${refused.join('; ')}`);
   }
 }
 

@@ -93,6 +93,7 @@ function take({ id, method, ...message }) {
     if (way === 'reads-nothing') {
       stopped = true;
       process.stdin.pause();
+      setInterval(() => {}, 1_000);
     }
   } else if (method === 'tools/call') {
     const act = calls[way];

@@ -16,6 +16,8 @@ const PAGES_MAX = 32;
 /** Tools of a list that are looked at: what is over the limit of those that are offered is told. */
 const LISTED_MAX = 4 * TOOLS_MAX;
 const PING_MS = 5_000;
+/** The SDK's own limits are only there so that it keeps nothing for ever: ours end first, also what has no request. */
+const SDK_SLACK_MS = 1_000;
 const CLOSED = 'the connection was closed';
 
 const toolPage = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string().optional() });
@@ -63,7 +65,8 @@ export class Connection {
     const { connectTimeoutMs } = this.#settings;
     // The SDK's type of an optional property is not ours (`exactOptionalPropertyTypes`).
     try {
-      const connected = this.#client.connect(this.#transport as Transport, { timeout: connectTimeoutMs });
+      const timeout = connectTimeoutMs + SDK_SLACK_MS;
+      const connected = this.#client.connect(this.#transport as Transport, { timeout });
       await withTimeout(connectTimeoutMs, connected);
     } catch (error) {
       const reason = this.#transport instanceof StdioTransport ? this.#transport.reason : undefined;
@@ -89,7 +92,7 @@ export class Connection {
   }
 
   async answers(): Promise<boolean> {
-    const ping = this.#client.request({ method: 'ping' }, EmptyResultSchema, { timeout: PING_MS });
+    const ping = this.#client.request({ method: 'ping' }, EmptyResultSchema, { timeout: PING_MS + SDK_SLACK_MS });
     return withTimeout(PING_MS, ping).then(
       () => true,
       () => false,
@@ -109,7 +112,7 @@ export class Connection {
   }
 
   async #pages(): Promise<unknown[]> {
-    const timeout = this.#settings.connectTimeoutMs;
+    const timeout = this.#settings.connectTimeoutMs + SDK_SLACK_MS;
     const tools: unknown[] = [];
     let cursor: string | undefined;
     for (let page = 0; page < PAGES_MAX && tools.length < LISTED_MAX; page += 1) {

@@ -237,7 +237,7 @@ export class ServerKeeper {
   }
 
   #worded(error: Error): string {
-    if (error instanceof z.ZodError) return 'what it answered is not as the protocol wants it';
+    if (error instanceof z.core.$ZodError) return 'what it answered is not as the protocol wants it';
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
     return this.#redact(`${error.message}${cause}`.replace(/^MCP error -?\d+: /, '')).slice(0, REASON_LENGTH_MAX);
   }
