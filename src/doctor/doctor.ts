@@ -13,6 +13,7 @@ import { STORE_FILE } from '../storage/page-file.ts';
 import { repairStore } from '../storage/repair.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 import { checkDisk, checkLeftovers, checkModes, checkNode, checkSecrets, checkStarts, checkTls } from './home.ts';
+import { mcpFinding } from './mcp.ts';
 import { repairFinding, storeFindings, unseen } from './store.ts';
 
 export interface DoctorOptions {
@@ -88,19 +89,6 @@ async function askedFindings(askGateway: DoctorOptions['askGateway']): Promise<F
   } catch (error) {
     const why = (error as Error).message;
     return [wrong('gateway', `one runs on this folder and does not answer as it should: ${why}`), unseen(why)];
-  }
-}
-
-function mcpFinding({ server, state, reason, tools, refused }: GatewayStatus['mcp'][number]): Finding {
-  switch (state) {
-    case 'failed':
-      return wrong('mcp', `${server}: ${reason}; mend tools.mcp.servers.${server} and restart the gateway`);
-    case 'waiting':
-    case 'connecting':
-      return warning('mcp', `${server} is not connected${reason === null ? ' yet' : `: ${reason}`}`);
-    case 'ready':
-      if (refused.length === 0) return ok('mcp', `${server} is connected, ${tools} tools`);
-      return warning('mcp', `${server} is connected, ${tools} tools; not offered: ${refused.join('; ')}`);
   }
 }
 
