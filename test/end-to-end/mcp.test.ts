@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../cli/processes.ts';
 import {
@@ -169,6 +170,30 @@ describe('a server that hangs', () => {
     const next = await client.ask('message.send', { text: 'what is 6*7' });
     expect((await client.runEnd(next.message)).data.status).toBe('ok');
     expect((await client.ask('status')).mcp).toMatchObject([{ state: 'ready', calls: 1, failed: 1 }]);
+  });
+});
+
+describe('a shard that dies during a call', () => {
+  it('has the call cancelled at its server, and the one that replaces it knows the tools at once', async () => {
+    const http = await startHttpMcpServer();
+    const workers: Worker[] = [];
+    const listener = (worker: Worker) => void workers.push(worker);
+    process.on('worker', listener);
+    const servers = { web: { url: http.url, trust: true } };
+    const gateway = await localGateway({ ...configured(servers, ['mcp.web.*']), shards: { count: 1 } });
+    process.off('worker', listener);
+    const client = await gateway.connect();
+    await ready(client, 'web');
+    const { message } = await client.ask('message.send', { text: 'call mcp.web.wait {}' });
+    await until(10_000, async () => http.notes.includes('waiting') || undefined, 'the call');
+    await workers[0]!.terminate();
+    await until(10_000, async () => http.notes.includes('cancelled') || undefined, 'the cancellation');
+    // The call is not made again: nobody knows what the first one did.
+    await client.runEnd(message);
+    expect(http.notes).toEqual(['waiting', 'cancelled']);
+    expect((await called(client, 'mcp.web.add_note', { text: 'after' })).output).toContain('added: after');
+    await gateway.stop();
+    await http.stop();
   });
 });
 

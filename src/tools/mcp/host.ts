@@ -41,6 +41,8 @@ export interface McpHostOptions {
   /** Tells every shard. */
   onOffer(offer: McpOffer): void;
   log: Logger;
+  /** Default 5 s. */
+  pingMs?: number;
 }
 
 export class McpHost {
@@ -70,7 +72,7 @@ export class McpHost {
   /** Starts the process. What servers take to connect is not waited for. */
   start(): void {
     this.#spawn();
-    this.#pinging = setInterval(() => this.#ping(), PING_MS).unref();
+    this.#pinging = setInterval(() => this.#ping(), this.#options.pingMs ?? PING_MS).unref();
   }
 
   /** How every server is, as it was told last. */
