@@ -4,6 +4,7 @@
  *     connecting → ready → (it ended) waiting → connecting → …
  *         └─ it did not come up ──┘               a program that ends again and again → failed
  */
+import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import type { McpServerConfig } from '../../config/mcp.ts';
@@ -17,6 +18,8 @@ import { createRedactor, type Redact } from './secrets.ts';
 
 /** JSON-RPC's code of the SDK for an answer that did not come in time. */
 const TIMED_OUT = -32_001;
+/** HTTP's status of the protocol for a session the server does not know, as after a restart of its own. */
+const NO_SESSION = 404;
 /** Of a reason or a server's error, in UTF-16 code units. */
 const REASON_LENGTH_MAX = 500;
 
@@ -223,6 +226,11 @@ export class ServerKeeper {
     // What the transport throws: it cannot be reached any more, or does not know the session.
     if (settings.url !== undefined) this.#lost(connection, text);
     const failure = `the call of the MCP server ${name} failed: ${text}; whether it did anything is not known`;
+    if (error instanceof StreamableHTTPError && error.code === NO_SESSION) {
+      return ours(
+        `the MCP server ${name} had lost the connection, which is made anew; nothing was done: call it again`,
+      );
+    }
     // Over HTTP the server may have said it in its own words.
     return { text: failure, failed: true, foreign: settings.url !== undefined };
   }

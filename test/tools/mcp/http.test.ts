@@ -88,7 +88,7 @@ describe('a hostile server over HTTP', () => {
     const server = await startHostileHttp('forgets');
     const keeper = testKeeper({ url: server.url });
     await keeper.becomes('ready');
-    expect((await keeper.call('poke')).text).toContain('no such session');
+    expect((await keeper.call('poke')).text).toContain('nothing was done: call it again');
     await keeper.becomes('ready');
     expect(server.hellos).toBe(2);
     expect((await keeper.call('poke')).failed).toBe(false);
