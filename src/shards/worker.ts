@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
+const tools = createToolRegistry(config.tools);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -189,8 +189,8 @@ const api: ShardControl = {
 comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
+tools.check(config);
 for (const agent of Object.values(config.agents)) {
-  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
