@@ -9,7 +9,7 @@ const ROUND_MS = 3_600_000;
 
 /**
  * Removes the idempotency keys of the days before yesterday: a key counts for at least 24 hours and is on the disk for at
- * most 49. One thread does it for all sessions.
+ * most 49. Then it tidies what operators have decided. One thread does it for all sessions.
  */
 export class KeyExpiry {
   readonly #store: Store;
@@ -31,17 +31,17 @@ export class KeyExpiry {
   }
 
   async #round(): Promise<void> {
-    const { keys, journal } = this.#store;
+    const { approvals, keys, journal } = this.#store;
     try {
       // Not read after it was stopped: the store is closed then, and reading it would end the process.
       while (!this.#stopped) {
-        const removal = keys.removalOfExpired(Date.now(), BATCH_MAX);
+        const removal = keys.removalOfExpired(Date.now(), BATCH_MAX) ?? approvals.tidying(Date.now());
         if (removal === undefined) break;
         await journal.commit(removal);
         await new Promise((resolve) => setTimeout(resolve, STEP_MS));
       }
     } catch (error) {
-      this.#log.error({ error }, 'old idempotency keys were not removed'); // the next round tries again
+      this.#log.error({ error }, 'old keys and approvals were not removed'); // the next round tries again
     }
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#round(), ROUND_MS);
   }

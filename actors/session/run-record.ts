@@ -52,7 +52,8 @@ export class RunRecord {
 
   /**
    * Reads what an earlier attempt at the turn has written, and says where to go on; undefined: at the beginning. Calls
-   * whose outcome is unknown get a result that says so.
+   * whose outcome is unknown get a result that says so. One of which an operator was asked, and no answer is written
+   * down, was not made: it goes on to be asked about anew.
    */
   async resumption(): Promise<Resumption | undefined> {
     const { store, session, isSafeToRepeat } = this.#parts;
@@ -61,7 +62,10 @@ export class RunRecord {
     const ids = new Set(turns.map(({ message }) => message));
     const entries = store.entriesAfter(session, this.#turn.seq);
     this.entries.push(...entries.filter(({ role, message }) => role !== 'user' && ids.has(message)));
-    const found = resumptionOf(this.#messages(turns), (call) => isWhole(call) && isSafeToRepeat(call));
+    const waiting = store.approvals.waitingOf(session).filter(({ message }) => ids.has(message));
+    const isUnmade = (call: ToolCall) => waiting.some((asked) => asked.call === call.id && asked.name === call.name);
+    const mayMake = (call: ToolCall) => isWhole(call) && (isSafeToRepeat(call) || isUnmade(call));
+    const found = resumptionOf(this.#messages(turns), mayMake);
     if (found === undefined) return undefined;
     this.#joinsWritten = this.#turn.joined.length;
     this.#written = found.messages.length - found.unknown.length + found.said.length;

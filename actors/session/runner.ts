@@ -156,7 +156,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
-      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
+      approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);
@@ -241,9 +241,9 @@ export class Runner {
   }
 
   #caller({ id, type, channel, user }: Session): ToolCaller {
-    const { config, workspaces } = this.#parts.shared;
+    const { tools, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    const sandboxed = isSandboxed(tools.sandbox(this.#agent, agent).mode, type);
     return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 

@@ -1,9 +1,9 @@
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
-import type { Snapshot } from '../../src/protocol/messages.ts';
+import type { MessageOrigin, Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
 import { SessionAdmin } from './admin.ts';
-import { Approvals } from './approvals.ts';
+import { Approvals, type Decider } from './approvals.ts';
 import { answerCommand } from './commands.ts';
 import { Compactor, type CompactorParts } from './compactor.ts';
 import type {
@@ -52,6 +52,12 @@ export function sessionKind(
   };
 }
 
+/** Whoever said a command: somebody on a channel, or else a client. */
+function deciderOf(origin: MessageOrigin | undefined): Decider {
+  if (origin === undefined) return { via: 'api' };
+  return { by: origin.sender.name, via: `${origin.channel}:${origin.sender.id}` };
+}
+
 /** One conversation. */
 class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   readonly #context: ActorContext<Turn>;
@@ -85,7 +91,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const persistence = new Persistence(store.journal, context, log);
     const followUps = new FollowUps(context, config.sessions);
     const { approvalTimeoutMs: timeoutMs } = config.tools;
-    const approvals = new Approvals({ context, events, newId: shared.newId, timeoutMs });
+    const approvals = new Approvals({ context, events, store, newId: shared.newId, timeoutMs });
     const outgoing = new OutgoingAnswers(events, shared);
     const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, outgoing, now });
     this.#record = new SessionRecord(key, store, config, now());
@@ -229,7 +235,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'compact':
         return this.#compactor.work();
       case 'approve':
-        return this.#approve(message.approval, message.allow, message.by);
+        return this.#approve(message.approval, message.allow, message.decider);
       case 'discard':
         return this.#discard(message.message);
       case 'command':
@@ -272,7 +278,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       throw new DuplicateMessage(original);
     }
     const carryOut = async () => {
-      const answer = await this.#carryOut(said, rights, origin?.sender.name);
+      const answer = await this.#carryOut(said, rights, deciderOf(origin));
       return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
     };
     const { answer, announce } = await (idempotencyKey === undefined
@@ -288,7 +294,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return undefined;
   }
 
-  #carryOut(said: SaidCommand, rights: Rights, by: string | undefined): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights, decider: Decider): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -302,7 +308,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
         stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#compactor.ask(instructions),
         pending: this.#approvals.pending,
-        approve: (approval, allow) => this.#approve(approval, allow, by),
+        approve: (approval, allow) => this.#approve(approval, allow, decider),
       },
       said,
       rights,
@@ -327,13 +333,18 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
-  #approve(approval: string | undefined, allow: boolean, by: string | undefined): SessionAnswers['approve'] {
-    const resolved = this.#approvals.resolve(approval, allow, by);
+  async #approve(
+    approval: string | undefined,
+    allow: boolean,
+    decider: Decider | undefined,
+  ): Promise<SessionAnswers['approve']> {
+    const { approval: id, run, name } = await this.#approvals.resolve(approval, allow, decider);
+    const { session } = this.#events;
     this.#shared.log.info(
-      { session: this.#events.session, ...resolved, allow, by },
-      'an operator has decided on a tool call',
+      { session, run, tool: name, approval: id, allow, ...decider },
+      'an operator has decided on a call',
     );
-    return { session: this.#events.session, approval: resolved.approval, allowed: allow };
+    return { session, approval: id, allowed: allow };
   }
 
   async #discard(message: string): Promise<{ session: string; message: string }> {

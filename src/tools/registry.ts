@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { type ToolsConfig, toolsSchema } from '../config/tools.ts';
 import { refusal } from './gate.ts';
 import { checkToolNames } from './names.ts';
-import { type AgentTools, decide, type Level, Levels, type Speaker } from './policy.ts';
+import { type AgentTools, decide, type Level, Levels, type SandboxMode, type Speaker } from './policy.ts';
 import { rate, ratingOfAll } from './risk.ts';
 import type { CallContext, Tool, ToolCaller, ToolContext, ToolRisk } from './tool.ts';
 
@@ -98,6 +98,11 @@ export class ToolRegistry {
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
       execute: (call, context) => execute(tools, this.#settings, agent, call, { ...context, caller }),
     };
+  }
+
+  /** The sandbox mode for the sessions of an agent, and the key that says so. */
+  sandbox(agent: AgentTools, id: string): { mode: SandboxMode; key: string } {
+    return this.#levels.sandbox(agent, id);
   }
 
   /** What {@link view} comes to, tool by tool, and why. */

@@ -34,7 +34,8 @@ describe('a tool call that needs an operator', () => {
     expect(writer.events('message.outbound')[0]?.data.text).toContain('42');
     expect(admin.events('approval.resolved').map(({ data }) => data.allowed)).toEqual([true]);
     expect(await admin.refusal('approval.resolve', answer)).toMatchObject({
-      code: 'not_found',
+      code: 'conflict',
+      message: 'too late: it was approved by admin (api)',
       param: 'data.approval',
     });
   });
@@ -69,15 +70,15 @@ describe('a tool call that needs an operator', () => {
     const { message } = await admin.ask('message.send', { text: 'what is 6*7' });
     const { data } = await admin.event('approval.requested');
     const flags = ['--url', gateway.url, '--token', gateway.token];
-    const done = await runCli(['approve', MAIN, data.approval, '--deny', ...flags]);
+    const done = await runCli(['approvals', 'deny', data.approval, ...flags]);
     expect(done).toEqual({ exitCode: 0, stdout: `${data.approval} is refused.\n`, stderr: '' });
     await admin.runEnd(message);
     const sent = runCli(['send', 'what is 6*7', ...flags]);
     const next = await admin.event('approval.requested', (event) => event.data.approval !== data.approval);
-    await runCli(['approve', MAIN, next.data.approval, ...flags]);
+    await runCli(['approvals', 'allow', next.data.approval, ...flags]);
     const { stdout, stderr } = await sent;
     expect(stdout).toContain('6*7 = 42');
-    expect(stderr).toContain(`dhaavak approve ${MAIN} ${next.data.approval}`);
+    expect(stderr).toContain(`dhaavak approvals allow ${next.data.approval}`);
   });
 
   it('is decided on in the chat by an operator, and by nobody else', async () => {
