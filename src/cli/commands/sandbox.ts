@@ -18,7 +18,8 @@ export async function explain(
 }
 
 function lines({ session, agent, sandbox, tools }: Replies['session.tools']): string[] {
-  const where = sandbox.sandboxed ? 'in a sandbox' : 'not in a sandbox';
+  const inside = sandbox.mode === 'off' ? 'without the tools that need a sandbox' : 'in a sandbox';
+  const where = sandbox.sandboxed ? inside : 'not in a sandbox';
   const cells = tools.map(({ name, group, allowed, rule, risk, riskRule, varies }) => {
     const calls = `${risk}${varies ? ', unless the call says otherwise' : ''} (${riskRule})`;
     return [name, group, allowed ? 'yes' : 'no', rule, allowed ? calls : ''];
