@@ -60,7 +60,7 @@ function isAbout({ tools, agents }: ToolRule, tool: Pick<Tool, 'name' | 'group'>
 
 /**
  * A rule that says `safe` must have a pattern for every field the model gave: one that looks at the command alone would let
- * any environment through with it.
+ * any environment through with it. A field that is not there is compared as an empty text.
  */
 function speaksOf(rule: ToolRule, { tool, agent, input, given }: RatedCall): boolean {
   if (!isAbout(rule, tool, agent)) return false;
@@ -72,6 +72,7 @@ function speaksOf(rule: ToolRule, { tool, agent, input, given }: RatedCall): boo
   const isWhole = Object.keys(given ?? {}).every((field) => Object.hasOwn(patterns, field));
   if (cautious && !isWhole) return false;
   return Object.entries(patterns).every(([field, pattern]) => {
-    return fields.get(field) !== undefined && matches(pattern, textOf(fields.get(field)), { cautious });
+    const value = fields.get(field);
+    return matches(pattern, value === undefined ? '' : textOf(value), { cautious });
   });
 }

@@ -81,7 +81,8 @@ describe('a rule that says safe', () => {
     expect(rated([GIT_STATUS], input).risk).toBe('ask');
     const both = { ...GIT_STATUS, input: { command: 'git status*', cwd: '*' } };
     expect(rated([both], { command: 'git status', cwd: 'src' }).risk).toBe('safe');
-    expect(rated([both], { command: 'git status' }).risk).toBe('ask');
+    expect(rated([both], { command: 'git status' }).risk).toBe('safe');
+    expect(rated([both], { cwd: 'src' }).risk).toBe('ask');
   });
 });
 
