@@ -4,10 +4,11 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { ApprovalInfo, PendingApproval } from '../../src/protocol/messages.ts';
 import type { ActorContext } from '../../src/runtime/actor.ts';
 import type { Decision } from '../../src/storage/approvals.ts';
-import type { Store } from '../../src/storage/store.ts';
 import { boundedInput } from './bounds.ts';
+import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import { endedByShutdown } from './run-end.ts';
+import type { Turn } from './turn.ts';
 
 /** Longest input that is kept with what was decided, in UTF-16 code units of JSON: the transcript has all of it. */
 const KEPT_INPUT_LENGTH_MAX = 4_096;
@@ -27,12 +28,9 @@ interface Waiting {
 }
 
 export interface ApprovalParts {
-  context: ActorContext<unknown>;
+  context: ActorContext<Turn>;
   events: EventStream;
-  store: Store;
-  newId(): string;
-  /** How long an operator has, in milliseconds; then the answer is no. */
-  timeoutMs: number;
+  shared: SessionDependencies;
 }
 
 /**
@@ -62,12 +60,22 @@ export class Approvals {
     signal: AbortSignal,
     { rule, bound }: Grounds,
   ): Promise<Verdict> {
-    const { context, events, store, newId, timeoutMs } = this.#parts;
+    const { context, events, shared } = this.#parts;
+    const { store } = shared;
+    const { approvalTimeoutMs: timeoutMs } = shared.config.tools;
     const askedAt = context.clock.now();
-    const facts = Object.keys(bound).length > 0 ? { bound } : {};
     const asked: ApprovalInfo = {
-      ...{ approval: newId(), run, call, name, input: boundedInput(input), rule, ...facts },
-      ...{ expiresAt: askedAt + timeoutMs, session: events.session, message, askedAt },
+      approval: shared.newId(),
+      session: events.session,
+      message,
+      run,
+      call,
+      name,
+      input: boundedInput(input),
+      rule,
+      ...(Object.keys(bound).length > 0 ? { bound } : {}),
+      askedAt,
+      expiresAt: askedAt + timeoutMs,
     };
     const waiting: Waiting = { asked, decision: undefined, decided: Promise.withResolvers() };
     try {
@@ -129,7 +137,7 @@ export class Approvals {
 
   /** Never rejects: a yes that the disk did not take is a no. */
   async #write({ asked }: Waiting, decision: Decision, ended: AbortSignal | undefined): Promise<Decision> {
-    const { store } = this.#parts;
+    const { store } = this.#parts.shared;
     // The run goes on after the start, and asks anew: see run-record.ts.
     if (ended !== undefined && endedByShutdown(ended)) return decision;
     try {
@@ -142,8 +150,8 @@ export class Approvals {
   }
 
   #tooLate(approval: string | undefined, known: Decision | undefined): DhaavakError {
-    const { store, events } = this.#parts;
-    const record = approval === undefined ? undefined : store.approvals.find(events.session, approval);
+    const { events, shared } = this.#parts;
+    const record = approval === undefined ? undefined : shared.store.approvals.find(events.session, approval);
     const decision = known ?? record?.decision;
     const param = 'data.approval';
     if (decision !== undefined) return new DhaavakError('conflict', `too late: ${inWords(decision)}`, { param });

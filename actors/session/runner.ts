@@ -99,7 +99,7 @@ export class Runner {
   }
 
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
         store: shared.store,
@@ -107,7 +107,7 @@ export class Runner {
         transcript,
         inbox,
         persistence,
-        now,
+        now: () => this.#parts.now(),
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -183,12 +183,12 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
-    session.lastActive = now();
+    session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
