@@ -1,5 +1,4 @@
 /** What stands between a call and its tool: its risk, and the operator who must say yes to it. */
-import { createHash } from 'node:crypto';
 import type { ToolCall } from '../agent/provider.ts';
 import type { Rating } from './risk.ts';
 import type { Tool, ToolContext } from './tool.ts';
@@ -27,20 +26,14 @@ export async function refusal(passing: Passing, context: ToolContext): Promise<s
   if (rating.risk === 'forbid') return `${name} may not be called like this: ${rating.rule} forbids it`;
   if (rating.risk === 'safe') return undefined;
   if (context.approve === undefined) return `${name} was not called: there is no operator to approve it`;
-  const digest = digestOf(input);
+  const asked = JSON.stringify(input);
   const bound = await factsOf(passing, context);
   const verdict = await context.approve(call, context.signal, { rule: rating.rule, bound });
   if (!verdict.allowed) return `${name} was not called: ${verdict.reason}`;
   context.signal.throwIfAborted();
-  const changed = digestOf(input) === digest ? changedFact(bound, await factsOf(passing, context)) : 'its input';
+  const changed = JSON.stringify(input) === asked ? changedFact(bound, await factsOf(passing, context)) : 'its input';
   if (changed === undefined) return undefined;
   return `${name} was not called: ${changed} has changed since the call was approved. Look at it, and make the call again if it is still right`;
-}
-
-function digestOf(input: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(input) ?? '')
-    .digest('hex');
 }
 
 async function factsOf({ tool, input }: Passing, context: ToolContext): Promise<Record<string, string>> {

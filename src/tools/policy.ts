@@ -30,6 +30,23 @@ export interface AgentTools {
 }
 
 export type SandboxMode = ToolsConfig['sandbox'];
+
+/** What the configuration says of tools, as far as the policy goes. */
+export type PolicySettings = Pick<
+  ToolsConfig,
+  'allow' | 'deny' | 'types' | 'channels' | 'senders' | 'sandbox' | 'rules'
+>;
+
+const ALL = { allow: [EVERY], deny: [] };
+/** Takes nothing away. Not the default of the configuration: that is its schema's, which shards need not load. */
+export const NO_POLICY: PolicySettings = {
+  ...ALL,
+  types: { main: ALL, dm: ALL, group: ALL },
+  channels: {},
+  senders: {},
+  sandbox: 'non-main',
+  rules: [],
+};
 type Named = Pick<Tool, 'name' | 'group'>;
 
 /** Whoever says something to a session: a channel and the platform's id of the person. */
@@ -90,7 +107,7 @@ export class Levels {
   readonly #sandbox: SandboxMode;
   readonly #withoutSandbox = new Map<string, Level>();
 
-  constructor({ allow, deny, types, channels, senders, sandbox }: ToolsConfig) {
+  constructor({ allow, deny, types, channels, senders, sandbox }: PolicySettings) {
     this.#everybody = levelAt('tools', { allow, deny });
     const { main, dm, group } = types;
     this.#types = {

@@ -2,10 +2,18 @@
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { Config } from '../config/schema.ts';
-import { type ToolsConfig, toolsSchema } from '../config/tools.ts';
 import { refusal } from './gate.ts';
 import { checkToolNames } from './names.ts';
-import { type AgentTools, decide, type Level, Levels, type SandboxMode, type Speaker } from './policy.ts';
+import {
+  type AgentTools,
+  decide,
+  type Level,
+  Levels,
+  NO_POLICY,
+  type PolicySettings,
+  type SandboxMode,
+  type Speaker,
+} from './policy.ts';
 import { rate, ratingOfAll } from './risk.ts';
 import type { CallContext, Tool, ToolCaller, ToolContext, ToolRisk } from './tool.ts';
 
@@ -54,7 +62,7 @@ interface Allowed {
 }
 
 export class ToolRegistry {
-  readonly #settings: ToolsConfig;
+  readonly #settings: PolicySettings;
   readonly #levels: Levels;
   readonly #tools = new Map<string, Tool>();
   readonly #descriptions = new Map<string, ToolDescription>();
@@ -64,7 +72,8 @@ export class ToolRegistry {
   /** By the names of the tools. */
   readonly #outcomes = new Map<string, Allowed>();
 
-  constructor(tools: readonly Tool[], settings: ToolsConfig = toolsSchema.parse({})) {
+  /** `settings` are left out in tests of single tools only: then an agent's tools are all there is to it. */
+  constructor(tools: readonly Tool[], settings: PolicySettings = NO_POLICY) {
     this.#settings = settings;
     this.#levels = new Levels(settings);
     for (const tool of tools) this.register(tool);
@@ -157,7 +166,7 @@ export class ToolRegistry {
 
 async function execute(
   tools: ReadonlyMap<string, Tool>,
-  { rules }: ToolsConfig,
+  { rules }: PolicySettings,
   agent: AgentTools,
   call: ToolCall,
   context: ToolContext,
