@@ -28,7 +28,7 @@ it('the example of docs/mcp.md can be used, names its tools, and shows no secret
   const tools = createToolRegistry();
   const services = { call: () => expect.unreachable(), cancel: () => {} };
   new McpTools(tools, Object.keys(config.tools.mcp.servers), services, pino({ level: 'silent' }));
-  tools.check(config.agents.main!);
+  tools.check(config);
   expect(JSON.stringify(masked(config))).not.toContain('canary');
 });
 

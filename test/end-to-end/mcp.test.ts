@@ -120,7 +120,7 @@ describe('tools of MCP servers', () => {
     const home = await tempFolder();
     const { code, stderr } = await refusedGateway({ home, config: configured({ notes: SDK }, ['mcp.nots.*']) });
     expect(code).not.toBe(0);
-    expect(stderr).toContain('there is no tool "mcp.nots.*"');
+    expect(stderr).toContain('there is no tool or group "mcp.nots.*"');
   });
 
   it('are given nothing of the secrets that the gateway has', async () => {

@@ -26,7 +26,6 @@ export class McpTools {
     for (const server of servers) {
       registry.addSource({
         prefix: prefixOf(server),
-        group: GROUP,
         state: () => `the MCP server ${server}: ${this.#offers.get(server)?.state ?? 'it is being connected'}`,
       });
     }
