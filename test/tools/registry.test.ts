@@ -136,8 +136,7 @@ describe('a source of tools that come and go', () => {
   it('may be named before it has any, one by one and all of it', () => {
     const registry = withSources();
     expect(namesOf(registry)).toEqual(['test.tool']);
-    const named = (tools: string[]) =>
-      configSchema.parse({ agents: { main: { tools } } });
+    const named = (tools: string[]) => configSchema.parse({ agents: { main: { tools } } });
     expect(() => registry.check(named(agent.tools))).not.toThrow();
     expect(() => registry.check(named(['other.*']))).toThrow('there is no tool or group "other.*"');
   });
