@@ -227,8 +227,10 @@ export class Runner {
   }
 
   #caller({ id, type, channel, user }: Session): ToolCaller {
+    const { workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
+    const sandboxed = type !== 'main';
+    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 
   get #agent(): Config['agents'][string] {

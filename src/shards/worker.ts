@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
+const tools = createToolRegistry(config);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -180,6 +180,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;

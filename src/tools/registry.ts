@@ -81,6 +81,16 @@ export class ToolRegistry {
     this.#toolsOf(agent);
   }
 
+  /** Ends what the tools keep for a session that is deleted. */
+  endSession(session: string): void {
+    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  }
+
+  /** Ends what the tools keep for any session. To be called when no run is going on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#tools.values()].map((tool) => tool.close?.()));
+  }
+
   #toolsOf({ tools: names, approve }: ToolSettings): AgentTools {
     const known = this.#agents.get(names);
     if (known !== undefined) return known;

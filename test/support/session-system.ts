@@ -56,7 +56,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       config,
       store,
       models: models ?? createModels(config),
-      tools: tools ?? createToolRegistry(),
+      tools: tools ?? createToolRegistry(config),
       activeMax: 100,
       budgets: undefined,
       workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
 const context: CallContext = { signal: new AbortController().signal };
 
 function tool(changes: Partial<Tool> = {}): Tool {
   return defineTool<unknown>({
     name: 'test.tool',
+    group: 'test',
     description: 'A tool.',
     input: z.strictObject({ text: z.string(), count: z.int().default(1) }),
     risk: 'safe',
@@ -44,7 +45,7 @@ describe('a view of the tools', () => {
   });
 
   it('is made once for a list of names', () => {
-    const registry = createToolRegistry();
+    const registry = builtinTools();
     const names = ['calc'];
     const agent = { tools: names, approve: [] };
     expect(registry.view(agent, toolCaller()).descriptions).toBe(registry.view(agent, toolCaller()).descriptions);
@@ -54,13 +55,13 @@ describe('a view of the tools', () => {
     ['time.no', 'did you mean "time.now"?'],
     ['something.else', 'there are: time.now, calc'],
   ])('refuses the unknown name %s helpfully', (name, hint) => {
-    expect(() => createToolRegistry().view({ tools: ['calc', name], approve: [] }, toolCaller())).toThrow(
+    expect(() => builtinTools().view({ tools: ['calc', name], approve: [] }, toolCaller())).toThrow(
       expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
     );
   });
 
   it('can call nothing outside it', async () => {
-    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] }, toolCaller());
+    const view = builtinTools().view({ tools: ['time.now'], approve: [] }, toolCaller());
     const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
     expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
   });
