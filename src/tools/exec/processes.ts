@@ -125,8 +125,8 @@ export class Processes {
         { root, home },
         folder,
         // Inside the sandbox, bubblewrap enters the folder itself.
-        async ({ self }) =>
-          new CommandProcess({ argv, env, timeoutMs, folder: command.sandbox === undefined ? self : '/' }),
+        async ({ place }) =>
+          new CommandProcess({ argv, env, timeoutMs, folder: command.sandbox === undefined ? place : '/' }),
         { make: folder.length === 0 },
       );
       this.#running.set(process, { session });

@@ -16,14 +16,20 @@ export const OPEN_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 /** Only what was not there. */
 export const OPEN_NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
-/** The path of what is called `name` in the open folder `fd`. */
-export function entryOf(fd: number, name: string): string {
-  return `/proc/self/fd/${fd}/${name}`;
+const HAS_PROC = process.platform === 'linux';
+
+/**
+ * The path by which the kernel goes from the open folder `fd` itself. Elsewhere than on Linux there is none, and it is
+ * `path`, the folder's own: a folder that is replaced by a link at the right moment is then followed. Nobody is there to do it
+ * but programs with the gateway's rights, since without Linux nothing runs in a sandbox.
+ */
+export function placeOf(fd: number, path: string): string {
+  return HAS_PROC ? `/proc/self/fd/${fd}` : path;
 }
 
-/** The path of the open folder `fd` itself. */
-export function folderOf(fd: number): string {
-  return `/proc/self/fd/${fd}`;
+/** The path of what is called `name` in the folder at `place`. */
+export function entryOf(place: string, name: string): string {
+  return `${place}/${name}`;
 }
 
 type Kind = Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink' | 'isFIFO' | 'isSocket'>;

@@ -168,10 +168,7 @@ function changeAt(before: string, { old, new: replacement }: Edited, place: numb
     .slice(Math.max(0, aboveEnd - CHANGE_LENGTH_MAX), aboveEnd)
     .split('\n')
     .slice(-CONTEXT_LINES);
-  const below = before
-    .slice(lineEnd + 1, lineEnd + 1 + CHANGE_LENGTH_MAX)
-    .split('\n')
-    .slice(0, CONTEXT_LINES);
+  const below = linesAfter(before.slice(lineEnd + 1, lineEnd + 1 + CHANGE_LENGTH_MAX));
   const rows = [
     `@@ line ${line} @@`,
     ...(lineStart === 0 ? [] : marked(' ', above.join('\n'))),

@@ -30,6 +30,7 @@ export function createFileTools({ home, tools }: FilesSettings): Tool[] {
   const boundaryOf = ({ caller }: ToolContext): Boundary => ({ root: caller.workspace, home });
   return [
     readTool(boundaryOf),
+    skillTool(boundaryOf),
     ...changingTools(boundaryOf, fileBytesMax),
     listTool(boundaryOf),
     searchTool(boundaryOf),
@@ -52,6 +53,28 @@ function readTool(boundaryOf: BoundaryOf): Tool {
     risk: 'safe',
     safeToRepeat: true,
     handler: async (request, context) => (await import('./read.ts')).readPage(boundaryOf(context), request),
+  });
+}
+
+/** For agents that have skills and no files. */
+function skillTool(boundaryOf: BoundaryOf): Tool {
+  return defineTool({
+    name: 'skills.read',
+    group: 'skills',
+    description: 'Reads a file of a skill, such as "skills/pdf/SKILL.md".',
+    input: z.strictObject({
+      path: z.string().min(1).max(2_048),
+      offset: z.int().min(1).max(1e9).default(1).describe('The first line to return, from 1.'),
+    }),
+    risk: 'safe',
+    safeToRepeat: true,
+    async handler({ path, offset }, context) {
+      const boundary = boundaryOf(context);
+      const [first, ...rest] = segmentsOf(path, boundary.root);
+      if (first !== 'skills' || rest.length < 2)
+        throw new Error(`${path} is no file of a skill, as skills/pdf/SKILL.md is`);
+      return (await import('./read.ts')).readPage(boundary, { path, offset, limit: LINES_DEFAULT });
+    },
   });
 }
 

@@ -1,10 +1,9 @@
 /** Open folders of a workspace, and what may be done in one without ever leaving the workspace: see `descriptor.ts`. */
-import { constants, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import {
   codeOf,
   entryOf,
-  folderOf,
   isOnlyHere,
   isSame,
   kindOf,
@@ -12,6 +11,7 @@ import {
   OPEN_FOLDER,
   OPEN_NEW,
   OPEN_ROOT,
+  placeOf,
 } from './descriptor.ts';
 import { segmentsOf } from './path.ts';
 
@@ -34,14 +34,14 @@ export class Folder {
   /** For messages: relative to the workspace, '' for itself. */
   readonly path: string;
 
-  constructor(handle: FileHandle, path: string) {
+  /** Its path for the kernel, as long as it is open. */
+  readonly place: string;
+
+  /** `whole`: its path without the workspace left out. */
+  constructor(handle: FileHandle, path: string, whole: string) {
     this.handle = handle;
     this.path = path;
-  }
-
-  /** Its own path for the kernel, as long as it is open. */
-  get self(): string {
-    return folderOf(this.handle.fd);
+    this.place = placeOf(handle.fd, whole);
   }
 
   /** How `name` in it is called in messages. */
@@ -52,7 +52,7 @@ export class Folder {
   /** What is called `name` here; a link is not followed. Undefined: nothing. */
   async look(name: string): Promise<Stats | undefined> {
     try {
-      return await lstat(entryOf(this.handle.fd, name));
+      return await lstat(entryOf(this.place, name));
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -62,7 +62,8 @@ export class Folder {
   /** The folder `name` in this one. Throws where there is none, or something else. */
   async enter(name: string): Promise<Folder> {
     try {
-      return new Folder(await open(entryOf(this.handle.fd, name), OPEN_FOLDER), this.shown(name));
+      const entry = entryOf(this.place, name);
+      return new Folder(await open(entry, OPEN_FOLDER), this.shown(name), entry);
     } catch (error) {
       throw await this.#explained(name, 'folder', error);
     }
@@ -71,7 +72,7 @@ export class Folder {
   /** The same, made where there is nothing. */
   async enterOrMake(name: string): Promise<Folder> {
     try {
-      await mkdir(entryOf(this.handle.fd, name));
+      await mkdir(entryOf(this.place, name));
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
@@ -85,7 +86,7 @@ export class Folder {
     if (before !== undefined && !before.isFile()) throw this.#wrongKind(name, 'file', before);
     let handle: FileHandle;
     try {
-      handle = await open(entryOf(this.handle.fd, name), OPEN_FILE);
+      handle = await open(entryOf(this.place, name), OPEN_FILE);
     } catch (error) {
       throw await this.#explained(name, 'file', error);
     }
@@ -107,16 +108,16 @@ export class Folder {
 
   /** A new file to be written and closed by the caller. Throws EEXIST where there is something. */
   create(name: string, mode: number): Promise<FileHandle> {
-    return open(entryOf(this.handle.fd, name), OPEN_NEW, mode);
+    return open(entryOf(this.place, name), OPEN_NEW, mode);
   }
 
   /** Puts the file `from` in the place of `to`, whatever that is: a link is replaced, not followed. */
   async replace(from: string, to: string): Promise<void> {
-    await rename(entryOf(this.handle.fd, from), entryOf(this.handle.fd, to));
+    await rename(entryOf(this.place, from), entryOf(this.place, to));
   }
 
   async remove(name: string): Promise<void> {
-    await unlink(entryOf(this.handle.fd, name));
+    await unlink(entryOf(this.place, name));
   }
 
   close(): Promise<void> {
@@ -187,12 +188,10 @@ export function besideFile<T>(
 }
 
 async function openRoot(root: string, make: boolean): Promise<Folder> {
-  if (constants.O_NOFOLLOW === undefined || process.platform !== 'linux') {
-    throw new Error('the files tools need Linux: elsewhere a file cannot be opened safely below a folder');
-  }
+  if (process.platform === 'win32') throw new Error('workspaces need Linux or macOS: use the gateway under WSL');
   try {
     if (make) await mkdir(root, { recursive: true });
-    return new Folder(await open(root, OPEN_ROOT), '');
+    return new Folder(await open(root, OPEN_ROOT), '', root);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw new Error('the workspace is empty; files.write makes the first file');
     throw error;

@@ -51,7 +51,7 @@ async function list(folder: Folder, depth: number, lines: string[]): Promise<boo
 /** By name. */
 async function entriesOf(folder: Folder): Promise<{ entries: Dirent[]; whole: boolean }> {
   const entries: Dirent[] = [];
-  for await (const entry of await opendir(folder.self, { bufferSize: 256 })) {
+  for await (const entry of await opendir(folder.place, { bufferSize: 256 })) {
     if (entries.length === FOLDER_ENTRIES_MAX) return { entries, whole: false };
     if (!entry.name.startsWith(UNFINISHED)) entries.push(entry);
   }

@@ -11,7 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { matchesGlob } from 'node:path';
-import { codeOf, entryOf, folderOf, isOnlyHere, isSame, OPEN_FILE, OPEN_FOLDER, OPEN_ROOT } from './descriptor.ts';
+import { codeOf, entryOf, isOnlyHere, isSame, OPEN_FILE, OPEN_FOLDER, OPEN_ROOT, placeOf } from './descriptor.ts';
 import type { Boundary } from './folder.ts';
 import { NOT_ENTERED } from './list.ts';
 import type { SearchRequest } from './search.ts';
@@ -88,60 +88,60 @@ class Search {
   /** From the workspace to the folder or file to search. */
   #begin(): void {
     const { root, segments } = this.#task;
-    let fd = openRoot(root);
+    let folder = openRoot(root);
     try {
-      this.#refuseHome(fd);
+      this.#refuseHome(folder);
       for (const [index, name] of segments.entries()) {
-        if (index === segments.length - 1 && lstatSync(entryOf(fd, name), { throwIfNoEntry: false })?.isFile()) {
-          this.#file(fd, name, segments.join('/'), name);
+        const entry = entryOf(folder.place, name);
+        if (index === segments.length - 1 && lstatSync(entry, { throwIfNoEntry: false })?.isFile()) {
+          this.#file(folder.place, name, segments.join('/'), name);
           return;
         }
-        const inner = enter(fd, name, segments.slice(0, index + 1).join('/'));
-        closeSync(fd);
-        fd = inner;
-        this.#refuseHome(fd);
+        const inner = enter(entry, segments.slice(0, index + 1).join('/'));
+        closeSync(folder.fd);
+        folder = inner;
+        this.#refuseHome(folder);
       }
-      this.#folder(fd, segments.join('/'), '', 1);
+      this.#folder(folder.place, segments.join('/'), '', 1);
     } finally {
-      closeSync(fd);
+      closeSync(folder.fd);
     }
   }
 
   /** `path` is how it is called from the workspace, `below` from the folder searched. */
-  #folder(fd: number, path: string, below: string, depth: number): void {
-    for (const entry of sorted(readdirSync(folderOf(fd), { withFileTypes: true }))) {
+  #folder(place: string, path: string, below: string, depth: number): void {
+    for (const entry of sorted(readdirSync(place, { withFileTypes: true }))) {
       const { name } = entry;
       const entryPath = path === '' ? name : `${path}/${name}`;
       const entryBelow = below === '' ? name : `${below}/${name}`;
-      if (entry.isFile()) this.#file(fd, name, entryPath, entryBelow);
+      if (entry.isFile()) this.#file(place, name, entryPath, entryBelow);
       else if (entry.isDirectory() && !NOT_ENTERED.has(name) && depth < DEPTH_MAX) {
-        this.#enter(fd, name, entryPath, entryBelow, depth);
+        this.#enter(entryOf(place, name), entryPath, entryBelow, depth);
       }
     }
   }
 
-  #enter(fd: number, name: string, path: string, below: string, depth: number): void {
-    let inner: number;
+  #enter(entry: string, path: string, below: string, depth: number): void {
+    let folder: OpenFolder;
     try {
-      inner = openSync(entryOf(fd, name), OPEN_FOLDER);
+      folder = openFolder(entry, OPEN_FOLDER);
     } catch {
       this.#unreadable += 1;
       return;
     }
     try {
-      if (this.#home === undefined || !isSame(fstatSync(inner), this.#home))
-        this.#folder(inner, path, below, depth + 1);
+      if (!this.#isHome(folder)) this.#folder(folder.place, path, below, depth + 1);
     } finally {
-      closeSync(inner);
+      closeSync(folder.fd);
     }
   }
 
-  #file(folder: number, name: string, path: string, below: string): void {
+  #file(place: string, name: string, path: string, below: string): void {
     this.#check();
     const { glob } = this.#task;
     // A pattern without a slash is for names in any folder, as people write it.
     if (glob !== undefined && !matchesGlob(glob.includes('/') ? below : name, glob)) return;
-    const text = this.#read(folder, name);
+    const text = this.#read(place, name);
     if (text === undefined) return;
     this.#files += 1;
     this.#bytes += text.length;
@@ -153,17 +153,17 @@ class Search {
   }
 
   /** Undefined where it is passed over. */
-  #read(folder: number, name: string): string | undefined {
+  #read(place: string, name: string): string | undefined {
     let fd: number;
     try {
-      fd = openSync(entryOf(folder, name), OPEN_FILE);
+      fd = openSync(entryOf(place, name), OPEN_FILE);
     } catch {
       this.#unreadable += 1;
       return undefined;
     }
     try {
       const stats = fstatSync(fd);
-      const named = lstatSync(entryOf(folder, name), { throwIfNoEntry: false });
+      const named = lstatSync(entryOf(place, name), { throwIfNoEntry: false });
       if (!stats.isFile() || named === undefined) return undefined;
       if (!isOnlyHere(stats, named)) {
         this.#hardLinks += 1;
@@ -196,10 +196,23 @@ class Search {
     if (performance.now() > this.#deadline) throw new Enough(`${this.#task.timeoutMs / 1_000} s`);
   }
 
-  #refuseHome(fd: number): void {
-    if (this.#home === undefined || !isSame(fstatSync(fd), this.#home)) return;
-    throw new Error("that is the gateway's data folder, which no tool may enter");
+  #refuseHome(folder: OpenFolder): void {
+    if (this.#isHome(folder)) throw new Error("that is the gateway's data folder, which no tool may enter");
   }
+
+  #isHome({ fd }: OpenFolder): boolean {
+    return this.#home !== undefined && isSame(fstatSync(fd), this.#home);
+  }
+}
+
+interface OpenFolder {
+  fd: number;
+  place: string;
+}
+
+function openFolder(path: string, flags: number): OpenFolder {
+  const fd = openSync(path, flags);
+  return { fd, place: placeOf(fd, path) };
 }
 
 function matcherOf({ pattern, regex, ignoreCase }: SearchRequest): (line: string) => boolean {
@@ -217,18 +230,18 @@ function matcherOf({ pattern, regex, ignoreCase }: SearchRequest): (line: string
   return (line) => line.toLowerCase().includes(wanted);
 }
 
-function openRoot(root: string): number {
+function openRoot(root: string): OpenFolder {
   try {
-    return openSync(root, OPEN_ROOT);
+    return openFolder(root, OPEN_ROOT);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw new Error('the workspace is empty');
     throw error;
   }
 }
 
-function enter(fd: number, name: string, path: string): number {
+function enter(entry: string, path: string): OpenFolder {
   try {
-    return openSync(entryOf(fd, name), OPEN_FOLDER);
+    return openFolder(entry, OPEN_FOLDER);
   } catch (cause) {
     throw new Error(`there is no folder ${path} (links are not followed)`, { cause });
   }

@@ -9,6 +9,8 @@ import type { SearchOutcome, SearchTask } from './search-worker.ts';
 const IDLE_MS = 10_000;
 /** At the same time in one shard: one that takes for ever must not hold up the next. */
 const THREADS_MAX = 2;
+/** Of a thread's heap, in megabytes: a file and its lines are in it, one at a time. */
+const HEAP_MB_MAX = 128;
 /** Searches that may wait; more are refused. */
 const QUEUE_MAX = 16;
 /** How long a search may take before its thread is ended; the thread itself stops a little earlier, with what it has. */
@@ -56,16 +58,21 @@ export class Searcher {
 
   /** piscina is loaded with the first search: most gateways never have one. */
   #start(): Promise<Piscina> {
-    this.#pool ??= import('piscina').then(
-      ({ Piscina }) =>
-        new Piscina({
-          filename: sibling('search-worker', import.meta.url).href,
-          minThreads: 0,
-          maxThreads: THREADS_MAX,
-          idleTimeout: IDLE_MS,
-          resourceLimits: { maxOldGenerationSizeMb: 128 },
-        }),
-    );
+    this.#pool ??= startPool();
     return this.#pool;
   }
+}
+
+async function startPool(): Promise<Piscina> {
+  const { Piscina } = await import('piscina');
+  const pool = new Piscina({
+    filename: sibling('search-worker', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: THREADS_MAX,
+    idleTimeout: IDLE_MS,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+  });
+  // A thread that ends in an error fails its search; without a listener it would end the shard, too.
+  pool.on('error', () => undefined);
+  return pool;
 }
