@@ -4,6 +4,7 @@
  * walked name by name, each relative to the folder before it and never through a symbolic link, and there is no moment
  * between a check and the use of what was checked.
  */
+import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -16,7 +17,7 @@ export const OPEN_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 /** Only what was not there. */
 export const OPEN_NEW = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
-const HAS_PROC = process.platform === 'linux';
+export const HAS_PROC = process.platform === 'linux';
 
 /**
  * The path by which the kernel goes from the open folder `fd` itself. Elsewhere than on Linux there is none, and it is
@@ -44,12 +45,29 @@ export function kindOf(stats: Kind): string {
 }
 
 /**
- * Whether the open file, whose `opened` stats are, is in this place of the workspace and nowhere else. `named` are the
- * stats of its name, taken afterwards. A file with a second name (a hard link) may be one of a folder outside; that its
- * only name is here is seen in one look at that name, so that no other name can come and go between two looks.
+ * A file with a second name (a hard link) may be one of a folder outside, so only files with one name are opened. That it is
+ * the name in the workspace, and not one outside that was left when the name here went away, takes three steps, in this
+ * order, after the file was opened by its name here:
+ *
+ * 1. Its count of names is 1.
+ * 2. A name that is {@link nobodysName} is looked up in its folder. The kernel waits with that until a removal in the folder is
+ *    done: in the middle of one the count is less already and the name still there.
+ * 3. `/proc/self/fd/<n>` of the file is its name in the folder. Once removed it never is again: a new link is another entry.
+ *
+ * So the name was there in step 1, and the only one. (Looking at the count by name is not enough: between finding the
+ * name and reading the count it may go. Scorecard row 15 has seen it.)
  */
-export function isOnlyHere(opened: Stats, named: Stats): boolean {
-  return named.ino === opened.ino && named.dev === opened.dev && named.nlink === 1;
+export function isNamedSo(openFile: string, openFolder: string, name: string): boolean {
+  return openFile === `${openFolder === '/' ? '' : openFolder}/${name}`;
+}
+
+/** The link that says where what is open as `fd` is. */
+export function linkOf(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+export function nobodysName(): string {
+  return `.${randomUUID()}`;
 }
 
 export function isSame(a: Pick<Stats, 'dev' | 'ino'>, b: Pick<Stats, 'dev' | 'ino'>): boolean {

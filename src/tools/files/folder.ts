@@ -1,12 +1,15 @@
 /** Open folders of a workspace, and what may be done in one without ever leaving the workspace: see `descriptor.ts`. */
 import type { Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readlink, rename, stat, unlink } from 'node:fs/promises';
 import {
   codeOf,
   entryOf,
-  isOnlyHere,
+  HAS_PROC,
+  isNamedSo,
   isSame,
   kindOf,
+  linkOf,
+  nobodysName,
   OPEN_FILE,
   OPEN_FOLDER,
   OPEN_NEW,
@@ -37,11 +40,14 @@ export class Folder {
   /** Its path for the kernel, as long as it is open. */
   readonly place: string;
 
-  /** `whole`: its path without the workspace left out. */
-  constructor(handle: FileHandle, path: string, whole: string) {
+  readonly #home: Stats | undefined;
+
+  /** `whole`: its path without the workspace left out. `home`: of the gateway's data folder, which is not entered. */
+  constructor(handle: FileHandle, path: string, whole: string, home: Stats | undefined) {
     this.handle = handle;
     this.path = path;
     this.place = placeOf(handle.fd, whole);
+    this.#home = home;
   }
 
   /** How `name` in it is called in messages. */
@@ -59,11 +65,11 @@ export class Folder {
     }
   }
 
-  /** The folder `name` in this one. Throws where there is none, or something else. */
+  /** The folder `name` in this one. Throws where there is none, or something else, and for the gateway's data folder. */
   async enter(name: string): Promise<Folder> {
+    const entry = entryOf(this.place, name);
     try {
-      const entry = entryOf(this.place, name);
-      return new Folder(await open(entry, OPEN_FOLDER), this.shown(name), entry);
+      return await openFolder(entry, OPEN_FOLDER, this.shown(name), this.#home);
     } catch (error) {
       throw await this.#explained(name, 'folder', error);
     }
@@ -93,17 +99,26 @@ export class Folder {
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw this.#wrongKind(name, 'file', stats);
-      const named = await this.look(name);
-      if (named !== undefined && isOnlyHere(stats, named)) return { handle, stats };
-      throw named !== undefined && named.nlink > 1
-        ? new Error(
-            `${this.shown(name)} is a hard link: the file has another name, which may be outside; copy it first`,
-          )
-        : new Error(`${this.shown(name)} was replaced while it was opened; try again`);
+      if (stats.nlink > 1) {
+        const advice = 'the file has another name, which may be outside; copy it first';
+        throw new Error(`${this.shown(name)} is a hard link: ${advice}`);
+      }
+      if (await this.#isHere(handle, stats, name)) return { handle, stats };
+      throw new Error(`${this.shown(name)} was replaced while it was opened; try again`);
     } catch (error) {
       await handle.close();
       throw error;
     }
+  }
+
+  /** Whether the only name of an open file is `name` in this folder: see `descriptor.ts`. */
+  async #isHere(file: FileHandle, stats: Stats, name: string): Promise<boolean> {
+    if (!HAS_PROC) {
+      const named = await this.look(name);
+      return named !== undefined && isSame(named, stats) && named.nlink === 1;
+    }
+    await this.look(nobodysName());
+    return isNamedSo(await readlink(linkOf(file.fd)), await readlink(linkOf(this.handle.fd)), name);
   }
 
   /** A new file to be written and closed by the caller. Throws EEXIST where there is something. */
@@ -159,14 +174,12 @@ export async function inFolder<T>(
   { make = false }: { make?: boolean } = {},
 ): Promise<T> {
   const home = await stat(boundary.home).catch(() => undefined);
-  let folder = await openRoot(boundary.root, make);
+  let folder = await openRoot(boundary.root, make, home);
   try {
-    await refuseHome(folder, home);
     for (const name of segments) {
       const next = make ? await folder.enterOrMake(name) : await folder.enter(name);
       await folder.close();
       folder = next;
-      await refuseHome(folder, home);
     }
     return await use(folder);
   } finally {
@@ -187,18 +200,20 @@ export function besideFile<T>(
   return inFolder(boundary, segments, (folder) => use(folder, name), options);
 }
 
-async function openRoot(root: string, make: boolean): Promise<Folder> {
+async function openRoot(root: string, make: boolean, home: Stats | undefined): Promise<Folder> {
   if (process.platform === 'win32') throw new Error('workspaces need Linux or macOS: use the gateway under WSL');
   try {
     if (make) await mkdir(root, { recursive: true });
-    return new Folder(await open(root, OPEN_ROOT), '', root);
+    return await openFolder(root, OPEN_ROOT, '', home);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw new Error('the workspace is empty; files.write makes the first file');
     throw error;
   }
 }
 
-async function refuseHome(folder: Folder, home: Stats | undefined): Promise<void> {
-  if (home === undefined || !isSame(await folder.handle.stat(), home)) return;
-  throw new Error(`${folder.path || 'the workspace'} is the gateway's data folder, which no tool may enter`);
+async function openFolder(path: string, flags: number, shown: string, home: Stats | undefined): Promise<Folder> {
+  const handle = await open(path, flags);
+  if (home === undefined || !isSame(await handle.stat(), home)) return new Folder(handle, shown, path, home);
+  await handle.close();
+  throw new Error(`${shown || 'the workspace'} is the gateway's data folder, which no tool may enter`);
 }

@@ -6,12 +6,25 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  readlinkSync,
   readSync,
   type Stats,
   statSync,
 } from 'node:fs';
 import { matchesGlob } from 'node:path';
-import { codeOf, entryOf, isOnlyHere, isSame, OPEN_FILE, OPEN_FOLDER, OPEN_ROOT, placeOf } from './descriptor.ts';
+import {
+  codeOf,
+  entryOf,
+  HAS_PROC,
+  isNamedSo,
+  isSame,
+  linkOf,
+  nobodysName,
+  OPEN_FILE,
+  OPEN_FOLDER,
+  OPEN_ROOT,
+  placeOf,
+} from './descriptor.ts';
 import type { Boundary } from './folder.ts';
 import { NOT_ENTERED } from './list.ts';
 import type { SearchRequest } from './search.ts';
@@ -94,7 +107,7 @@ class Search {
       for (const [index, name] of segments.entries()) {
         const entry = entryOf(folder.place, name);
         if (index === segments.length - 1 && lstatSync(entry, { throwIfNoEntry: false })?.isFile()) {
-          this.#file(folder.place, name, segments.join('/'), name);
+          this.#file(folder, name, segments.join('/'), name);
           return;
         }
         const inner = enter(entry, segments.slice(0, index + 1).join('/'));
@@ -102,21 +115,21 @@ class Search {
         folder = inner;
         this.#refuseHome(folder);
       }
-      this.#folder(folder.place, segments.join('/'), '', 1);
+      this.#folder(folder, segments.join('/'), '', 1);
     } finally {
       closeSync(folder.fd);
     }
   }
 
   /** `path` is how it is called from the workspace, `below` from the folder searched. */
-  #folder(place: string, path: string, below: string, depth: number): void {
-    for (const entry of sorted(readdirSync(place, { withFileTypes: true }))) {
+  #folder(folder: OpenFolder, path: string, below: string, depth: number): void {
+    for (const entry of sorted(readdirSync(folder.place, { withFileTypes: true }))) {
       const { name } = entry;
       const entryPath = path === '' ? name : `${path}/${name}`;
       const entryBelow = below === '' ? name : `${below}/${name}`;
-      if (entry.isFile()) this.#file(place, name, entryPath, entryBelow);
+      if (entry.isFile()) this.#file(folder, name, entryPath, entryBelow);
       else if (entry.isDirectory() && !NOT_ENTERED.has(name) && depth < DEPTH_MAX) {
-        this.#enter(entryOf(place, name), entryPath, entryBelow, depth);
+        this.#enter(entryOf(folder.place, name), entryPath, entryBelow, depth);
       }
     }
   }
@@ -130,18 +143,18 @@ class Search {
       return;
     }
     try {
-      if (!this.#isHome(folder)) this.#folder(folder.place, path, below, depth + 1);
+      if (!this.#isHome(folder)) this.#folder(folder, path, below, depth + 1);
     } finally {
       closeSync(folder.fd);
     }
   }
 
-  #file(place: string, name: string, path: string, below: string): void {
+  #file(folder: OpenFolder, name: string, path: string, below: string): void {
     this.#check();
     const { glob } = this.#task;
     // A pattern without a slash is for names in any folder, as people write it.
     if (glob !== undefined && !matchesGlob(glob.includes('/') ? below : name, glob)) return;
-    const text = this.#read(place, name);
+    const text = this.#read(folder, name);
     if (text === undefined) return;
     this.#files += 1;
     this.#bytes += text.length;
@@ -153,19 +166,18 @@ class Search {
   }
 
   /** Undefined where it is passed over. */
-  #read(place: string, name: string): string | undefined {
+  #read(folder: OpenFolder, name: string): string | undefined {
     let fd: number;
     try {
-      fd = openSync(entryOf(place, name), OPEN_FILE);
+      fd = openSync(entryOf(folder.place, name), OPEN_FILE);
     } catch {
       this.#unreadable += 1;
       return undefined;
     }
     try {
       const stats = fstatSync(fd);
-      const named = lstatSync(entryOf(place, name), { throwIfNoEntry: false });
-      if (!stats.isFile() || named === undefined) return undefined;
-      if (!isOnlyHere(stats, named)) {
+      if (!stats.isFile()) return undefined;
+      if (!isHere(fd, stats, folder, name)) {
         this.#hardLinks += 1;
         return undefined;
       }
@@ -203,6 +215,17 @@ class Search {
   #isHome({ fd }: OpenFolder): boolean {
     return this.#home !== undefined && isSame(fstatSync(fd), this.#home);
   }
+}
+
+/** Whether the only name of an open file is `name` in `folder`: see `descriptor.ts`. */
+function isHere(fd: number, stats: Stats, folder: OpenFolder, name: string): boolean {
+  if (stats.nlink !== 1) return false;
+  if (!HAS_PROC) {
+    const named = lstatSync(entryOf(folder.place, name), { throwIfNoEntry: false });
+    return named !== undefined && isSame(named, stats) && named.nlink === 1;
+  }
+  lstatSync(entryOf(folder.place, nobodysName()), { throwIfNoEntry: false });
+  return isNamedSo(readlinkSync(linkOf(fd)), readlinkSync(linkOf(folder.fd)), name);
 }
 
 interface OpenFolder {
