@@ -61,19 +61,23 @@ export class Sandbox {
   #view({ root, home, folder, env, sandbox }: Command): string[] {
     const { network = false, readOnly = [] } = sandbox ?? {};
     const etc = network ? [...ETC, ...ETC_NETWORK] : ETC;
-    const hidden = ['--size', String(HIDDEN_BYTES), '--tmpfs', home, '--remount-ro', home];
+    const hidden = ['--size', String(HIDDEN_BYTES), '--tmpfs', home];
     const homeIsSeen = ['/usr', ...readOnly].some((path) => isBelow(home, path));
+    const homeIsInside = isBelow(home, root);
     return [
       ...(network ? ['--share-net'] : []),
       ...this.#system,
       ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
-      ...['--proc', '/proc', '--dev', '/dev'],
+      // For a gateway that runs as root: without a capability, root still owns the settings of the kernel in /proc/sys.
+      ...['--proc', '/proc', '--remount-ro', '/proc', '--dev', '/dev'],
       ...['--size', String(SHARED_MEMORY_BYTES_MAX), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
       ...['--size', String(TMP_BYTES_MAX), '--perms', '1777', '--tmpfs', '/tmp'],
       ...readOnly.flatMap((path) => ['--ro-bind-try', path, path]),
       ...(homeIsSeen ? hidden : []),
       ...['--bind', root, root],
-      ...(isBelow(home, root) ? hidden : []),
+      ...(homeIsInside ? hidden : []),
+      // After the workspace, which may be in it.
+      ...(homeIsSeen || homeIsInside ? ['--remount-ro', home] : []),
       ...['--remount-ro', '/', '--chdir', [root, ...folder].join('/'), '--clearenv'],
       ...Object.entries({ ...env, PATH, HOME: root }).flatMap(([name, value]) => ['--setenv', name, value]),
     ];
@@ -87,7 +91,7 @@ export class Sandbox {
     // No namespaces inside of the sandbox: much of what the kernel got wrong needed one. Bubblewrap has it since 0.8.
     for (const isolation of [[...named, '--disable-userns'], named]) {
       try {
-        const view = [...this.#system, '--proc', '/proc', '--dev', '/dev'];
+        const view = [...this.#system, '--proc', '/proc', '--remount-ro', '/proc', '--dev', '/dev'];
         await promisify(execFile)(this.#program, [...isolation, ...view, '--', 'true'], { timeout: PROBE_TIMEOUT_MS });
         return isolation;
       } catch (error) {
