@@ -111,6 +111,15 @@ describe.skipIf(NO_BUBBLEWRAP !== undefined)(`row 15: a command in the sandbox${
     expect(await open.ok('exec', { command }, SANDBOXED)).toContain('connected');
   });
 
+  it('has limits: processes, files, memory files, no dumps', async () => {
+    const { ok } = await toolBench();
+    const limits = await ok('exec', { command: 'cat /proc/self/limits' }, SANDBOXED);
+    expect(limits).toMatch(/Max processes +256 +256 /);
+    expect(limits).toMatch(/Max file size +1073741824 /);
+    expect(limits).toMatch(/Max core file size +0 /);
+    expect(await ok('exec', { command: 'df -m --output=size /tmp /dev/shm' }, SANDBOXED)).toMatch(/256\s+64$/);
+  });
+
   it('has no capability, and makes no namespace', async () => {
     const { ok } = await toolBench();
     const status = await ok('exec', { command: 'grep -E "CapEff|CapBnd|NoNewPrivs" /proc/self/status' }, SANDBOXED);
