@@ -25,9 +25,8 @@ import {
   OPEN_ROOT,
   placeOf,
 } from './descriptor.ts';
-import type { Boundary } from './folder.ts';
 import { NOT_ENTERED } from './list.ts';
-import type { SearchRequest } from './search.ts';
+import type { SearchOutcome, SearchRequest, SearchTask } from './search-task.ts';
 import { binaryKindOf } from './text.ts';
 
 /** Lines that are shown, and the characters they may have together and each. */
@@ -39,14 +38,6 @@ const FILE_BYTES_MAX = 4 * 1_048_576;
 const FILES_MAX = 50_000;
 const BYTES_MAX = 512 * 1_048_576;
 const DEPTH_MAX = 32;
-
-export interface SearchTask extends SearchRequest, Boundary {
-  segments: readonly string[];
-  /** It stops with what it has after so long, where the expression lets it. */
-  timeoutMs: number;
-}
-
-export type SearchOutcome = { text: string } | { problem: string };
 
 export default function search(task: SearchTask): SearchOutcome {
   try {

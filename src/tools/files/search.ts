@@ -3,7 +3,7 @@ import type { Piscina } from 'piscina';
 import { sibling } from '../../shards/sibling.ts';
 import type { Boundary } from './folder.ts';
 import { segmentsOf } from './path.ts';
-import type { SearchOutcome, SearchTask } from './search-worker.ts';
+import type { SearchOutcome, SearchRequest, SearchTask } from './search-task.ts';
 
 /** The thread ends when it has been idle for so long. */
 const IDLE_MS = 10_000;
@@ -16,16 +16,6 @@ const QUEUE_MAX = 16;
 /** How long a search may take before its thread is ended; the thread itself stops a little earlier, with what it has. */
 const TIMEOUT_MS = 10_000;
 const STOP_EARLY_MS = 2_000;
-
-export interface SearchRequest {
-  pattern: string;
-  path: string;
-  /** Else `pattern` is plain text. */
-  regex: boolean;
-  ignoreCase: boolean;
-  /** Only files whose path, from the folder searched, fits. */
-  glob?: string | undefined;
-}
 
 /** The search threads of a shard. */
 export class Searcher {
