@@ -56,7 +56,10 @@ describe('a view of the tools', () => {
     ['something.else', 'there are: time.now, calc'],
   ])('refuses the unknown name %s helpfully', (name, hint) => {
     expect(() => builtinTools().view({ tools: ['calc', name], approve: [] }, toolCaller())).toThrow(
-      expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
+      expect.objectContaining({
+        code: 'invalid_request',
+        message: expect.stringContaining(`there is no tool "${name}"; ${hint}`),
+      }),
     );
   });
 
