@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -46,6 +46,14 @@ describe.skipIf(NO_BUBBLEWRAP !== undefined)(`row 15: a command in the sandbox${
     expect(await inside.ok('exec', { command: 'cat home/token; ls -A home; touch home/x' }, SANDBOXED)).not.toMatch(
       new RegExp(`${CANARY}|agents`),
     );
+    // A data folder that is reached by a link is where that leads to.
+    const linked = await toolBench({ workspaceIn: (folder) => join(folder, 'workspace') });
+    const home2 = join(linked.workspace, 'data');
+    await rename(linked.home, home2);
+    await symlink(home2, linked.home);
+    const leaked = await linked.ok('exec', { command: 'cat data/token; ls -A data' }, SANDBOXED);
+    expect(leaked).not.toMatch(new RegExp(`${CANARY}|token$`, 'm'));
+    expect(await linked.ok('exec', { command: 'cat data/token' })).toContain(CANARY);
     const below = await toolBench({ tools: { exec: { readOnly: ['/tmp'] } } });
     const { home, outside, workspace } = below;
     const output = await below.ok('exec', { command: `cat ${outside}/secret.txt; cat ${home}/token; pwd` }, SANDBOXED);

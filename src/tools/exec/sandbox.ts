@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { lstatSync, readlinkSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf } from '../files/descriptor.ts';
 import type { Command } from './command.ts';
@@ -63,16 +64,25 @@ export class Sandbox {
     this.#probe ??= this.#try();
     const isolation = await this.#probe;
     if (typeof isolation === 'string') throw new Error(isolation);
-    return [this.#program, ...isolation, ...this.#view(command), '--', '/bin/sh', '-c', LIMITS, 'sh', ...command.argv];
+    return [
+      this.#program,
+      ...isolation,
+      ...(await this.#view(command)),
+      '--',
+      '/bin/sh',
+      '-c',
+      LIMITS,
+      'sh',
+      ...command.argv,
+    ];
   }
 
   /** What is seen inside. */
-  #view({ root, home, folder, env, sandbox }: Command): string[] {
+  async #view({ root, home, folder, env, sandbox }: Command): Promise<string[]> {
     const { network = false, readOnly = [] } = sandbox ?? {};
     const etc = network ? [...ETC, ...ETC_NETWORK] : ETC;
-    const hidden = ['--size', String(HIDDEN_BYTES), '--tmpfs', home];
-    const homeIsSeen = ['/usr', ...readOnly].some((path) => isBelow(home, path));
-    const homeIsInside = isBelow(home, root);
+    const hidden = await Promise.all(['/usr', ...readOnly].map((path) => placeIn(path, home)));
+    const hiddenInside = await placeIn(root, home);
     return [
       ...(network ? ['--share-net'] : []),
       ...this.#system,
@@ -82,11 +92,11 @@ export class Sandbox {
       ...['--size', String(SHARED_MEMORY_BYTES_MAX), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
       ...['--size', String(TMP_BYTES_MAX), '--perms', '1777', '--tmpfs', '/tmp'],
       ...readOnly.flatMap((path) => ['--ro-bind-try', path, path]),
-      ...(homeIsSeen ? hidden : []),
+      ...hidden.flatMap(hide),
       ...['--bind', root, root],
-      ...(homeIsInside ? hidden : []),
-      // After the workspace, which may be in it.
-      ...(homeIsSeen || homeIsInside ? ['--remount-ro', home] : []),
+      ...hide(hiddenInside),
+      // After the workspace, which may be in one of them.
+      ...[...hidden, hiddenInside].flatMap((path) => (path === undefined ? [] : ['--remount-ro', path])),
       ...['--remount-ro', '/', '--chdir', [root, ...folder].join('/'), '--clearenv'],
       ...Object.entries({ ...env, PATH, HOME: root }).flatMap(([name, value]) => ['--setenv', name, value]),
     ];
@@ -134,6 +144,16 @@ function systemFolders(): string[] {
   return view;
 }
 
-function isBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
+/** An empty folder in the place of what is there. */
+function hide(path: string | undefined): string[] {
+  return path === undefined ? [] : ['--size', String(HIDDEN_BYTES), '--tmpfs', path];
+}
+
+/** Where `home` is seen inside when `folder` is, both with their links resolved; undefined: nowhere. */
+async function placeIn(folder: string, home: string): Promise<string | undefined> {
+  const real = (path: string): Promise<string> => realpath(path).catch(() => path);
+  const [realFolder, realHome] = await Promise.all([real(folder), real(home)]);
+  const prefix = realFolder.endsWith('/') ? realFolder : `${realFolder}/`;
+  if (!`${realHome}/`.startsWith(prefix)) return undefined;
+  return `${folder}/${realHome.slice(prefix.length)}`;
 }

@@ -7,8 +7,8 @@ import { UNFINISHED } from './replace.ts';
 
 /** Lines of a list. */
 const ENTRIES_MAX = 500;
-/** Entries of one folder that are looked at: they are sorted, so all must be known. */
-const FOLDER_ENTRIES_MAX = 20_000;
+/** Entries of one folder that are looked at: they are sorted, which must not hold up a shard. */
+const FOLDER_ENTRIES_MAX = 5_000;
 /** Shown, but not looked into: what is in them is seldom what is looked for, and much. */
 export const NOT_ENTERED: ReadonlySet<string> = new Set(['.git', 'node_modules']);
 
