@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry(config.tools);
+const tools = createToolRegistry(config);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -188,6 +188,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;
