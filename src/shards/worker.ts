@@ -67,7 +67,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry(config.tools);
+const tools = createToolRegistry(config);
 const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
@@ -201,6 +201,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;

@@ -8,6 +8,7 @@ import type { Tool, ToolSource } from './tool.ts';
 /** Groups that may be named also while no tool is in them: a list that denies one must not depend on what is loaded. */
 const GROUPS = [
   'files',
+  'skills',
   'exec',
   'code',
   'web',

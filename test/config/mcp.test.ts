@@ -25,7 +25,7 @@ it('the example of docs/mcp.md can be used, names its tools, and shows no secret
     notes: { command: 'npx', env: { NOTES_KEY: 'canary-notes' }, trust: false, callTimeoutMs: 60_000 },
     wiki: { headers: { Authorization: 'Bearer canary-wiki' }, trust: true },
   });
-  const tools = createToolRegistry();
+  const tools = createToolRegistry(config);
   const services = { call: () => expect.unreachable(), cancel: () => {} };
   new McpTools(tools, Object.keys(config.tools.mcp.servers), services, pino({ level: 'silent' }));
   tools.check(config);
