@@ -124,7 +124,33 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
-  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
+  tools: z
+    .strictObject({
+      approvalTimeoutMs: milliseconds.default(300_000),
+      sandbox: z
+        .strictObject({
+          hostsMax: z.int().min(1).max(256).default(4),
+          programsPerHost: z.int().min(1).max(256).default(16),
+          queueMax: z.int().min(1).max(10_000).default(256),
+          idleMs: milliseconds.default(60_000),
+          /** Of one program; V8 takes no less than 8. */
+          memoryMb: z.int().min(8).max(4_096).default(64),
+          /** Of a process. */
+          hostMemoryMb: z.int().min(128).max(65_536).default(512),
+          fence: z.enum(['auto', 'bubblewrap', 'off']).default('auto'),
+          jit: z.boolean().default(false),
+        })
+        .prefault({}),
+      code: z
+        .strictObject({
+          timeoutMs: milliseconds.default(30_000),
+          cpuMs: milliseconds.default(5_000),
+          callsMax: z.int().min(0).max(1_000).default(100),
+          only: z.boolean().default(false),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(

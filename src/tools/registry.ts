@@ -3,7 +3,7 @@ import leven from 'leven';
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import { DhaavakError } from '../protocol/errors.ts';
-import type { CallContext, Tool, ToolCaller, ToolContext } from './tool.ts';
+import type { CallContext, OtherTool, Tool, ToolCaller, ToolContext, TypedResult } from './tool.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -72,7 +72,10 @@ export class ToolRegistry {
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, approve, call, { ...context, caller }),
+      async execute(call, context) {
+        const { output, failed } = await execute(tools, approve, call, context, caller);
+        return { output, failed };
+      },
     };
   }
 
@@ -91,10 +94,27 @@ export class ToolRegistry {
       if (!tool) throw this.#unknown(name);
       tools.set(name, tool);
     }
-    const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
+    const descriptions = this.#composed(tools);
     const agent = { descriptions, tools, approve: new Set(approve) };
     this.#agents.set(names, agent);
     return agent;
+  }
+
+  /** The descriptions of `tools`, in which those that call others become what they are over these. */
+  #composed(tools: Map<string, Tool>): ToolDescription[] {
+    const others: OtherTool[] = [...tools.values()]
+      .filter(({ over }) => over === undefined)
+      .map(({ name, safeToRepeat, returns }) => ({ ...this.#descriptions.get(name)!, safeToRepeat, returns }));
+    const instead = new Set<string>();
+    const descriptions = new Map([...tools.keys()].map((name) => [name, this.#descriptions.get(name)!]));
+    for (const [name, tool] of tools) {
+      if (tool.over === undefined) continue;
+      const { description, safeToRepeat, ...made } = tool.over(others);
+      tools.set(name, { ...tool, description, safeToRepeat });
+      descriptions.set(name, { ...descriptions.get(name)!, description });
+      if (made.instead) for (const other of others) instead.add(other.name);
+    }
+    return [...descriptions.values()].filter(({ name }) => !instead.has(name));
   }
 
   #unknown(name: string): DhaavakError {
@@ -107,16 +127,27 @@ export class ToolRegistry {
   }
 }
 
+const NONE: ReadonlyMap<string, Tool> = new Map();
+
 async function execute(
   tools: ReadonlyMap<string, Tool>,
   approve: ReadonlySet<string>,
   call: ToolCall,
-  context: ToolContext,
-): Promise<ToolResult> {
+  given: CallContext,
+  caller: ToolCaller,
+): Promise<TypedResult> {
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
   if (tool.risk === 'forbid') return failure(`${tool.name} may not be called`);
+  const others = tool.over === undefined ? NONE : simple(tools);
+  const context: ToolContext = {
+    ...given,
+    caller,
+    call: call.id,
+    others: [...others.keys()],
+    callTool: (inner, innerContext) => execute(others, approve, inner, innerContext, caller),
+  };
   try {
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
@@ -127,10 +158,22 @@ async function execute(
         return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);
       }
     }
-    return { output: bounded(asText(await tool.handler(input.data, context))), failed: false };
+    return success(await tool.handler(input.data, context));
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Without those that call others: none is called from within another. */
+function simple(tools: ReadonlyMap<string, Tool>): ReadonlyMap<string, Tool> {
+  return new Map([...tools].filter(([, { over }]) => over === undefined));
+}
+
+/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
+function success(value: unknown): TypedResult {
+  if (typeof value === 'string') return { output: bounded(value), failed: false };
+  const text = JSON.stringify(value) ?? 'null';
+  return { output: bounded(text), failed: false, json: text.length > OUTPUT_LENGTH_MAX ? 'cut' : 'whole' };
 }
 
 function failure(text: string): ToolResult {
@@ -142,11 +185,6 @@ function explain(error: z.ZodError): string {
   return error.issues
     .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
     .join('; ');
-}
-
-/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
-function asText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
 }
 
 function bounded(text: string): string {

@@ -1,6 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
+import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { SessionType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
@@ -28,6 +29,29 @@ export interface CallContext {
 
 export interface ToolContext extends CallContext {
   caller: ToolCaller;
+  /** The id of this call. */
+  call: string;
+  /** For a tool that has {@link Tool.over}: the names of those it may call. */
+  others: readonly string[];
+  /**
+   * Makes a call of another tool that the same session may call, with all that comes of a call of the model: policy,
+   * approval, check of the input, limit of the output. Tools that have {@link Tool.over} are not among them. Never rejects.
+   */
+  callTool(call: ToolCall, context: CallContext): Promise<TypedResult>;
+}
+
+/** What came of a call, for a tool that has made it. */
+export interface TypedResult {
+  output: string;
+  failed: boolean;
+  /** The output is JSON of a value: all of it, or its beginning. Undefined: it is text. */
+  json?: 'whole' | 'cut';
+}
+
+/** What a tool that calls others is told of each. */
+export interface OtherTool extends ToolDescription {
+  safeToRepeat: boolean;
+  returns: string | undefined;
 }
 
 export interface Tool<Input = unknown> {
@@ -41,6 +65,10 @@ export interface Tool<Input = unknown> {
   safeToRepeat: boolean;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
+  /** Its result as a TypeScript type, for programs of the `code` tool; default: `unknown`. A tool that gives text: `string`. */
+  returns?: string;
+  /** For a tool that calls others: what it is where it may call `others`. */
+  over?(others: readonly OtherTool[]): { description: string; safeToRepeat: boolean; instead: boolean };
 }
 
 /** A {@link Tool} with its input typed by its schema. */

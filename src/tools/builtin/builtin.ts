@@ -1,8 +1,17 @@
+import { type CodeSettings, codeTool } from '../code/code.ts';
 import { ToolRegistry } from '../registry.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import { calc } from './calc.ts';
 import { timeNow } from './time.ts';
 
+/** What some of the tools need; who leaves it out has registries without them. */
+export interface ToolParts {
+  code?: { settings: CodeSettings; sandbox: Sandbox };
+}
+
 /** The tools that come with the gateway. */
-export function createToolRegistry(): ToolRegistry {
-  return new ToolRegistry([timeNow, calc]);
+export function createToolRegistry({ code }: ToolParts = {}): ToolRegistry {
+  const tools = [timeNow, calc];
+  if (code !== undefined) tools.push(codeTool(code.settings, (task) => code.sandbox.run(task)));
+  return new ToolRegistry(tools);
 }
