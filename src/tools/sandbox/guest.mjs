@@ -5,8 +5,13 @@
  */
 import { prelude } from './prelude.mjs';
 
-/** How long a guest that was cut may still be running; then its host is given up, for nothing else stops it. */
-const STOP_MS = 50;
+/** How long after it was cut a guest may still be running before its call is answered all the same. */
+const STOP_MS = 75;
+/**
+ * One that still runs then is in a function of V8 that looks at no interrupt, and only the end of the process stops it. Or
+ * its thread has not had its turn among many: beside other guests it is given this much more.
+ */
+const LEAVE_MS = 1_000;
 /** What is said of an error is no longer, in UTF-16 code units. */
 const ERROR_LENGTH_MAX = 2_000;
 /** Looks in a row at which nothing may be under way; see {@link Guest.look}. */
@@ -18,8 +23,9 @@ const MESSAGES_SLACK = 16;
  * @typedef {object} GuestEvents
  * @property {(call: number, name: string, input: string) => void} call
  * @property {(text: string) => void} console
- * @property {(ending: Ending) => void} end Once, when nothing of the guest runs any more.
- * @property {(ending: Ending) => void} stuck Instead of `end`: it was cut and still runs.
+ * @property {(ending: Ending) => void} end Once.
+ * @property {() => boolean} isAlone Whether no other guest is in this process.
+ * @property {() => void} stuck After `end`: it still runs, and nothing stops it.
  */
 
 /**
@@ -83,7 +89,8 @@ export class Guest {
   #runsSince = performance.now();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
-  #over = false;
+  #due = 0;
+  #told = false;
 
   /** @param {Cell} cell @param {Program} program @param {GuestEvents} events */
   constructor(cell, program, events) {
@@ -130,11 +137,21 @@ export class Guest {
    */
   look() {
     if (this.#ending !== undefined) return;
-    const { isolate } = this.#cell;
-    if (Number(isolate.cpuTime) / 1e6 > this.#program.limits.cpuMs) return this.cut('cpu');
+    const cpuMs = this.#cpuMs();
+    if (cpuMs === undefined) return this.cut('memory');
+    if (cpuMs > this.#program.limits.cpuMs) return this.cut('cpu');
     const idle = this.#entries === 0 && this.#waiting === 0 && this.#sleeping === 0;
     this.#idleLooks = idle ? this.#idleLooks + 1 : 0;
     if (this.#idleLooks > IDLE_LOOKS_MAX) this.cut('hung');
+  }
+
+  /** Undefined: the isolate is gone, which it only is of itself when its memory was used up. */
+  #cpuMs() {
+    try {
+      return Number(this.#cell.isolate.cpuTime) / 1e6;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Runs `inside` and makes what goes wrong there the end. @param {() => Promise<unknown>} inside */
@@ -148,7 +165,7 @@ export class Guest {
       else this.#end({ status: 'threw', text });
     } finally {
       this.#entries -= 1;
-      if (this.#ending !== undefined && this.#entries === 0) this.#finish();
+      if (this.#ending !== undefined && this.#entries === 0) this.#left();
     }
   }
 
@@ -199,7 +216,8 @@ export class Guest {
   }
 
   /**
-   * The isolate goes with its program, whether that has left anything running or not.
+   * The isolate goes with its program, whether that has left anything running or not. The end is told when the guest does
+   * not run any more, and at once where the program has said it.
    *
    * @param {Ending} ending
    * @param {number} [due] when it should have ended; default: now
@@ -207,25 +225,32 @@ export class Guest {
   #end(ending, due = performance.now()) {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
+    this.#due = due;
     this.#wind();
     if (!this.#cell.isolate.isDisposed) this.#cell.isolate.dispose();
-    if (this.#entries === 0) {
-      this.#finish(due);
-      return;
-    }
-    this.#due = due;
-    this.#timer = setTimeout(() => this.#finish(due, true), STOP_MS);
+    if (this.#entries === 0) return this.#left();
+    const wasCut = ending.status === 'cut';
+    if (!wasCut) this.#tell();
+    this.#timer = setTimeout(() => this.#stays(), wasCut ? STOP_MS : LEAVE_MS);
   }
 
-  #due = 0;
+  #stays() {
+    this.#tell();
+    if (this.#events.isAlone()) this.#events.stuck();
+    else this.#timer = setTimeout(this.#events.stuck, LEAVE_MS);
+  }
 
-  #finish(due = this.#due, stuck = false) {
-    if (this.#over) return;
-    this.#over = true;
+  #left() {
     clearTimeout(this.#timer);
+    this.#tell();
+  }
+
+  #tell() {
+    if (this.#told) return;
+    this.#told = true;
     const ending = /** @type {Ending} */ (this.#ending);
-    if (ending.status === 'cut') ending.lateMs = Math.round(performance.now() - due);
-    this.#events[stuck ? 'stuck' : 'end'](ending);
+    if (ending.status === 'cut') ending.lateMs = Math.round(performance.now() - this.#due);
+    this.#events.end(ending);
   }
 }
 

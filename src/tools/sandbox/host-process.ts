@@ -123,7 +123,7 @@ export class HostProcess {
     this.#ended = true;
     clearTimeout(this.#startTimer);
     this.watch(false);
-    const said = this.#ready ? '' : this.#errors.trim();
+    const said = this.#errors.trim();
     const why = this.#killedBecause ?? (this.#death ? DEATHS[this.#death] : said || cause || `exit code ${code}`);
     this.#events.ended({ why, outOfMemory: this.#death === 'memory', wasReady: this.#ready });
   }

@@ -59,10 +59,8 @@ async function run({ job, program }) {
       tell({ type: 'end', job, rssMb: rssMb(), ending });
       spare ??= cell();
     },
-    stuck: (ending) => {
-      tell({ type: 'end', job, rssMb: rssMb(), ending });
-      die('stuck');
-    },
+    isAlone: () => guests.size === 0,
+    stuck: () => die('stuck'),
   });
   guests.set(job, guest);
   looks ??= setInterval(look, LOOK_MS);

@@ -9,13 +9,16 @@ const MODULES = ['host.mjs', 'guest.mjs', 'lines.mjs', 'prelude.mjs'];
 const BUBBLEWRAP = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
 /** What Node and the addon are linked with, and the loader; those of them that exist. */
 const LIBRARIES = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/usr/local/lib', '/etc/ld.so.cache'];
-/** No core dump with what a guest had in memory, no file written, no more descriptors than Node itself needs. */
-const LIMITS = 'ulimit -c 0; ulimit -f 0; ulimit -n 64; exec "$0" "$@"';
+/** Address space that a host takes beside its memory, and that each of its isolates and threads does: twice what it was
+ * measured to be. With the JIT it is 10 GB and more, so that it can't be limited. */
+const ADDRESSES_MB = 2_048;
+const ADDRESSES_PER_PROGRAM_MB = 128;
 
 /** `auto`: with bubblewrap where that works. */
 export type Fence = 'auto' | 'bubblewrap' | 'off';
 
 export interface HostSettings {
+  programsPerHost: number;
   /** Of one isolate. A guideline to V8: a guest may reach two or three times as much before it is stopped. */
   memoryMb: number;
   /** Of the process: over it, it ends. */
@@ -58,7 +61,14 @@ export function commandLine(settings: HostSettings, bubblewrap: string | undefin
     String(settings.rssMaxMb),
   ];
   const walls = bubblewrap === undefined ? [] : [bubblewrap, ...namespaces(modules, addon)];
-  return { file: '/bin/sh', args: ['-c', LIMITS, ...walls, ...node] };
+  return { file: '/bin/sh', args: ['-c', limits(settings), ...walls, ...node] };
+}
+
+/** No core dump with what a guest had in memory, no file written, no more descriptors than Node itself needs. */
+function limits({ jit, rssMaxMb, programsPerHost }: HostSettings): string {
+  const addressesMb = ADDRESSES_MB + ADDRESSES_PER_PROGRAM_MB * programsPerHost + rssMaxMb;
+  const memory = jit ? '' : `ulimit -v ${addressesMb * 1_024}; `;
+  return `ulimit -c 0; ulimit -f 0; ulimit -n 64; ${memory}exec "$0" "$@"`;
 }
 
 function namespaces(modules: string[], addon: string): string[] {

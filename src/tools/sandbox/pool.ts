@@ -17,7 +17,6 @@ const BACKOFF_MAX_MS = 10_000;
 export interface PoolSettings extends HostSettings {
   /** Processes; one more for programs that run again because theirs died, and as many that only finish what they run. */
   hostsMax: number;
-  programsPerHost: number;
   /** Programs that may wait for a host. */
   queueMax: number;
   /** A host with nothing to do ends after so long. */

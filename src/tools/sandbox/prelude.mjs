@@ -23,6 +23,7 @@ export function prelude(send) {
   /** @type {GuestLimits} */
   let limits;
   const STACK_LINES_MAX = 5;
+  const CAUSES_MAX = 3;
   let calls = 0;
   let underWay = 0;
   let consoleLength = 0;
@@ -59,13 +60,20 @@ export function prelude(send) {
     }
   }
 
-  /** The message of what was thrown, and which lines of the program it went through. @param {any} error @returns {string} */
-  function describe(error) {
+  /**
+   * The message of what was thrown, and which lines of the program it went through.
+   *
+   * @param {any} error
+   * @param {number} [depth] of causes
+   * @returns {string}
+   */
+  function describe(error, depth = 0) {
     try {
       if (!(error instanceof Error)) return `threw ${asText(error)}`;
       const all = makeString(error.stack).match(/code\.js:\d+:\d+/g) ?? [];
       const lines = [...new Set(all)].slice(0, STACK_LINES_MAX);
-      const cause = error.cause === undefined ? '' : `\n  caused by ${asText(error.cause)}`;
+      const last = depth >= CAUSES_MAX || !(error.cause instanceof Error);
+      const cause = last ? '' : `\n  caused by ${describe(error.cause, depth + 1)}`;
       return `${error.name}: ${error.message}${lines.map((line) => `\n    at ${line}`).join('')}${cause}`;
     } catch {
       return 'threw something that cannot be described';
