@@ -8,6 +8,7 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
@@ -98,7 +99,7 @@ export class Runner {
   }
 
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
         store: shared.store,
@@ -106,7 +107,7 @@ export class Runner {
         transcript,
         inbox,
         persistence,
-        now,
+        now: () => this.#parts.now(),
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -182,12 +183,12 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
-    session.lastActive = now();
+    session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
@@ -227,8 +228,10 @@ export class Runner {
   }
 
   #caller({ id, type, channel, user }: Session): ToolCaller {
+    const { config, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
+    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 
   get #agent(): Config['agents'][string] {

@@ -2,6 +2,7 @@ import { summaryTurn } from '../../src/agent/compaction.ts';
 import {
   CONTEXT_LENGTH_MAX,
   CONTEXT_TURNS_MAX,
+  type ImageReader,
   newestTurns,
   type PastTurn,
   pastTurns,
@@ -62,8 +63,10 @@ export class Transcript {
     return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
   }
 
-  #readImage = (seq: number, index: number): Uint8Array | undefined =>
-    this.#store.images.get([this.#session, seq, index]);
+  /** Made anew each time: most sessions in memory never need it. */
+  get #readImage(): ImageReader {
+    return (seq, index) => this.#store.images.get([this.#session, seq, index]);
+  }
 
   /** The turns before `turn`, oldest first. */
   before(turn: Turn): readonly PastTurn[] {

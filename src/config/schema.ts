@@ -5,6 +5,10 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
+import { codeSchema, sandboxHostsSchema } from './sandbox.ts';
+
+/** Which sessions are kept in a sandbox: none but those that are not main, which then lack what needs one; or as named. */
+const SANDBOX_MODES = ['off', 'non-main', 'always'] as const;
 
 const port = z.int().min(0).max(65_535);
 const milliseconds = z
@@ -127,28 +131,9 @@ const shape = z.strictObject({
   tools: z
     .strictObject({
       approvalTimeoutMs: milliseconds.default(300_000),
-      sandbox: z
-        .strictObject({
-          hostsMax: z.int().min(1).max(256).default(4),
-          programsPerHost: z.int().min(1).max(256).default(16),
-          queueMax: z.int().min(1).max(10_000).default(256),
-          idleMs: milliseconds.default(60_000),
-          /** Of one program; V8 takes no less than 8. */
-          memoryMb: z.int().min(8).max(4_096).default(64),
-          /** Of a process. */
-          hostMemoryMb: z.int().min(128).max(65_536).default(512),
-          fence: z.enum(['auto', 'bubblewrap', 'off']).default('auto'),
-          jit: z.boolean().default(false),
-        })
-        .prefault({}),
-      code: z
-        .strictObject({
-          timeoutMs: milliseconds.default(30_000),
-          cpuMs: milliseconds.default(5_000),
-          callsMax: z.int().min(0).max(1_000).default(100),
-          only: z.boolean().default(false),
-        })
-        .prefault({}),
+      sandbox: z.enum(SANDBOX_MODES).default('non-main'),
+      sandboxHosts: sandboxHostsSchema,
+      code: codeSchema,
     })
     .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
@@ -165,6 +150,8 @@ const shape = z.strictObject({
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
         /** Of these, called with an operator's approval only. */
         approve: z.array(z.string().min(1)).default([]),
+        /** Undefined: `tools.sandbox`. */
+        sandbox: z.enum(SANDBOX_MODES).optional(),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')

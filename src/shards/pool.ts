@@ -197,6 +197,7 @@ export class ShardPool {
     void slot.shard.ended.then((error) => {
       if (this.#stopping) return;
       this.#options.log.error({ shard: slot.shard.index, error: error?.message }, 'shard ended');
+      slot.state = 'restarting'; // first: what waits for an answer to others is not to be passed to it
       this.#failPending(slot.shard, 'the worker of this session was replaced');
       void this.#restart(slot);
     });

@@ -57,7 +57,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const sandbox = createSandbox(config.tools.sandbox, shards, log);
+const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
 const tools = createToolRegistry({ code: { settings: config.tools.code, sandbox } });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,

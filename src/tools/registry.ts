@@ -10,6 +10,9 @@ export const OUTPUT_LENGTH_MAX = 32_768;
 /** Longest name, in characters; OpenAI's limit. */
 const NAME_LENGTH_MAX = 64;
 const NAME = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
+/** The configuration names a group with this before it. */
+const GROUP_PREFIX = 'group:';
+const GROUP = /^[a-z][a-z0-9-]{0,31}$/;
 /** A name is suggested for a mistyped one up to this many edits away. */
 const SUGGESTION_EDITS_MAX = 4;
 
@@ -38,6 +41,8 @@ export interface ToolSettings {
 interface AgentTools {
   descriptions: readonly ToolDescription[];
   tools: ReadonlyMap<string, Tool>;
+  /** Those of them that a tool which calls others may call. */
+  others: ReadonlyMap<string, Tool>;
   approve: ReadonlySet<string>;
 }
 
@@ -53,10 +58,11 @@ export class ToolRegistry {
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, description, input } = tool;
+    const { name, group, description, input } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
+    if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
     const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
@@ -68,12 +74,20 @@ export class ToolRegistry {
    * as those are whose risk is `ask`. Throws as {@link check} does.
    */
   view(agent: ToolSettings, caller: ToolCaller): ToolView {
-    const { descriptions, tools, approve } = this.#toolsOf(agent);
+    const { descriptions, tools, others, approve } = this.#toolsOf(agent);
+    const run = (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> =>
+      execute(of, approve, call, {
+        ...context,
+        caller,
+        call: call.id,
+        others: [...others.keys()],
+        callTool: (inner, innerContext) => run(others, inner, innerContext),
+      });
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
       async execute(call, context) {
-        const { output, failed } = await execute(tools, approve, call, context, caller);
+        const { output, failed } = await run(tools, call, context);
         return { output, failed };
       },
     };
@@ -87,15 +101,14 @@ export class ToolRegistry {
   #toolsOf({ tools: names, approve }: ToolSettings): AgentTools {
     const known = this.#agents.get(names);
     if (known !== undefined) return known;
-    for (const name of approve) if (!this.#tools.has(name)) throw this.#unknown(name);
-    const tools = new Map<string, Tool>();
-    for (const name of names) {
-      const tool = this.#tools.get(name);
-      if (!tool) throw this.#unknown(name);
-      tools.set(name, tool);
-    }
+    const tools = new Map(names.flatMap((name) => this.#named(name)).map((tool) => [tool.name, tool]));
     const descriptions = this.#composed(tools);
-    const agent = { descriptions, tools, approve: new Set(approve) };
+    const agent = {
+      descriptions,
+      tools,
+      others: simple(tools),
+      approve: new Set(approve.flatMap((name) => this.#named(name)).map(({ name }) => name)),
+    };
     this.#agents.set(names, agent);
     return agent;
   }
@@ -117,6 +130,15 @@ export class ToolRegistry {
     return [...descriptions.values()].filter(({ name }) => !instead.has(name));
   }
 
+  /** The tool, or those of the group, that the configuration names. Throws `invalid_request`. */
+  #named(name: string): readonly Tool[] {
+    const tool = this.#tools.get(name);
+    if (tool !== undefined) return [tool];
+    const group = [...this.#tools.values()].filter((one) => `${GROUP_PREFIX}${one.group}` === name);
+    if (group.length === 0) throw this.#unknown(name);
+    return group;
+  }
+
   #unknown(name: string): DhaavakError {
     const nearest = [...this.#tools.keys()].toSorted((a, b) => leven(a, name) - leven(b, name))[0];
     const hint =
@@ -127,32 +149,22 @@ export class ToolRegistry {
   }
 }
 
-const NONE: ReadonlyMap<string, Tool> = new Map();
-
 async function execute(
   tools: ReadonlyMap<string, Tool>,
   approve: ReadonlySet<string>,
   call: ToolCall,
-  given: CallContext,
-  caller: ToolCaller,
+  context: ToolContext,
 ): Promise<TypedResult> {
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
-  if (tool.risk === 'forbid') return failure(`${tool.name} may not be called`);
-  const others = tool.over === undefined ? NONE : simple(tools);
-  const context: ToolContext = {
-    ...given,
-    caller,
-    call: call.id,
-    others: [...others.keys()],
-    callTool: (inner, innerContext) => execute(others, approve, inner, innerContext, caller),
-  };
   try {
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
     context.signal.throwIfAborted();
-    if (tool.risk === 'ask' || approve.has(tool.name)) {
+    const risk = tool.risk === 'forbid' ? 'forbid' : (tool.riskOf?.(input.data, context) ?? tool.risk);
+    if (risk === 'forbid') return failure(`${tool.name} may not be called`);
+    if (risk === 'ask' || approve.has(tool.name)) {
       const verdict = await context.approve?.(call, context.signal);
       if (!verdict?.allowed) {
         return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);

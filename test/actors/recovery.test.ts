@@ -35,6 +35,7 @@ function toolsThat(hang: { pay?: true; look?: true } = {}): ToolRegistry {
   const tool = (name: 'pay' | 'look', safeToRepeat: boolean) =>
     defineTool({
       name,
+      group: 'test',
       description: name,
       input: z.strictObject({}),
       risk: 'safe',

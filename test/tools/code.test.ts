@@ -14,6 +14,7 @@ afterAll(() => pool.stop());
 const seen: { session: string; call: string; input: unknown }[] = [];
 const list = defineTool({
   name: 'files.list',
+  group: 'test',
   description: 'Names of the files in a folder.',
   input: z.strictObject({ folder: z.string().describe('relative to the workspace'), deep: z.boolean().default(false) }),
   risk: 'safe',
@@ -26,6 +27,7 @@ const list = defineTool({
 });
 const read = defineTool({
   name: 'files.read',
+  group: 'test',
   description: 'The text of a file.',
   input: z.strictObject({ path: z.string() }),
   risk: 'safe',
@@ -38,6 +40,7 @@ const read = defineTool({
 });
 const pay = defineTool({
   name: 'pay',
+  group: 'test',
   description: 'Pays.',
   input: z.strictObject({ amount: z.number() }),
   risk: 'ask',

@@ -53,6 +53,7 @@ export function codeTool(settings: CodeSettings, run: (task: Task) => Promise<Re
   };
   return defineTool({
     name: 'code',
+    group: 'code',
     description: describe([], callsMax),
     input,
     risk: 'safe',

@@ -62,7 +62,7 @@ export class SandboxPool {
     this.#log = log;
     this.#bubblewrap = settings.fence === 'off' ? undefined : findBubblewrap();
     if (settings.fence === 'bubblewrap' && this.#bubblewrap === undefined) {
-      throw new DhaavakError('unavailable', 'tools.sandbox.fence is bubblewrap, and bubblewrap is not installed');
+      throw new DhaavakError('unavailable', 'tools.sandboxHosts.fence is bubblewrap, and bubblewrap is not installed');
     }
   }
 

@@ -2,13 +2,13 @@ import type { Config } from '../../config/schema.ts';
 import type { Result, Task } from './execution.ts';
 import type { PoolLog, PoolSettings, SandboxPool } from './pool.ts';
 
-type SandboxConfig = Config['tools']['sandbox'];
+type SandboxConfig = Config['tools']['sandboxHosts'];
 
 /** The part of `shards` shards: the configuration's limits are the gateway's. At least one process each. */
 export function createSandbox(config: SandboxConfig, shards: number, log: PoolLog): Sandbox {
-  const { hostsMax, queueMax, hostMemoryMb, ...rest } = config;
+  const { max, queueMax, programMemoryMb: memoryMb, hostMemoryMb: rssMaxMb, ...rest } = config;
   const part = (limit: number) => Math.max(1, Math.floor(limit / shards));
-  const settings = { ...rest, hostsMax: part(hostsMax), queueMax: part(queueMax), rssMaxMb: hostMemoryMb };
+  const settings = { ...rest, hostsMax: part(max), queueMax: part(queueMax), memoryMb, rssMaxMb };
   return new Sandbox(settings, log);
 }
 
