@@ -5,8 +5,9 @@
  * it. A program whose host dies runs again on a host of its own, with the outcomes of the calls it had made; only one
  * whose second host dies too fails.
  */
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CallOutcome, Result } from '../../src/tools/sandbox/execution.ts';
 import type { SandboxPool } from '../../src/tools/sandbox/pool.ts';
 import { innermost, met, returned, runProgram, sandboxPool } from '../support/sandbox.ts';
@@ -120,21 +121,28 @@ it('a host that stands still is killed, and its programs go on elsewhere', async
   expect(await program).toBe('look {"waits":true}');
 });
 
-it('hosts end with the process that started them', async () => {
-  const { spawn } = await import('node:child_process');
+it.each(['process', 'thread'])('hosts end with the %s that started them', async (what) => {
   const script = `
     import { openPool, runProgram } from '${new URL('../support/sandbox.ts', import.meta.url).href}';
     const { pool } = openPool();
     await runProgram(pool, 'return 1');
     console.log(JSON.stringify(pool.hosts.map(({ pid }) => pid)));
     await runProgram(pool, 'await sleep(60_000)');`;
-  const child = spawn(process.execPath, ['--no-warnings', '--input-type=module-typescript', '--eval', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const flags = ['--no-warnings', '--input-type=module-typescript', '--eval'];
+  const inThread = `
+    import { Worker } from 'node:worker_threads';
+    const source = 'data:text/javascript,' + encodeURIComponent(${JSON.stringify(script)});
+    const worker = new Worker(new URL(source));
+    process.stdin.once('data', () => worker.terminate());`;
+  const child = spawn(process.execPath, [...flags, what === 'thread' ? inThread : script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
+  onTestFinished(() => void child.kill('SIGKILL'));
   const line = await new Promise<string>((resolve) => child.stdout.once('data', (data) => resolve(String(data))));
   const pids = (JSON.parse(line) as number[]).map(innermost);
   expect(pids).toHaveLength(1);
-  child.kill('SIGKILL');
+  if (what === 'thread') child.stdin.write('end');
+  else child.kill('SIGKILL');
   await met(() => pids.every((pid) => !isThere(pid)));
 });
 

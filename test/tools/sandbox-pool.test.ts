@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { CallOutcome } from '../../src/tools/sandbox/execution.ts';
 import { findBubblewrap } from '../../src/tools/sandbox/launch.ts';
@@ -137,6 +137,8 @@ describe('a sandbox pool', () => {
       .split('\0')
       .map((one) => one.split('=')[0]);
     expect(environment.filter((name) => !['', 'PWD', 'OLDPWD', 'SHLVL', '_'].includes(name as string))).toEqual([]);
+    const opened = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(opened.filter((path) => !/^(pipe|socket|anon_inode):|^\/dev\/null$/.test(path))).toEqual([]);
     const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
     expect(limits).toMatch(/Max core file size +0 +0/);
     expect(limits).toMatch(/Max file size +0 +0/);

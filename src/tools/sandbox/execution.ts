@@ -11,6 +11,9 @@ export interface CallOutcome {
   failed: boolean;
 }
 
+/** For a guest that is about to end. */
+const NOT_MADE: CallOutcome = { text: 'the program has ended', json: false, failed: true };
+
 /** A call the program has made. */
 export interface MadeCall {
   name: string;
@@ -75,6 +78,7 @@ export class Execution {
    * whoever exceeds them here has left it.
    */
   async call(name: string, input: string): Promise<CallOutcome> {
+    if (this.isOver) return NOT_MADE;
     const again = this.#calls.find((call) => call.name === name && call.input === input && !this.#asked.has(call));
     if (again !== undefined) {
       this.#asked.add(again);
@@ -85,7 +89,7 @@ export class Execution {
       throw new Error('it made calls past its limits');
     if (this.#asked.size < this.#calls.length) {
       this.end({ status: 'lost', text: `its process died, and run again it did something else than before` });
-      return { text: '', json: false, failed: true };
+      return NOT_MADE;
     }
     const outcomeLater = this.#make(name, input);
     const made = { name, input, outcomeLater };

@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { CommandLine } from './launch.ts';
-import { JsonLines } from './lines.mjs';
-import { type Death, fromHost, type JobMessage, LINE_LENGTH_MAX, type ToHost } from './messages.ts';
+import { JsonLines, LINE_LENGTH_MAX } from './lines.mjs';
+import { type Death, fromHost, type JobMessage, type ToHost } from './messages.ts';
 
 /** How often a host at work is asked whether it is there, and after how many looks without an answer it is killed. */
 const PING_MS = 250;

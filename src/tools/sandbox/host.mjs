@@ -11,9 +11,8 @@
  * @import { Death, FromHost, ToHost } from './messages.ts'
  */
 import { Guest, makeCell } from './guest.mjs';
-import { JsonLines } from './lines.mjs';
+import { JsonLines, LINE_LENGTH_MAX } from './lines.mjs';
 
-const LINE_LENGTH_MAX = 1_048_576; // as in messages.ts, which is TypeScript
 /** How often guests are looked at. */
 const LOOK_MS = 10;
 

@@ -1,5 +1,8 @@
 // @ts-check
 
+/** Longest line between a pool and a host, in UTF-16 code units: the longest input of a call, escaped, with room. */
+export const LINE_LENGTH_MAX = 1_048_576;
+
 /**
  * Cuts a stream of text into lines and reads each as JSON. Throws for a line that is longer than `lengthMax` or no JSON:
  * who gets one from the other process should not listen to it any longer.

@@ -2,9 +2,6 @@ import { z } from 'zod';
 
 /** What goes between a pool and a sandbox host: one JSON value a line, on the host's standard input and output. */
 
-/** Longest line either side takes, in UTF-16 code units: the longest program or result, escaped, with room. */
-export const LINE_LENGTH_MAX = 1_048_576;
-
 /** The limits of one guest. */
 export interface GuestLimits {
   /** Time of its own: tool calls that are under way do not count. */
