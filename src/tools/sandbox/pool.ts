@@ -1,7 +1,7 @@
 import { DhaavakError } from '../../protocol/errors.ts';
 import { Execution, type Result, type Task } from './execution.ts';
 import { type HostEnd, HostProcess } from './host-process.ts';
-import { commandLine, type Fence, findBubblewrap, type HostSettings } from './launch.ts';
+import { type CommandLine, commandLine, type Fence, findBubblewrap, type HostSettings } from './launch.ts';
 import type { JobMessage } from './messages.ts';
 
 /** A host that has run so many programs is replaced: what V8 does not give back, and what a guest may have left. */
@@ -49,6 +49,8 @@ export class SandboxPool {
   readonly #slots = new Set<Slot>();
   readonly #queue: Execution[] = [];
   #bubblewrap: string | undefined;
+  /** How hosts are started, found out with the first. */
+  #command: CommandLine | undefined;
   #jobs = 0;
   /** Hosts in a row of which nothing came. */
   #failures = 0;
@@ -153,7 +155,8 @@ export class SandboxPool {
     if (this.#stopped || this.#backoff !== undefined || inUse >= hostsMax + extra) return;
     if (this.#slots.size >= 2 * hostsMax + extra) return;
     try {
-      const process = new HostProcess(commandLine(this.#settings, this.#bubblewrap), {
+      this.#command ??= commandLine(this.#settings, this.#bubblewrap);
+      const process = new HostProcess(this.#command, {
         message: (message) => this.#take(slot, message),
         ready: () => {
           this.#everReady = true;
@@ -252,6 +255,7 @@ export class SandboxPool {
     if (this.#settings.fence === 'auto' && this.#bubblewrap !== undefined && !this.#everReady) {
       this.#log.warn({ why }, 'sandbox hosts cannot be started under bubblewrap here: they run without it');
       this.#bubblewrap = undefined;
+      this.#command = undefined;
       this.#dispatch();
       return;
     }
