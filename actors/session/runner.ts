@@ -56,7 +56,7 @@ export class Runner {
 
   /** Answers the turn. Throws what is a fault of ours, and the signal's reason when the gateway goes down meanwhile. */
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
-    if (!(await this.#mayStart(turn))) return;
+    if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
@@ -81,10 +81,10 @@ export class Runner {
   }
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
-  async #mayStart(turn: Turn): Promise<boolean> {
-    const { ends, inbox, persistence } = this.#parts;
-    if (turn.interrupted) {
-      await ends.unrun(turn, { status: 'cancelled' });
+  async #mayStart(turn: Turn, session: Session): Promise<boolean> {
+    const { ends, inbox, persistence, transcript } = this.#parts;
+    if (turn.interrupted || transcript.isReset(turn)) {
+      await this.#giveUp(turn, session);
       return false;
     }
     const { starts } = turn;
@@ -96,6 +96,22 @@ export class Runner {
     }
     await persistence.write((batch) => inbox.put(batch, turn, { starts: starts + 1 }));
     return true;
+  }
+
+  /** Ends a turn that was ended when the process was: what it had begun may have happened. */
+  async #giveUp(turn: Turn, session: Session): Promise<void> {
+    const { ends, shared } = this.#parts;
+    const run = shared.newId();
+    const record = this.#recordOf(turn, run, shared.tools.view(this.#agent, this.#caller(session)));
+    if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
+    await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
+  }
+
+  #tellUnknown(resumption: Resumption | undefined, run: string): void {
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      const { events } = this.#parts;
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
   }
 
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
@@ -138,9 +154,7 @@ export class Runner {
       return failedEnd(error);
     }
     this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
-    for (const { id: call, name } of resumption?.unknown ?? []) {
-      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
-    }
+    this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     failpoint('model.before');

@@ -207,7 +207,7 @@ export class ShardPool {
     const { log } = this.#options;
     const index = slot.shard.index;
     for (;;) {
-      const now = Date.now();
+      const now = performance.now();
       slot.restarts = slot.restarts.filter((at) => now - at < RESTART_WINDOW_MS);
       if (slot.restarts.length >= RESTARTS_MAX) {
         slot.state = 'failed';
