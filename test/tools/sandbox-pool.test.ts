@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { CallOutcome } from '../../src/tools/sandbox/execution.ts';
 import { findBubblewrap } from '../../src/tools/sandbox/launch.ts';
 import { innermost, met, openPool, returned, runProgram, sandboxPool } from '../support/sandbox.ts';
@@ -144,6 +145,23 @@ describe('a sandbox pool', () => {
     expect(limits).toMatch(/Max file size +0 +0/);
   });
 
+  it('leaves no process when it is stopped while a host starts, at whatever point of that', async () => {
+    const groups: string[] = [];
+    for (let delayMs = 0; delayMs <= 60; delayMs += 3) {
+      const { pool } = openPool();
+      const result = runProgram(pool, 'return 1');
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      groups.push(...pool.hosts.map(({ pid }) => String(pid)));
+      pool.stop();
+      await result;
+    }
+    expect(groups).toHaveLength(21);
+    await met(() => {
+      const there = execFileSync('ps', ['-eo', 'pgid='], { encoding: 'utf8' }).split(/\s+/);
+      return groups.every((group) => !there.includes(group));
+    });
+  });
+
   it('takes no more programs when it is stopped, and leaves no process', async () => {
     const { pool } = openPool();
     await runProgram(pool, 'return 1');
@@ -165,6 +183,7 @@ describe('a sandbox pool', () => {
 
 describe('a program', () => {
   const { pool } = openPool();
+  afterAll(() => pool.stop());
   const run = (source: string, call?: (name: string, input: unknown) => Promise<CallOutcome>) =>
     runProgram(pool, source, call === undefined ? {} : { call });
 

@@ -48,8 +48,8 @@ export class HostProcess {
 
   constructor({ file, args }: CommandLine, events: HostEvents) {
     this.#events = events;
-    // No environment, no descriptor but the three, no folder of ours.
-    this.#child = spawn(file, args, { env: {}, cwd: '/', stdio: 'pipe' });
+    // No environment, no descriptor but the three, no folder of ours; a process group of its own, for `kill`.
+    this.#child = spawn(file, args, { env: {}, cwd: '/', stdio: 'pipe', detached: true });
     this.#startTimer = setTimeout(() => this.kill('it did not start in time'), START_MS);
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#take(text));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -87,7 +87,14 @@ export class HostProcess {
 
   kill(why: string): void {
     this.#killedBecause ??= why;
-    this.#child.kill('SIGKILL');
+    const { pid } = this.#child;
+    if (pid === undefined || this.#ended) return;
+    try {
+      // The group: bubblewrap that is killed while it sets up its child would leave that waiting for ever.
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
   }
 
   #ping(): void {

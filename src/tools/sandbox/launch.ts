@@ -74,7 +74,7 @@ function limits({ jit, rssMaxMb, programsPerHost }: HostSettings): string {
 function namespaces(modules: string[], addon: string): string[] {
   const readable = (from: string, to: string) => ['--ro-bind', from, to];
   return [
-    ...['--unshare-all', '--die-with-parent', '--new-session', '--clearenv', '--cap-drop', 'ALL'],
+    ...['--unshare-all', '--die-with-parent', '--clearenv', '--cap-drop', 'ALL'],
     ...LIBRARIES.flatMap((path) => ['--ro-bind-try', path, path]),
     ...readable(process.execPath, '/sandbox/node'),
     ...readable(addon, '/sandbox/isolated-vm.node'),
