@@ -58,7 +58,7 @@ const store = new Store(config.home, {
 });
 const models = createModels(config);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
-const tools = createToolRegistry({ code: { settings: config.tools.code, sandbox } });
+const tools = createToolRegistry(config.tools, { code: { settings: config.tools.code, sandbox } });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -126,6 +126,7 @@ const shared: RequestDependencies = {
   config,
   store,
   models,
+  tools,
   session,
   arrivingKeys,
   newId,
@@ -199,8 +200,8 @@ const api: ShardControl = {
 comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
+tools.check(config);
 for (const agent of Object.values(config.agents)) {
-  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

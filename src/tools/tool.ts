@@ -78,6 +78,7 @@ export interface Tool<Input = unknown> {
    * What an approval of the call is bound to besides its input, by name: `{ cwd: '/work', 'sha256 of run.sh': '9f…' }`. Asked
    * before an operator is, who sees it, and again right before the call is made: where it has changed, the call is
    * refused. Asked only for calls that need an approval. What it throws refuses the call. At most 16 facts of 256 characters.
+   * A moment is left between the second look and the call: where it matters, the handler looks again at what it opened.
    */
   binding?(input: Input, context: ToolContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */

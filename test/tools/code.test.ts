@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
 import type { ToolCall } from '../../src/agent/provider.ts';
+import { configSchema } from '../../src/config/schema.ts';
 import { type CodeSettings, codeTool } from '../../src/tools/code/code.ts';
 import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
@@ -109,7 +110,29 @@ so far
     expect((await run('return typeof files.read + typeof pay + typeof code', {}, ['code', 'files.list'])).output).toBe(
       'undefinedundefinedundefined',
     );
-    expect((await run('return await launch({ amount: 1 })')).output).toContain('launch may not be called');
+    expect((await run('return await launch({ amount: 1 })')).output).toContain('launch is not defined');
+  });
+
+  it('obeys the policy and the rules of the session that calls it, in what it is told and in what it does', async () => {
+    const policy = configSchema.parse({
+      tools: {
+        types: { dm: { deny: ['files.list'] } },
+        rules: [{ tools: ['files.read'], input: { path: 'key*' }, risk: 'forbid' }],
+      },
+    }).tools;
+    const code = codeTool(settings, (task) => pool.run(task));
+    const registry = new ToolRegistry([list, read, code] as Tool[], policy);
+    const view = registry.view({ tools: ['*'], approve: [] }, toolCaller({ type: 'dm', user: 'mallory' }));
+    expect(view.descriptions.map(({ name }) => name)).toEqual(['files.read', 'code']);
+    expect(view.descriptions[1]?.description).not.toContain('files.list');
+    const source = `return [typeof files.list, await files.read({ path: 'a' }), await files.read({ path: 'key.pem' }).catch((e) => e.message)]`;
+    const call = { id: 'c1', name: 'code', input: { source } };
+    const { output } = await view.execute(call, { signal: new AbortController().signal });
+    expect(JSON.parse(output)).toEqual([
+      'undefined',
+      'text of a',
+      expect.stringContaining('may not be called like this'),
+    ]);
   });
 
   it('asks an operator where a call of the model would be asked for', async () => {
@@ -170,14 +193,14 @@ so far
 
   it('is described with the signatures of what it can call', () => {
     const { descriptions } = viewOf(['code', 'files.list', 'pay']);
-    expect(descriptions.map(({ name }) => name)).toEqual(['code', 'files.list', 'pay']);
-    expect(descriptions[0]?.description).toContain(
+    expect(descriptions.map(({ name }) => name)).toEqual(['files.list', 'pay', 'code']);
+    expect(descriptions[2]?.description).toContain(
       `// Names of the files in a folder.
 files.list(input: { folder: string /* relative to the workspace */; deep?: boolean /* default false */ }): Promise<string[]>
 // Pays.
 pay(input: { amount: number }): Promise<unknown>`,
     );
-    expect(descriptions[0]?.description).not.toContain('files.read');
+    expect(descriptions[2]?.description).not.toContain('files.read');
   });
 
   it('can stand for the others, which are then described in it only', async () => {

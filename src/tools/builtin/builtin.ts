@@ -1,4 +1,5 @@
 import { type CodeSettings, codeTool } from '../code/code.ts';
+import type { PolicySettings } from '../policy.ts';
 import { ToolRegistry } from '../registry.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { calc } from './calc.ts';
@@ -9,9 +10,9 @@ export interface ToolParts {
   code?: { settings: CodeSettings; sandbox: Sandbox };
 }
 
-/** The tools that come with the gateway. */
-export function createToolRegistry({ code }: ToolParts = {}): ToolRegistry {
+/** The tools that come with the gateway, under the policy of `settings`; without them under none, as in tests of theirs. */
+export function createToolRegistry(settings?: PolicySettings, { code }: ToolParts = {}): ToolRegistry {
   const tools = [timeNow, calc];
   if (code !== undefined) tools.push(codeTool(code.settings, (task) => code.sandbox.run(task)));
-  return new ToolRegistry(tools);
+  return new ToolRegistry(tools, settings);
 }
