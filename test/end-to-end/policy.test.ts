@@ -8,7 +8,10 @@ import { MAIN } from '../support/valid-requests.ts';
 
 const DM = 'agent:main:dm:telegram:123';
 const config = {
-  agents: { main: { tools: ['group:time', 'group:math'], approve: ['calc'] }, boxed: { tools: ['*'], sandbox: 'off' as const } },
+  agents: {
+    main: { tools: ['group:time', 'group:math'], approve: ['calc'] },
+    boxed: { tools: ['*'], sandbox: 'off' as const },
+  },
   tools: {
     sandbox: 'always' as const,
     types: { dm: { deny: ['calc'] } },
@@ -18,7 +21,8 @@ const config = {
 };
 
 /** Without the other tools that come with the gateway. */
-const twoOf = (tools: readonly { name: string }[]) => tools.filter(({ name }) => name === 'time.now' || name === 'calc');
+const twoOf = (tools: readonly { name: string }[]) =>
+  tools.filter(({ name }) => name === 'time.now' || name === 'calc');
 
 describe('what a session may do with tools', () => {
   it('is told of every tool, with the rule that decided, whether or not the session is there', async () => {
