@@ -89,6 +89,12 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await stop();
+      await shared.forgetTools(events.session).catch((error: unknown) => {
+        shared.log.error(
+          { error, session: events.session },
+          'what tools have kept for a deleted session was not removed',
+        );
+      });
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();

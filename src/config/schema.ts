@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
+import { browserSchema, webSchema } from './web.ts';
 
 const port = z.int().min(0).max(65_535);
 const milliseconds = z
@@ -124,7 +125,13 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
-  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
+  tools: z
+    .strictObject({
+      approvalTimeoutMs: milliseconds.default(300_000),
+      web: webSchema,
+      browser: browserSchema,
+    })
+    .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(

@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
+const tools = createToolRegistry({ config, services: main.tools });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -102,6 +102,7 @@ const session = system.register(
         log.error({ session: key }, 'an event was dropped: link full');
     },
     recentEvents: new RecentEventsPool(),
+    forgetTools: (key) => main.tools.sessionDeleted(key),
     arrivingKeys,
     poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),

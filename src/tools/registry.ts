@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { CallContext, Tool, ToolCaller, ToolContext } from './tool.ts';
+import { framed } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -16,6 +17,8 @@ const SUGGESTION_EDITS_MAX = 4;
 export interface ToolResult {
   output: string;
   failed: boolean;
+  /** True: the output came from outside, and is framed as that. */
+  untrusted?: true;
 }
 
 /** What the agent loop sees of the tools. */
@@ -91,7 +94,8 @@ export class ToolRegistry {
       if (!tool) throw this.#unknown(name);
       tools.set(name, tool);
     }
-    const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
+    const offered = [...tools.values()].filter(({ unavailable }) => unavailable === undefined);
+    const descriptions = offered.map(({ name }) => this.#descriptions.get(name)!);
     const agent = { descriptions, tools, approve: new Set(approve) };
     this.#agents.set(names, agent);
     return agent;
@@ -116,6 +120,7 @@ async function execute(
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
+  if (tool.unavailable !== undefined) return failure(`${tool.name} cannot be used: ${tool.unavailable}`);
   if (tool.risk === 'forbid') return failure(`${tool.name} may not be called`);
   try {
     const input = tool.input.safeParse(call.input);
@@ -127,7 +132,9 @@ async function execute(
         return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);
       }
     }
-    return { output: bounded(asText(await tool.handler(input.data, context))), failed: false };
+    const output = bounded(asText(await tool.handler(input.data, context)));
+    if (tool.untrusted !== true) return { output, failed: false };
+    return { output: framed(output, tool.name), failed: false, untrusted: true };
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }

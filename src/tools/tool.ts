@@ -39,6 +39,13 @@ export interface Tool<Input = unknown> {
   risk: ToolRisk;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
+  /**
+   * True: what it returns comes from outside and may say anything. The model is given it between marks (`untrusted.ts`). What it
+   * throws is not marked: that is in its own words.
+   */
+  untrusted?: boolean;
+  /** Why it cannot be called on this gateway, and what to do about it: it is not offered to models then. */
+  unavailable?: string;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
 }

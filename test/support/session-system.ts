@@ -71,6 +71,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       arrivingKeys: new Map(),
       room: () => undefined,
       countTokens: async (texts) => texts.map(() => 1),
+      forgetTools: async () => {},
     }),
   );
   const eventsOf = <T extends EventType>(type: T) =>
