@@ -13,8 +13,8 @@ const LOAD_MS = 30_000;
 const ELEMENT_MS = 5_000;
 /** How long a page is waited for to come to rest after something was done, in milliseconds. */
 const SETTLE_MS = 2_000;
-/** Of one outline, in milliseconds and in characters. */
-const OUTLINE_MS = 10_000;
+/** Of one outline, in milliseconds and in characters. A frame that never loads is waited for so long, and left out. */
+const OUTLINE_MS = 5_000;
 const OUTLINE_LENGTH_MAX = 20_000;
 /** Of a screenshot. */
 const SCREENSHOT_BYTES_MAX = 8 * 1024 * 1024;

@@ -32,8 +32,9 @@ export class BrowserDesk {
     this.#onEmpty = onEmpty;
   }
 
+  /** Sessions whose browser is open, or that wait for one. */
   get size(): number {
-    return [...this.#places.values()].filter(({ browser, calls }) => browser !== undefined || calls > 0).length;
+    return [...this.#places.values()].filter(({ browser, calls }) => calls > 0 || isOpen(browser)).length;
   }
 
   /** What to tell the model. Calls of one session come one after the other. Throws in words. */
@@ -71,6 +72,8 @@ export class BrowserDesk {
     }
     const ended = place.browser?.closed;
     if (place.browser === undefined || ended !== undefined) {
+      // Two Chromiums must not have one profile.
+      await place.browser?.close('');
       place.browser = undefined;
       if (action.do !== 'open') {
         throw new Error(`${ended ?? 'no page is open'}: open one with browser.open`);
@@ -84,7 +87,7 @@ export class BrowserDesk {
 
   async #start(session: string): Promise<BrowserSession> {
     const { sessionsMax, profilesMax } = this.#settings;
-    const open = [...this.#places].filter(([, { browser }]) => browser !== undefined && browser.closed === undefined);
+    const open = [...this.#places].filter(([, { browser }]) => isOpen(browser));
     if (open.length >= sessionsMax) await this.#makeRoom(open);
     const folder = profileFolder(this.#home, session);
     const inUse = new Set(open.map(([key]) => profileFolder(this.#home, key)));
@@ -114,7 +117,7 @@ export class BrowserDesk {
   }
 
   #rest(session: string, place: Place): void {
-    if (place.browser === undefined || place.browser.closed !== undefined) {
+    if (!isOpen(place.browser)) {
       // Why it ended is told to the next call, once.
       if (place.browser === undefined) this.#places.delete(session);
       this.#checkEmpty();
@@ -127,9 +130,10 @@ export class BrowserDesk {
   }
 
   #checkEmpty(): void {
-    const used = [...this.#places.values()].some(
-      ({ browser, calls }) => calls > 0 || (browser && browser.closed === undefined),
-    );
-    if (!used) this.#onEmpty();
+    if (this.size === 0) this.#onEmpty();
   }
+}
+
+function isOpen(browser: BrowserSession | undefined): boolean {
+  return browser !== undefined && browser.closed === undefined;
 }

@@ -75,7 +75,7 @@ export class BrowserProxy {
       socket.once('close', () => remote.destroy());
       remote.once('close', () => socket.destroy());
     } catch (error) {
-      const { status, reason, text } = refusal(error);
+      const { status, reason, text } = this.#refuse(error);
       socket.end(
         `HTTP/1.1 ${status} ${reason}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
       );
@@ -105,27 +105,26 @@ export class BrowserProxy {
       answer.once('close', () => remote.destroy());
       asked.pipe(onwards);
     } catch (error) {
-      const { status, text } = refusal(error);
+      const { status, text } = this.#refuse(error);
       answer.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(text);
     }
   }
 
   async #dial(target: Target): Promise<Socket> {
-    try {
-      if (CHROMIUM_OWN.test(target.host)) throw new Error('the browser does not call its maker');
-      const { signal } = this.#stopped;
-      const socket = await this.#rules.dial(await this.#rules.locate(target, signal), signal);
-      socket.setNoDelay(true).setTimeout(IDLE_MS, () => socket.destroy());
-      this.#keep(socket);
-      return socket;
-    } catch (error) {
-      if (error instanceof BlockedError) this.#note(error.message);
-      throw error;
-    }
+    if (CHROMIUM_OWN.test(target.host)) throw new Error('the browser does not call its maker');
+    const { signal } = this.#stopped;
+    const socket = await this.#rules.dial(await this.#rules.locate(target, signal), signal);
+    socket.setNoDelay(true).setTimeout(IDLE_MS, () => socket.destroy());
+    this.#keep(socket);
+    return socket;
   }
 
-  #note(refusal: string): void {
-    if (this.#refusals.length < REFUSALS_MAX && !this.#refusals.includes(refusal)) this.#refusals.push(refusal);
+  /** What to answer. What the rules refuse is noted, so that the model can be told why something is not there. */
+  #refuse(error: unknown): { status: number; reason: string; text: string } {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof BlockedError)) return { status: 502, reason: 'Bad Gateway', text };
+    if (this.#refusals.length < REFUSALS_MAX && !this.#refusals.includes(text)) this.#refusals.push(text);
+    return { status: 403, reason: 'Forbidden', text };
   }
 
   #keep(socket: Duplex): void {
@@ -133,11 +132,4 @@ export class BrowserProxy {
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#sockets.delete(socket));
   }
-}
-
-function refusal(error: unknown): { status: number; reason: string; text: string } {
-  const text = error instanceof Error ? error.message : String(error);
-  return error instanceof BlockedError
-    ? { status: 403, reason: 'Forbidden', text }
-    : { status: 502, reason: 'Bad Gateway', text };
 }

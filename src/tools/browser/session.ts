@@ -11,8 +11,10 @@ const MEMORY_LOOK_MS = 5_000;
 /** How long a browser may take to close before its session goes on without waiting, in milliseconds. */
 const CLOSE_MS = 5_000;
 
-/** What a page has that it may show: `about:blank` is where a new one begins, the last is Chromium's own error page. */
-const SHOWABLE = /^(https?:|about:blank$|about:srcdoc$|blob:https?:|chrome-error:)/;
+/** What a page may be: `about:blank` is where a new one begins, the last is Chromium's own error page. */
+const PAGE = /^(https?:|about:blank$|blob:https?:|chrome-error:)/;
+/** What may be in a frame of it besides: its own text, in one form or another. Empty: it is just being made. */
+const FRAME = /^($|about:|data:|blob:)/;
 
 /** The browser of one session: a Chromium with a profile and a proxy of its own. Its actions come one after the other. */
 export class BrowserSession {
@@ -24,6 +26,7 @@ export class BrowserSession {
   readonly #onClosed: () => void;
   #current: Page | undefined;
   #closed: string | undefined;
+  #closing: Promise<unknown> | undefined;
   /** Dialogs the page has opened and we have closed, refused downloads: told with the next answer. */
   #notes: string[] = [];
 
@@ -80,10 +83,12 @@ export class BrowserSession {
     }
   }
 
-  async close(why: string): Promise<void> {
+  /** Ends it, if it is not ended, and waits until Chromium is gone. */
+  close(why: string): Promise<unknown> {
     this.#end(why);
     const limit = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-    await Promise.race([this.#context.close().catch(() => undefined), limit]);
+    this.#closing ??= Promise.race([this.#context.close().catch(() => undefined), limit]);
+    return this.#closing;
   }
 
   /** The page an action is for: a new one, one by its number, or the current one. */
@@ -135,7 +140,11 @@ export class BrowserSession {
    */
   #checkShown(): void {
     for (const page of this.#context.pages()) {
-      if (page.frames().every((frame) => frame.url() === '' || SHOWABLE.test(frame.url()))) continue;
+      const main = page.mainFrame();
+      const fine = page
+        .frames()
+        .every((frame) => PAGE.test(frame.url()) || (frame !== main && FRAME.test(frame.url())));
+      if (fine) continue;
       void page.close().catch(() => undefined);
       throw new Error('the page went where no page may go, and was closed: open another one with browser.open');
     }

@@ -1,0 +1,14 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Processes of Chromium that are children of `parent`. */
+export async function chromiumPids(parent: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const ours = await Promise.all(
+    pids.map(async (pid) => {
+      const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const [, name, , above] = /\((.*)\) (\S) (\d+)/.exec(status) ?? [];
+      return Number(above) === parent && /chrom/.test(name ?? '') ? pid : undefined;
+    }),
+  );
+  return ours.filter((pid) => pid !== undefined);
+}
