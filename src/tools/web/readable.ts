@@ -9,11 +9,16 @@ import { parseHTML } from 'linkedom';
 const MAIN_PART_MIN = 200;
 /** Elements inside each other; what is deeper is given as plain text. */
 const DEPTH_MAX = 250;
+/** A page with more of `<` is not taken apart at all: parsing a million takes minutes. */
+const TAGS_MAX = 90_000;
+/** A page with more elements, or more of them inside each other, is given whole: see `isOrdinary`. */
+const ARTICLE_ELEMENTS_MAX = 20_000;
+const ARTICLE_DEPTH_MAX = 100;
 /** Characters of one address that are worth a model's tokens. */
 const LINK_LENGTH_MAX = 500;
 
 const LEFT_OUT = new Set(
-  'SCRIPT STYLE NOSCRIPT TEMPLATE SVG HEAD IFRAME OBJECT CANVAS AUDIO VIDEO SELECT DIALOG'.split(' '),
+  'SCRIPT STYLE NOSCRIPT TEMPLATE SVG HEAD TITLE IFRAME OBJECT CANVAS AUDIO VIDEO SELECT DIALOG'.split(' '),
 );
 const BLOCKS = new Set(
   'P DIV SECTION ARTICLE MAIN HEADER FOOTER NAV ASIDE UL OL TABLE FORM FIGURE FIGCAPTION ADDRESS DL DT DD DETAILS SUMMARY TBODY THEAD BODY'.split(
@@ -28,21 +33,32 @@ export interface ReadableText {
 
 /** `whole`: all of the page instead of its main part. Never throws for what a page contains. */
 export function readableText(html: string, url: string, whole: boolean): ReadableText {
+  if (countTags(html) > TAGS_MAX) return stripped(html);
   try {
     return render(html, url, whole);
   } catch (error) {
     // Elements nested by the thousand overflow the stack of parsers that call themselves.
-    if (!(error instanceof RangeError)) throw error;
-    return { title: '', text: html.replace(/<[^<>]*>/g, ' ').replace(/\s+/g, ' ') };
+    if (error instanceof RangeError) return stripped(html);
+    throw error;
   }
 }
 
+function countTags(html: string): number {
+  let tags = 0;
+  for (let at = html.indexOf('<'); at >= 0; at = html.indexOf('<', at + 1)) tags += 1;
+  return tags;
+}
+
+function stripped(html: string): ReadableText {
+  return { title: '', text: tidy(html.replace(/<[^<>]*>/g, ' ')) };
+}
+
 function render(html: string, url: string, whole: boolean): ReadableText {
-  const { document } = parseHTML(html);
-  const base = baseOf(document, url);
+  const { document } = parseHTML(completed(html));
+  const base = URL.parse(document.querySelector('base[href]')?.getAttribute('href') ?? '', url)?.href ?? url;
   const title = tidy(document.querySelector('title')?.textContent ?? '');
-  const all = new MarkdownText(base).of(document.body ?? document.documentElement);
-  if (whole) return { title, text: all };
+  const all = new MarkdownText(base).of(document.body);
+  if (whole || !isOrdinary(document.body)) return { title, text: all };
   // It takes the document apart, which nobody needs any more.
   const article = new Readability(document, { charThreshold: MAIN_PART_MIN, serializer: (node) => node }).parse();
   const main = article?.content ? new MarkdownText(base).of(article.content) : '';
@@ -50,8 +66,23 @@ function render(html: string, url: string, whole: boolean): ReadableText {
   return { title: article?.title ? tidy(article.title) : title, text: enough ? main : all };
 }
 
-function baseOf(document: Document, url: string): string {
-  return URL.parse(document.querySelector('base[href]')?.getAttribute('href') ?? '', url)?.href ?? url;
+/** linkedom adds none of the elements that a page may leave out: without html and body it would find nothing. */
+function completed(html: string): string {
+  const inside = html.replace(/<!doctype[^<>]*>|<\/?(?:html|head|body)(?:\s[^<>]*)?>/gi, '');
+  return `<!doctype html><html><head></head><body>${inside}</body></html>`;
+}
+
+/** Readability's time grows with the third power of the depth: 1,000 elements inside each other take it 18 s. */
+function isOrdinary(body: Element): boolean {
+  let elements = 0;
+  const open: [Element, number][] = [[body, 0]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [element, depth] = next;
+    elements += 1;
+    if (elements > ARTICLE_ELEMENTS_MAX || depth > ARTICLE_DEPTH_MAX) return false;
+    for (const child of element.childNodes) if (child.nodeType === 1) open.push([child as Element, depth + 1]);
+  }
+  return true;
 }
 
 class MarkdownText {

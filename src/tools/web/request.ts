@@ -8,12 +8,15 @@ import { BlockedError, type NetworkRules } from './network.ts';
 
 /** Each is checked as the first URL was. */
 export const REDIRECTS_MAX = 3;
-/** From the last byte of the request to the first of the answer, in milliseconds. */
-const FIRST_BYTE_MS = 15_000;
-/** Longest pause between two pieces of the answer, in milliseconds. */
-const PIECE_MS = 10_000;
-/** For everything, redirects included, in milliseconds. */
-const TOTAL_MS = 30_000;
+/** In milliseconds. */
+export const LIMITS = {
+  /** From the last byte of the request to the first of the answer; and for TLS. */
+  firstByteMs: 15_000,
+  /** Longest pause between two pieces of the answer. */
+  pieceMs: 10_000,
+  /** For everything, redirects included. */
+  totalMs: 30_000,
+};
 /** Of the answer's head. */
 const HEAD_BYTES_MAX = 32 * 1024;
 /** Says what it is; no cookie, no referrer, nothing of the machine goes with it. */
@@ -41,23 +44,33 @@ export interface WebResponse {
 }
 
 /** Throws a BlockedError for what the rules refuse, else an Error in words: no such host, too slow, broken answer. */
-export async function request(asked: WebRequest, rules: NetworkRules, cancel: AbortSignal): Promise<WebResponse> {
-  const timeout = AbortSignal.timeout(TOTAL_MS);
+export async function request(
+  asked: WebRequest,
+  rules: NetworkRules,
+  cancel: AbortSignal,
+  limits = LIMITS,
+): Promise<WebResponse> {
+  const timeout = AbortSignal.timeout(limits.totalMs);
   const signal = AbortSignal.any([cancel, timeout]);
   try {
-    return await follow(asked, rules, signal);
+    return await follow(asked, rules, signal, limits);
   } catch (error) {
     cancel.throwIfAborted();
-    if (timeout.aborted) throw new Error(`the answer took longer than ${TOTAL_MS / 1_000} s`, { cause: error });
+    if (timeout.aborted) throw new Error(`the answer took longer than ${limits.totalMs / 1_000} s`, { cause: error });
     throw inWords(error);
   }
 }
 
-async function follow(asked: WebRequest, rules: NetworkRules, signal: AbortSignal): Promise<WebResponse> {
+async function follow(
+  asked: WebRequest,
+  rules: NetworkRules,
+  signal: AbortSignal,
+  limits: typeof LIMITS,
+): Promise<WebResponse> {
   const redirectsMax = asked.redirectsMax ?? REDIRECTS_MAX;
   let url = rules.parse(asked.url);
   for (let redirects = 0; ; redirects += 1) {
-    const client = await clientFor(url, rules, signal);
+    const client = await clientFor(url, rules, signal, limits);
     try {
       const answer = await client.request(options(asked, url, signal));
       const next = redirectOf(answer);
@@ -72,14 +85,19 @@ async function follow(asked: WebRequest, rules: NetworkRules, signal: AbortSigna
 }
 
 /** A client for one request. Its connection is made here; what undici adds is TLS for the name, and HTTP. */
-async function clientFor(url: URL, rules: NetworkRules, signal: AbortSignal): Promise<Client> {
+async function clientFor(
+  url: URL,
+  rules: NetworkRules,
+  signal: AbortSignal,
+  { firstByteMs, pieceMs }: typeof LIMITS,
+): Promise<Client> {
   const located = await rules.locate(rules.target(url), signal);
-  const secure = buildConnector({ allowH2: false, maxCachedSessions: 0, timeout: FIRST_BYTE_MS });
+  const secure = buildConnector({ allowH2: false, maxCachedSessions: 0, timeout: firstByteMs });
   return new Client(url.origin, {
     pipelining: 0,
     maxHeaderSize: HEAD_BYTES_MAX,
-    headersTimeout: FIRST_BYTE_MS,
-    bodyTimeout: PIECE_MS,
+    headersTimeout: firstByteMs,
+    bodyTimeout: pieceMs,
     connect(options, callback) {
       rules.dial(located, signal).then(
         (socket: Socket) => {
@@ -157,6 +175,7 @@ const REASONS: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: TOO_SLOW,
   UND_ERR_HEADERS_OVERFLOW: 'the head of the answer is too large',
   UND_ERR_SOCKET: 'the server closed the connection',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the server closed the connection',
   ECONNRESET: 'the server closed the connection',
   EPIPE: 'the server closed the connection',
   Z_DATA_ERROR: 'the answer is packed wrongly',
