@@ -29,7 +29,7 @@ const page = () =>
     reply.setHeader('content-type', 'text/html').end('<title>Local</title><h1>A local page</h1><button>Press</button>'),
   );
 
-describe('a model that calls the web tools', () => {
+describe('a model that calls the web tools', { timeout: 60_000 }, () => {
   it('is given a page that the configuration allows, framed as untrusted, and not one it does not', async () => {
     const [open, inside] = [await page(), await localSite()];
     const { server, config } = await configFor(
@@ -102,7 +102,8 @@ describe('a model that calls the web tools', () => {
     const client = await (await localGateway(config)).connect();
     const { message, session } = await client.ask('message.send', { text: 'x' });
     await until(15_000, async () => (silent.requests.length > 0 ? true : undefined), 'the request');
-    await client.ask('message.cancel', { session, message });
+    const { run } = (await client.event('run.start')).data;
+    await client.ask('message.cancel', { session, run });
     expect((await client.runEnd(message)).data.status).toBe('cancelled');
   });
 });
@@ -165,6 +166,7 @@ describe.skipIf(missingChromium !== undefined)('the browser behind a gateway', {
     const [, clicked, opened] = client.events('tool.end').map(({ data }) => data);
     expect(clicked).toMatchObject({ failed: true, output: expect.stringContaining('open') });
     expect(opened).toMatchObject({ failed: false, output: expect.stringContaining('button "Press"') });
+    await gateway.stop();
   });
 });
 
