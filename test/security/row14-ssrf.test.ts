@@ -104,6 +104,7 @@ describe('row 14: server-side request forgery', () => {
       ).rejects.toThrow();
       const proxy = await BrowserProxy.start(rulesFor(port, async () => addresses));
       expect(await proxied(proxy, `CONNECT harmless.example:${port} HTTP/1.1`)).toMatch(/^(403|502)$/);
+      expect(await proxied(proxy, `GET http://harmless.example:${port}/ HTTP/1.1`)).toMatch(/^(403|502)$/);
       proxy.stop();
     }
     expect(v4.connections + v6.connections).toBe(before);

@@ -74,6 +74,24 @@ describe('what the operator opens', () => {
   });
 });
 
+describe('a URL is refused by itself, before any name is looked up', () => {
+  it.each([
+    ['ftp://93.184.215.14/', 'only http: and https: are'],
+    ['ws://example.org/', 'only http: and https: are'],
+    ['http://user:password@example.org/', 'a user name or password in it is not allowed'],
+    ['http://user@93.184.215.14/', 'a user name or password in it is not allowed'],
+    ['http://example.org:25/', 'port 25 is not allowed: only 80, 443 are'],
+    ['http://localhost/', 'localhost is this machine or its cloud'],
+    ['http://x.localhost./', 'x.localhost is this machine or its cloud'],
+    ['http://metadata.google.internal/', 'is this machine or its cloud'],
+    ['http://metadata/', 'is this machine or its cloud'],
+    [`http://example.org/${'x'.repeat(9_000)}`, 'a URL has at most 8192 characters'],
+  ])('%s: %s', (url, reason) => {
+    const rules = new NetworkRules({ allow: [], ports: [80, 443] }, () => expect.unreachable());
+    expect(() => rules.parse(url)).toThrow(reason);
+  });
+});
+
 describe('an entry of tools.web.allow', () => {
   it.each([
     ['wiki.example.org', { name: 'wiki.example.org' }],
