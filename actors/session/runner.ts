@@ -8,6 +8,7 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
@@ -22,7 +23,7 @@ import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
 import { RunRecord } from './run-record.ts';
 import type { Transcript } from './transcript.ts';
-import { type Turn, withJoined } from './turn.ts';
+import { speakersOf, type Turn, withJoined } from './turn.ts';
 import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 /** Lives of the process that may end while they run a message; the next one takes it for their cause. */
@@ -55,12 +56,12 @@ export class Runner {
 
   /** Answers the turn. Throws what is a fault of ours, and the signal's reason when the gateway goes down meanwhile. */
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
-    if (!(await this.#mayStart(turn))) return;
+    if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
     try {
-      const tools = shared.tools.view(this.#agent, this.#caller(session));
+      const tools = this.#toolsFor(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -80,10 +81,10 @@ export class Runner {
   }
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
-  async #mayStart(turn: Turn): Promise<boolean> {
-    const { ends, inbox, persistence } = this.#parts;
-    if (turn.interrupted) {
-      await ends.unrun(turn, { status: 'cancelled' });
+  async #mayStart(turn: Turn, session: Session): Promise<boolean> {
+    const { ends, inbox, persistence, transcript } = this.#parts;
+    if (turn.interrupted || transcript.isReset(turn)) {
+      await this.#giveUp(turn, session);
       return false;
     }
     const { starts } = turn;
@@ -97,8 +98,24 @@ export class Runner {
     return true;
   }
 
+  /** Ends a turn that was ended when the process was: what it had begun may have happened. */
+  async #giveUp(turn: Turn, session: Session): Promise<void> {
+    const { ends, shared } = this.#parts;
+    const run = shared.newId();
+    const record = this.#recordOf(turn, run, shared.tools.view(this.#agent, this.#caller(session)));
+    if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
+    await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
+  }
+
+  #tellUnknown(resumption: Resumption | undefined, run: string): void {
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      const { events } = this.#parts;
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
+  }
+
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
         store: shared.store,
@@ -106,7 +123,7 @@ export class Runner {
         transcript,
         inbox,
         persistence,
-        now,
+        now: () => this.#parts.now(),
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -137,9 +154,7 @@ export class Runner {
       return failedEnd(error);
     }
     this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
-    for (const { id: call, name } of resumption?.unknown ?? []) {
-      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
-    }
+    this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     failpoint('model.before');
@@ -155,7 +170,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
-      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
+      approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);
@@ -182,12 +197,12 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
-    session.lastActive = now();
+    session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
@@ -226,9 +241,24 @@ export class Runner {
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
   }
 
+  /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
+  #toolsFor(turn: Turn, session: Session): ToolView {
+    const caller = this.#caller(session);
+    const view = () => this.#parts.shared.tools.view(this.#agent, caller, speakersOf(turn));
+    return {
+      get descriptions() {
+        return view().descriptions;
+      },
+      isSafeToRepeat: (call) => view().isSafeToRepeat(call),
+      execute: (call, context) => view().execute(call, context),
+    };
+  }
+
   #caller({ id, type, channel, user }: Session): ToolCaller {
+    const { tools, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
+    const sandboxed = isSandboxed(tools.sandbox(this.#agent, agent).mode, type);
+    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 
   get #agent(): Config['agents'][string] {

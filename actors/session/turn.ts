@@ -1,5 +1,6 @@
 import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Speaker } from '../../src/tools/policy.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -14,6 +15,8 @@ export interface Turn {
   readonly otherKeys?: readonly string[] | undefined;
   /** Where the answer goes besides to subscribers, when a channel brought the message. */
   readonly origin?: MessageOrigin | undefined;
+  /** Makes its session where there is none, in the order of its arrival: no message behind it may come before it. */
+  readonly opens?: true;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */
@@ -24,7 +27,7 @@ export interface Turn {
   readonly resubmits?: string;
   /** The model is shown only its beginning: too many messages were answered together. */
   abridged?: true;
-  /** A message that came before the last end of the process had interrupted it. */
+  /** It is to be ended and not run: a later message or a reset had done that when the process ended. */
   readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;
@@ -64,6 +67,13 @@ export function userEntry({ seq, text, acceptedAt, message, attachments, origin 
 /** The turn and those that its run answers too. */
 export function withJoined(turn: Turn): readonly Turn[] {
   return turn.joined.length === 0 ? [turn] : [turn, ...turn.joined];
+}
+
+/** Who said what the turn's run answers, where channels brought it. */
+export function speakersOf(turn: Turn): Speaker[] {
+  return withJoined(turn).flatMap(({ origin }) => {
+    return origin === undefined ? [] : [{ channel: origin.channel, user: origin.sender.id }];
+  });
 }
 
 /** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */

@@ -63,7 +63,7 @@ export class ToolHosts implements ToolServices {
   #webHost(): Promise<WebHost> {
     const { allow, ports } = this.#config.tools.web;
     this.#web ??= import('./web/host.ts').then(
-      ({ WebHost }) => new WebHost({ allow, ports, search: searchProvider(this.#config) }),
+      ({ WebHost }) => new WebHost({ allow, ports, search: searchProvider(this.#config.tools.web) }),
     );
     return this.#web;
   }

@@ -4,9 +4,10 @@ import { ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { defineTool, type Tool } from '../../src/tools/tool.ts';
 import { toolCaller } from '../support/tool-caller.ts';
 
-function view(changes: Partial<Tool>) {
+function registry(changes: Partial<Tool>): ToolRegistry {
   const tool = defineTool<unknown>({
     name: 'out.side',
+    group: 'web',
     description: 'x',
     input: z.strictObject({}),
     risk: 'safe',
@@ -14,7 +15,11 @@ function view(changes: Partial<Tool>) {
     handler: () => 'what it found',
     ...changes,
   });
-  return new ToolRegistry([tool]).view({ tools: ['out.side'], approve: [] }, toolCaller());
+  return new ToolRegistry([tool]);
+}
+
+function view(changes: Partial<Tool>) {
+  return registry(changes).view({ tools: ['out.side'], approve: [] }, toolCaller());
 }
 
 function call(changes: Partial<Tool>): Promise<ToolResult> {
@@ -47,9 +52,16 @@ describe('a tool whose results come from outside', () => {
 });
 
 describe('a tool that cannot be used here', () => {
-  it('is not offered, and says why when it is called all the same', async () => {
+  it('is not offered, and the policy says why', async () => {
     const unavailable = 'an operator must set tools.x';
     expect(view({ unavailable }).descriptions).toEqual([]);
-    expect(await call({ unavailable })).toEqual({ output: `out.side cannot be used: ${unavailable}`, failed: true });
+    expect(await call({ unavailable })).toMatchObject({
+      failed: true,
+      output: expect.stringContaining('no tool "out.side"'),
+    });
+    const agent = { tools: ['out.side'], approve: [] };
+    expect(registry({ unavailable }).explain(agent, toolCaller())).toMatchObject([
+      { allowed: false, rule: unavailable },
+    ]);
   });
 });

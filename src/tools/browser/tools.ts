@@ -21,6 +21,7 @@ export function browserTools(services: ToolServices): Tool[] {
   return [
     defineTool({
       name: 'browser.open',
+      group: 'browser',
       description:
         'Opens a public web page in the browser of this conversation and returns its outline: roles, names and references [ref=e12] of what is on it. Scripts run; for pages that only are to be read web.fetch is cheaper.',
       input: z.strictObject({
@@ -34,6 +35,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.read',
+      group: 'browser',
       description: 'The outline of the page that is open, as it is now.',
       input: z.strictObject({
         offset: z.int().min(0).default(0).describe('Where to go on in a long outline, in characters.'),
@@ -51,6 +53,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.click',
+      group: 'browser',
       description: 'Clicks an element of the page and returns the outline that comes of it.',
       input: z.strictObject({ ref }),
       risk: 'safe',
@@ -60,6 +63,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.type',
+      group: 'browser',
       description:
         'Writes text into a field of the page, in place of what is there, and returns the outline that comes of it.',
       input: z.strictObject({
@@ -74,6 +78,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.wait',
+      group: 'browser',
       description: 'Waits until a text is on the page, or no longer, or only for a time; then returns the outline.',
       input: z.strictObject({
         text: z.string().min(1).max(500).optional().describe('Until this is there.'),
@@ -87,6 +92,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.screenshot',
+      group: 'browser',
       description: 'Saves a picture of what the page shows now as a PNG file in the workspace, and returns its name.',
       input: z.strictObject({}),
       risk: 'safe',
@@ -96,6 +102,7 @@ export function browserTools(services: ToolServices): Tool[] {
     }),
     defineTool({
       name: 'browser.close',
+      group: 'browser',
       description: 'Closes the browser of this conversation. What its pages have stored, such as logins, stays.',
       input: z.strictObject({}),
       risk: 'safe',

@@ -26,6 +26,7 @@ function fetchTool(services: ToolServices): Tool {
   const cache = new PageCache();
   return defineTool({
     name: 'web.fetch',
+    group: 'web',
     description:
       'Fetches a public web page over HTTP and returns its text, with links as [text](url): the main part of an HTML page, or JSON, XML and plain text as they are. It runs no scripts; use the browser tools for pages that need them.',
     input: z.strictObject({
@@ -52,6 +53,7 @@ function fetchTool(services: ToolServices): Tool {
 function searchTool(services: ToolServices, configured: boolean): Tool {
   return defineTool({
     name: 'web.search',
+    group: 'web',
     description:
       'Searches the web and returns titles, addresses and short descriptions of the results. Read a result with web.fetch.',
     input: z.strictObject({
