@@ -30,6 +30,7 @@ import { prepareStore } from './storage/prepare.ts';
 import { storageSpace } from './storage/space.ts';
 import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
+import { ToolHosts } from './tools/hosts.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
@@ -65,6 +66,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
+  const toolHosts = new ToolHosts(config);
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
@@ -76,6 +78,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
     tellPairing: (event) => clients.tellPairing(event),
+    tools: toolHosts,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -133,6 +136,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.close();
     await maintenance.stop();
     await compute.stop();
+    await toolHosts.stop();
     lag.stop();
     await starts.ended();
     unlockFolder();
