@@ -30,6 +30,7 @@ import { prepareStore } from './storage/prepare.ts';
 import { storageSpace } from './storage/space.ts';
 import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
+import { ToolHosts } from './tools/hosts.ts';
 import type { McpHost } from './tools/mcp/host.ts';
 import type { McpOffer } from './tools/mcp/messages.ts';
 import { VERSION } from './version.ts';
@@ -67,6 +68,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
+  const toolHosts = new ToolHosts(config);
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
@@ -80,6 +82,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     onOutbox: (account, record) => channels?.outbox(account, record),
     mcp,
     tellPairing: (event) => clients.tellPairing(event),
+    tools: toolHosts,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -138,6 +141,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.close();
     await maintenance.stop();
     await compute.stop();
+    await toolHosts.stop();
     await mcp?.stop();
     lag.stop();
     await starts.ended();

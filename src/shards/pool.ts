@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { McpOffer } from '../tools/mcp/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { MainServices } from './control.ts';
 import { RECORD } from './link.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
@@ -39,6 +40,7 @@ export interface ShardPoolOptions {
   countTokens: MainServices['countTokens'];
   onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
+  tools: ToolServices;
   mcp?: ShardOptions['mcp'];
   /** Its shards begin with their runs paused; default false. */
   paused?: boolean;
@@ -168,7 +170,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, mcp, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, mcp, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
@@ -177,6 +179,7 @@ export class ShardPool {
       countTokens,
       onOutbox,
       tellPairing,
+      tools,
       mcp,
       storeReady: this.#storeReady,
       paused: this.#paused,

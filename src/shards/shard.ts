@@ -3,6 +3,7 @@ import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
 import { type McpAnswer, type McpCall, type McpOffer, ours } from '../tools/mcp/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { MainServices, ShardControl, ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { type Pending, PendingRequests } from './pending.ts';
@@ -29,6 +30,7 @@ export interface ShardOptions {
   tellPairing: MainServices['tellPairing'];
   /** Undefined: there are no MCP servers. */
   mcp?: McpBroker | undefined;
+  tools: ToolServices;
   storeReady: SharedArrayBuffer;
   paused: boolean;
   /** The module the worker runs; benches run their own. */
@@ -95,7 +97,7 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const { countTokens, tellPairing } = options;
+    const { countTokens, tellPairing, tools } = options;
     const services: MainServices = {
       ready: ready.resolve,
       storeTrouble: (trouble) => {
@@ -105,6 +107,7 @@ export class Shard {
       tellPairing,
       callMcp: (call) => options.mcp?.call(this, call) ?? Promise.resolve(ours('there are no MCP servers')),
       cancelMcp: (id) => options.mcp?.cancel(id),
+      tools: comlink.proxy(tools),
     };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>

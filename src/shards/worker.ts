@@ -27,6 +27,7 @@ import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import type { McpTools } from '../tools/mcp/tools.ts';
+import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
@@ -67,7 +68,11 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry(config);
+const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+const tools = createToolRegistry(config, {
+  code: { settings: config.tools.code, sandbox },
+  services: main.tools,
+});
 const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
@@ -202,6 +207,7 @@ const api: ShardControl = {
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
     await tools.close();
+    await sandbox.stop();
     closing = true;
     closed ??= store.close();
     await closed;

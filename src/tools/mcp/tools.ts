@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { ToolRegistry } from '../registry.ts';
 import { defineTool, type Tool } from '../tool.ts';
-import { framed } from '../untrusted.ts';
+import { UntrustedError } from '../untrusted.ts';
 import type { McpOffer, McpServices, McpTool } from './messages.ts';
 import { prefixOf } from './names.ts';
 
@@ -56,15 +56,16 @@ export class McpTools {
       inputSchema,
       risk,
       safeToRepeat,
+      untrusted: true,
+      returns: 'string',
       handler: async (input, { signal }) => {
         const id = randomUUID();
         const cancel = (): void => this.#services.cancel(id);
         signal.addEventListener('abort', cancel, { once: true });
         try {
           const { text, failed, foreign } = await this.#services.call({ id, server, tool, input });
-          const marked = foreign ? framed(text, name) : text;
-          if (failed) throw new Error(marked);
-          return marked;
+          if (failed) throw foreign ? new UntrustedError(text) : new Error(text);
+          return text;
         } finally {
           signal.removeEventListener('abort', cancel);
         }
