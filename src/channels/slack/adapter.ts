@@ -24,14 +24,13 @@ import {
 } from '../adapter.ts';
 import { Position } from '../position.ts';
 import { SlackApi } from './api.ts';
-import { TEXT_LENGTH_MAX } from './body.ts';
 import { AGAIN_MS, CatchUp } from './catch-up.ts';
 import type { Connection, Listener } from './connect.ts';
 import { Directory } from './directory.ts';
 import { TIMES } from './history.ts';
 import { Intake } from './intake.ts';
 import type { Self } from './normalize.ts';
-import { FILE_BYTES_MAX, SlackSender } from './send.ts';
+import { FILE_BYTES_MAX, SlackSender, TEXT_LENGTH_MAX } from './send.ts';
 import { LOOK_MS, Webhook } from './webhook.ts';
 
 type SocketMode = typeof import('./connect.ts');
