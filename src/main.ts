@@ -18,7 +18,6 @@ import { newCounters } from './gateway/counters.ts';
 import { HostCheck } from './gateway/host-check.ts';
 import { NamedTokens } from './gateway/named-tokens.ts';
 import { Pace } from './gateway/pace.ts';
-import { Server } from './gateway/server.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { DhaavakError } from './protocol/errors.ts';
@@ -79,6 +78,12 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     tellPairing: (event) => clients.tellPairing(event),
     paused: starts.pausedBecause !== undefined,
     log,
+  });
+  // Loaded while the shards load their modules.
+  const { Server } = await import('./gateway/server.ts').catch(async (error: unknown) => {
+    await shards.stop(0);
+    unlockFolder();
+    throw error;
   });
   const channels = await openChannels(config, shards, topics, clients, log);
   const trouble = () => starts.pausedBecause ?? shards.trouble;

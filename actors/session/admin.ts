@@ -1,5 +1,6 @@
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
+import { AHEAD_MS } from './clean-up.ts';
 import type { SessionAnswers, SessionChanges } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
@@ -7,18 +8,23 @@ import type { EventStream } from './event-stream.ts';
 import { noSuchSession, type SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
 
-export interface AdminParts {
-  record: SessionRecord;
-  events: EventStream;
-  transcript: Transcript;
-  shared: SessionDependencies;
-  now(): number;
+/** What goes on in a session, as those see it who have to end it. */
+export interface SessionWork {
   /** Whether anything runs or waits. */
   working(): boolean;
   /** Cancels what runs and waits. */
   cancelAll(): void;
   /** Cancels all there is to do; resolves when nothing runs, waits or is being accepted. To be called when nothing new is. */
   stop(): Promise<void>;
+}
+
+export interface AdminParts {
+  record: SessionRecord;
+  events: EventStream;
+  transcript: Transcript;
+  shared: SessionDependencies;
+  work: SessionWork;
+  now(): number;
 }
 
 /** What may be done to a session besides talking in it. Everything may throw `not_found` and `storage_failed`. */
@@ -36,11 +42,21 @@ export class SessionAdmin {
   }
 
   async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
-    const { record, shared, events, now } = this.#parts;
-    await this.#deletion?.catch(() => {}); // told to who asked for it
-    // A deletion that failed half-way comes first: its rest must not become the new session's.
-    if (record.session === undefined && shared.store.deletions.doesExist(events.session)) await this.delete();
-    return record.create(fields, now());
+    const { record } = this.#parts;
+    for (let rest = this.leftOver(); rest !== undefined; rest = this.leftOver()) await rest;
+    return record.create(fields, this.#parts.now());
+  }
+
+  /**
+   * What has to end before the session can be made: a deletion that is going on, or one that was cut short, whose rest must
+   * not become the new session's. To be asked again when it resolves; undefined: nothing. Rejects when that cannot be removed.
+   */
+  leftOver(): Promise<unknown> | undefined {
+    if (this.#deletion !== undefined) return this.#deletion.catch(() => {}); // told to who asked for it
+    const { record, shared, events } = this.#parts;
+    if (record.session !== undefined || !shared.store.deletions.doesExist(events.session)) return undefined;
+    this.#deletion = this.#remove(undefined);
+    return this.#deletion;
   }
 
   async update(changes: SessionChanges): Promise<SessionAnswers['update']> {
@@ -51,10 +67,10 @@ export class SessionAdmin {
 
   /** Cancels what there is to do and begins the context anew; the transcript stays. */
   async reset(): Promise<SessionAnswers['reset']> {
-    const { cancelAll, events, now, record, shared, transcript } = this.#parts;
+    const { events, record, shared, transcript, work } = this.#parts;
     const session = record.existing();
-    cancelAll();
-    session.lastActive = now();
+    work.cancelAll();
+    session.lastActive = this.#parts.now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
     await record.write((batch) => transcript.write(batch, marker));
     events.publish('session.update', { state: session });
@@ -77,18 +93,27 @@ export class SessionAdmin {
     return { session: events.session };
   }
 
-  /** Deletes a session that was not active since `before`, in milliseconds since the epoch, and has no work. */
-  async expire(before: number): Promise<undefined> {
-    const { session } = this.#parts.record;
-    if (session !== undefined && session.lastActive < before && !this.#parts.working()) await this.delete();
+  /**
+   * Deletes a session that has no work and was last active at `lastActive`, as the clean-up has found. Where that is in the
+   * future the machine's clock was wrong then: it is active now instead, so that its time comes.
+   */
+  async expire(lastActive: number): Promise<undefined> {
+    const { record, work } = this.#parts;
+    const { session } = record;
+    if (session === undefined || session.lastActive !== lastActive || work.working()) return undefined;
+    if (lastActive <= this.#parts.now() + AHEAD_MS) await this.delete();
+    else {
+      session.lastActive = this.#parts.now();
+      await record.write();
+    }
     return undefined;
   }
 
   async #remove(session: Session | undefined): Promise<void> {
-    const { events, record, shared, stop, transcript } = this.#parts;
+    const { events, record, shared, transcript, work } = this.#parts;
     record.session = undefined;
     try {
-      await stop();
+      await work.stop();
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();

@@ -4,7 +4,9 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { PendingApproval } from '../../src/protocol/messages.ts';
 import type { ActorContext } from '../../src/runtime/actor.ts';
 import { boundedInput } from './bounds.ts';
+import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Turn } from './turn.ts';
 
 interface Waiting {
   approval: PendingApproval;
@@ -12,11 +14,9 @@ interface Waiting {
 }
 
 export interface ApprovalParts {
-  context: ActorContext<unknown>;
+  context: ActorContext<Turn>;
   events: EventStream;
-  newId(): string;
-  /** How long an operator has, in milliseconds; then the answer is no. */
-  timeoutMs: number;
+  shared: SessionDependencies;
 }
 
 /**
@@ -39,9 +39,10 @@ export class Approvals {
 
   /** Resolves with what an operator says of the call, or with no when time or the run is over. Never rejects. */
   async ask(run: string, { id: call, name, input }: ToolCall, signal: AbortSignal): Promise<Verdict> {
-    const { context, events, newId, timeoutMs } = this.#parts;
+    const { context, events, shared } = this.#parts;
+    const { approvalTimeoutMs: timeoutMs } = shared.config.tools;
     const approval: PendingApproval = {
-      approval: newId(),
+      approval: shared.newId(),
       run,
       call,
       name,

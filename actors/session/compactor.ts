@@ -60,16 +60,16 @@ export class Compactor {
   }
 
   async #summarize(past: ReturnType<Transcript['endedTurns']>, instructions: string): Promise<void> {
-    const { models, now, persistence, record, shared, transcript } = this.#parts;
+    const { persistence, record, shared, transcript } = this.#parts;
     const { config, newId } = shared;
-    const { line, budget } = models();
+    const { line, budget } = this.#parts.models();
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
     const end = await summarize({ models: line, past, instructions, outputTokensMax, stallMs, budget, signal });
     if (end.status !== 'ok') throw end.error;
     if (end.text.trim() === '') throw new DhaavakError('model_unavailable', 'the model wrote nothing');
     const { text } = boundedText(end.text.trim());
-    const entry = transcript.summary(text, past.at(-1)!.seq, newId(), now());
+    const entry = transcript.summary(text, past.at(-1)!.seq, newId(), this.#parts.now());
     if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
     const { session } = record;
     if (session !== undefined && end.usage !== null) {

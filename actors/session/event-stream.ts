@@ -5,10 +5,10 @@ import { RecentEvents, type RecentEventsPool } from './recent-events.ts';
 /** Sends an encoded event to whoever is subscribed to the session; copies its bytes before it returns. */
 export type Emit = (session: string, frame: Uint8Array) => void;
 
-export interface EventStreamParts {
+/** What the event streams of a shard share. */
+export interface EventSink {
   emit: Emit;
   recentEvents: RecentEventsPool;
-  clock: { now(): number };
 }
 
 /**
@@ -19,22 +19,24 @@ export class EventStream {
   readonly session: string;
   readonly epoch: string;
   seq = 0;
-  readonly #parts: EventStreamParts;
+  readonly #sink: EventSink;
+  readonly #clock: { now(): number };
   /** Made with the first event: a session that says nothing should cost little. */
   #encoder: EventEncoder | undefined;
   #recent: RecentEvents | undefined;
 
-  constructor(session: string, epoch: string, parts: EventStreamParts) {
+  constructor(session: string, epoch: string, sink: EventSink, clock: { now(): number }) {
     this.session = session;
     this.epoch = epoch;
-    this.#parts = parts;
+    this.#sink = sink;
+    this.#clock = clock;
   }
 
   publish<T extends EventType>(type: T, data: Events[T]): void {
-    const { clock, emit, recentEvents } = this.#parts;
+    const { emit, recentEvents } = this.#sink;
     this.#encoder ??= new EventEncoder(this.session, this.epoch);
     this.#recent ??= new RecentEvents(recentEvents);
-    const frame = this.#encoder.encode(type, data, ++this.seq, clock.now());
+    const frame = this.#encoder.encode(type, data, ++this.seq, this.#clock.now());
     emit(this.session, frame);
     this.#recent.add(frame);
   }

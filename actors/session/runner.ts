@@ -8,6 +8,7 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
@@ -55,7 +56,7 @@ export class Runner {
 
   /** Answers the turn. Throws what is a fault of ours, and the signal's reason when the gateway goes down meanwhile. */
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
-    if (!(await this.#mayStart(turn))) return;
+    if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
@@ -80,10 +81,10 @@ export class Runner {
   }
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
-  async #mayStart(turn: Turn): Promise<boolean> {
-    const { ends, inbox, persistence } = this.#parts;
-    if (turn.interrupted) {
-      await ends.unrun(turn, { status: 'cancelled' });
+  async #mayStart(turn: Turn, session: Session): Promise<boolean> {
+    const { ends, inbox, persistence, transcript } = this.#parts;
+    if (turn.interrupted || transcript.isReset(turn)) {
+      await this.#giveUp(turn, session);
       return false;
     }
     const { starts } = turn;
@@ -97,8 +98,24 @@ export class Runner {
     return true;
   }
 
+  /** Ends a turn that was ended when the process was: what it had begun may have happened. */
+  async #giveUp(turn: Turn, session: Session): Promise<void> {
+    const { ends, shared } = this.#parts;
+    const run = shared.newId();
+    const record = this.#recordOf(turn, run, shared.tools.view(this.#agent, this.#caller(session)));
+    if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
+    await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
+  }
+
+  #tellUnknown(resumption: Resumption | undefined, run: string): void {
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      const { events } = this.#parts;
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
+  }
+
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
-    const { events, inbox, now, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
         store: shared.store,
@@ -106,7 +123,7 @@ export class Runner {
         transcript,
         inbox,
         persistence,
-        now,
+        now: () => this.#parts.now(),
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -137,9 +154,7 @@ export class Runner {
       return failedEnd(error);
     }
     this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
-    for (const { id: call, name } of resumption?.unknown ?? []) {
-      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
-    }
+    this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     failpoint('model.before');
@@ -182,12 +197,12 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
-    session.lastActive = now();
+    session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
     failpoint('answer.before');
     await persistence.write(
@@ -227,8 +242,10 @@ export class Runner {
   }
 
   #caller({ id, type, channel, user }: Session): ToolCaller {
+    const { config, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    return { session: id, agent, type, channel, user, workspace: this.#parts.shared.workspaces.folder(agent) };
+    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 
   get #agent(): Config['agents'][string] {

@@ -2,10 +2,9 @@ import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
-import { SessionAdmin } from './admin.ts';
-import { Approvals } from './approvals.ts';
+import type { Batch } from '../../src/storage/journal.ts';
+import type { SessionWork } from './admin.ts';
 import { answerCommand } from './commands.ts';
-import { Compactor, type CompactorParts } from './compactor.ts';
 import type {
   CommandMessage,
   Rights,
@@ -17,19 +16,11 @@ import type {
 } from './control.ts';
 import { deadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
-import { EventStream } from './event-stream.ts';
-import { FollowUps } from './follow-ups.ts';
-import { Inbox } from './inbox.ts';
-import { OutgoingAnswers } from './outgoing.ts';
-import { Persistence } from './persistence.ts';
-import { SessionRecord } from './record.ts';
+import { SessionParts } from './parts.ts';
 import { recoveredTurns } from './recovery.ts';
 import { endedByShutdown } from './run-end.ts';
-import { Runner } from './runner.ts';
-import { DEFAULT_AGENT } from './session-key.ts';
-import { Transcript } from './transcript.ts';
 import { DuplicateMessage, type Turn, withJoined } from './turn.ts';
-import { NO_USAGE, TurnEnds } from './turn-ends.ts';
+import { NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 const OVERFLOW = new DhaavakError(
   'cancelled',
@@ -53,120 +44,65 @@ export function sessionKind(
 }
 
 /** One conversation. */
-class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
+class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, SessionWork {
   readonly #context: ActorContext<Turn>;
   readonly #shared: SessionDependencies;
-  readonly #transcript: Transcript;
-  readonly #inbox: Inbox;
-  readonly #events: EventStream;
-  readonly #record: SessionRecord;
-  readonly #followUps: FollowUps;
-  readonly #approvals: Approvals;
-  readonly #compactor: Compactor;
-  readonly #ends: TurnEnds;
-  readonly #outgoing: OutgoingAnswers;
-  readonly #runner: Runner;
-  readonly #admin: SessionAdmin;
+  readonly #parts: SessionParts;
   /** The turn that is going on, or went on last. */
-  #turn: Promise<void> = Promise.resolve();
+  #turn: Promise<void> | undefined;
   /** What is on its way to the disk: messages that are being accepted, and ends of turns that nobody runs. */
-  readonly #accepting = new Set<Promise<void>>();
-  readonly #ending = new Set<Promise<void>>();
+  #accepting: Set<Promise<void>> | undefined;
+  #ending: Set<Promise<void>> | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies) {
-    const { key } = context.address;
-    const { config, store, log } = shared;
-    const now = () => context.clock.now();
     this.#context = context;
     this.#shared = shared;
-    const transcript = new Transcript(store, key);
-    const inbox = new Inbox(store, key, transcript, shared.arrivingKeys);
-    const events = new EventStream(key, shared.newId(), { ...shared, clock: context.clock });
-    const persistence = new Persistence(store.journal, context, log);
-    const followUps = new FollowUps(context, config.sessions);
-    const { approvalTimeoutMs: timeoutMs } = config.tools;
-    const approvals = new Approvals({ context, events, newId: shared.newId, timeoutMs });
-    const outgoing = new OutgoingAnswers(events, shared);
-    const ends = new TurnEnds({ events, transcript, inbox, persistence, shared, outgoing, now });
-    this.#record = new SessionRecord(key, store, config, now());
-    this.#runner = new Runner({
-      shared,
-      events,
-      transcript,
-      inbox,
-      followUps,
-      approvals,
-      persistence,
-      ends,
-      outgoing,
-      now,
-      agentId: () => this.#agentId,
-    });
-    this.#admin = new SessionAdmin({
-      record: this.#record,
-      events,
-      transcript,
-      shared,
-      now,
-      working: () => context.running + context.queued > 0,
-      cancelAll: () => this.#cancel(undefined),
-      stop: () => this.#stop(),
-    });
-    this.#transcript = transcript;
-    this.#inbox = inbox;
-    this.#events = events;
-    this.#followUps = followUps;
-    this.#compactor = new Compactor({
-      shared,
-      events,
-      transcript,
-      persistence,
-      record: this.#record,
-      now,
-      models: () => this.#models(),
-    });
-    this.#approvals = approvals;
-    this.#ends = ends;
-    this.#outgoing = outgoing;
+    this.#parts = new SessionParts(context, shared, this);
   }
 
   accept(turn: Turn): Promise<void> {
+    // Not among those that a deletion waits for: this waits for the deletion.
+    const leftOver = turn.opens && this.#parts.record.session === undefined && this.#parts.admin.leftOver();
+    if (leftOver) return leftOver.then(() => this.accept(turn));
     const accepting = this.#accept(turn);
-    this.#accepting.add(accepting);
-    const forget = () => this.#accepting.delete(accepting);
+    this.#accepting ??= new Set();
+    const all = this.#accepting;
+    all.add(accepting);
+    const forget = () => all.delete(accepting);
     accepting.then(forget, forget);
     return accepting;
   }
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async #accept(turn: Turn): Promise<void> {
-    const session = this.#record.existing();
     const now = this.#context.clock.now();
-    const original = turn.idempotencyKey === undefined ? undefined : this.#inbox.original(turn.idempotencyKey, now);
+    const { record, inbox } = this.#parts;
+    const session = turn.opens ? record.open(now) : record.existing();
+    const original = turn.idempotencyKey === undefined ? undefined : inbox.original(turn.idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original);
     }
-    const dropped = this.#followUps.arrive(turn, session);
+    const dropped = this.#parts.followUps.arrive(turn, session);
     if (dropped !== undefined) this.#end(dropped, { status: 'cancelled', error: OVERFLOW });
     // Numbered before anything is waited for: the lane runs messages in the order of their arrival.
-    turn.seq = this.#transcript.number();
+    turn.seq = this.#parts.transcript.number();
     turn.acceptedAt = session.lastActive = now;
     const queued = this.#context.queued + this.#context.running - 1;
     try {
-      await this.#inbox.write(turn, this.#record.kept ? undefined : session);
+      await this.#parts.inbox.write(turn, this.#parts.record.kept ? undefined : session);
     } catch (error) {
-      this.#followUps.gone(turn);
+      this.#parts.followUps.gone(turn);
       throw error;
     }
-    this.#record.kept = true;
+    this.#parts.record.kept = true;
     turn.acknowledge?.(queued);
     failpoint('ack.after');
     const { message, text, attachments } = turn;
-    if (attachments === undefined) this.#events.publish('message.inbound', { message, text });
+    if (attachments === undefined) this.#parts.events.publish('message.inbound', { message, text });
     else {
       turn.images = undefined;
-      this.#events.publish('message.inbound', { message, text, attachments });
+      this.#parts.events.publish('message.inbound', { message, text, attachments });
     }
     if (turn.followUp === 'interrupt') this.#cancelWhere((other) => other !== turn, 'interrupted by a newer message');
   }
@@ -178,30 +114,30 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   /** Runs the agent on one message. */
   async #receive(turn: Turn, task: Task): Promise<void> {
-    const { session } = this.#record;
-    if (this.#admin.deleting) return this.#ends.unrun(turn, { status: 'cancelled' });
+    const { session } = this.#parts.record;
+    if (this.#parts.admin.deleting) return this.#parts.ends.unrun(turn, { status: 'cancelled' });
     if (session === undefined) throw new Error(`a turn without a session: ${this.#context.address.key}`);
     try {
-      await this.#runner.run(turn, session, task);
+      await this.#parts.runner.run(turn, session, task);
     } catch (error) {
       // What was aborted is not tried again by its lane: it ends here, or it would wait for the next start.
       if (task.signal.aborted && !endedByShutdown(task.signal)) return this.#fail(turn, error);
-      this.#events.forget();
+      this.#parts.events.forget();
       // The next instance must not give out numbers again that are on their way to the disk.
-      this.#shared.store.numbers.keep(this.#context.address.key, this.#transcript.lastSeq);
+      this.#shared.store.numbers.keep(this.#context.address.key, this.#parts.transcript.lastSeq);
       throw error;
     }
   }
 
   /** Ends a turn whose run has failed on a fault of ours when it had been cancelled, or was out of time. */
   #fail(turn: Turn, error: unknown): Promise<void> {
-    const { session } = this.#events;
+    const { session } = this.#parts.events;
     this.#shared.log.error({ session, message: turn.message, error }, 'a run failed that was to end');
-    return this.#ends.unrun(turn, { status: 'failed', error: toWireError(error) });
+    return this.#parts.ends.unrun(turn, { status: 'failed', error: toWireError(error) });
   }
 
   passivate(): void {
-    this.#events.forget();
+    this.#parts.events.forget();
   }
 
   control(message: SessionControl): SessionAnswer | Promise<SessionAnswer> {
@@ -209,25 +145,25 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
       case 'wake':
         return undefined;
       case 'create':
-        return this.#admin.create(message.fields);
+        return this.#parts.admin.create(message.fields);
       case 'get':
-        return { session: this.#record.existing() };
+        return { session: this.#parts.record.existing() };
       case 'update':
-        return this.#admin.update(message.changes);
+        return this.#parts.admin.update(message.changes);
       case 'reset':
-        return this.#admin.reset();
+        return this.#parts.admin.reset();
       case 'delete':
-        return this.#admin.delete();
+        return this.#parts.admin.delete();
       case 'expire':
-        return this.#admin.expire(message.before);
+        return this.#parts.admin.expire(message.lastActive);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
-        return this.#ends.bury(message.turn, message.error, message.attempts);
+        return this.#parts.ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
-        return this.#outgoing.mark(message);
+        return this.#parts.outgoing.mark(message);
       case 'compact':
-        return this.#compactor.work();
+        return this.#parts.compactor.work();
       case 'approve':
         return this.#approve(message.approval, message.allow, message.by);
       case 'discard':
@@ -240,14 +176,21 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     }
   }
 
-  /** Cancels all there is to do; resolves when that has ended on the disk, and what was being accepted with it. */
-  async #stop(): Promise<void> {
+  working(): boolean {
+    return this.#context.running + this.#context.queued > 0;
+  }
+
+  cancelAll(): void {
     this.#cancel(undefined);
-    await Promise.allSettled(this.#accepting);
+  }
+
+  async stop(): Promise<void> {
+    this.cancelAll();
+    await Promise.allSettled(this.#accepting ?? []);
     // What has been accepted comes to wait, and can be cancelled, a moment later.
     await new Promise<void>((resolve) => this.#context.clock.setImmediate(resolve));
-    this.#cancel(undefined);
-    await Promise.allSettled([this.#turn, ...this.#ending]);
+    this.cancelAll();
+    await Promise.allSettled([this.#turn, ...(this.#ending ?? [])]);
   }
 
   /**
@@ -255,36 +198,47 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
    * and the next one would run it.
    */
   #end(turn: Turn, end: Parameters<TurnEnds['unrun']>[1]): void {
-    const ended = this.#ends.unrun(turn, end);
-    this.#ending.add(ended);
-    this.#context.hold(ended.finally(() => this.#ending.delete(ended)));
+    const ended = this.#parts.ends.unrun(turn, end);
+    this.#ending ??= new Set();
+    const all = this.#ending;
+    all.add(ended);
+    this.#context.hold(ended.finally(() => all.delete(ended)));
   }
 
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, origin, rights, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, opens, origin, rights, acknowledge }: CommandMessage,
   ): Promise<undefined> {
+    const { admin, record } = this.#parts;
+    for (let rest = opens && admin.leftOver(); rest; rest = admin.leftOver()) await rest;
     const now = this.#context.clock.now();
-    const original = idempotencyKey === undefined ? undefined : this.#inbox.original(idempotencyKey, now);
+    const original = idempotencyKey === undefined ? undefined : this.#parts.inbox.original(idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original);
     }
+    if (opens) record.open(now);
     const carryOut = async () => {
       const answer = await this.#carryOut(said, rights, origin?.sender.name);
-      return { answer, ...this.#outgoing.ofCommand(origin, message, answer) };
+      const words = this.#parts.outgoing.ofCommand(origin, message, answer);
+      const write = (batch: Batch) => {
+        words.write(batch);
+        if (opens) record.put(batch);
+      };
+      return { ...words, answer, write };
     };
     const { answer, announce } = await (idempotencyKey === undefined
       ? carryOut()
-      : this.#inbox.claim(idempotencyKey, message, now, carryOut));
+      : this.#parts.inbox.claim(idempotencyKey, message, now, carryOut));
+    if (opens) record.kept = true;
     acknowledge();
     announce();
     const run = this.#shared.newId();
-    this.#events.publish('message.inbound', { message, text });
-    this.#events.publish('run.start', { run, message, model: 'command' });
-    this.#events.publish('message.outbound', { run, message, text: answer });
-    this.#events.publish('run.end', { run, message, status: 'ok', usage: NO_USAGE });
+    this.#parts.events.publish('message.inbound', { message, text });
+    this.#parts.events.publish('run.start', { run, message, model: 'command' });
+    this.#parts.events.publish('message.outbound', { run, message, text: answer });
+    this.#parts.events.publish('run.end', { run, message, status: 'ok', usage: NO_USAGE });
     return undefined;
   }
 
@@ -292,16 +246,17 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
-        session: this.#record.existing(),
+        session: this.#parts.record.existing(),
         settings: config.sessions,
         running: this.#context.running,
         queued: this.#context.queued,
-        modelOf: (reference) => models.resolve(reference ?? config.agents[this.#agentId]?.model ?? null).reference,
-        update: (changes) => this.#admin.update(changes),
-        reset: () => this.#admin.reset(),
+        modelOf: (reference) =>
+          models.resolve(reference ?? config.agents[this.#parts.agentId()]?.model ?? null).reference,
+        update: (changes) => this.#parts.admin.update(changes),
+        reset: () => this.#parts.admin.reset(),
         stop: () => this.#cancel(undefined),
-        compact: (instructions) => this.#compactor.ask(instructions),
-        pending: this.#approvals.pending,
+        compact: (instructions) => this.#parts.compactor.ask(instructions),
+        pending: this.#parts.approvals.pending,
         approve: (approval, allow) => this.#approve(approval, allow, by),
       },
       said,
@@ -311,7 +266,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
 
   /** Aborts the run `run`, or with none named everything that runs and waits. Returns the ids of the messages. */
   #cancel(run: string | undefined): string[] {
-    const { live } = this.#runner;
+    const { live } = this.#parts.runner;
     if (run !== undefined && run !== live?.id) {
       throw new DhaavakError('not_found', `no run ${run} is going on in this session`, { param: 'data.run' });
     }
@@ -322,18 +277,18 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   /** Aborts the matching run, and ends the matching turns that wait. Returns the ids of their messages. */
   #cancelWhere(matches: (turn: Turn) => boolean, why: string): string[] {
     const { running, queued } = this.#context.cancel(matches, new DhaavakError('cancelled', why));
-    for (const turn of queued) this.#followUps.gone(turn);
+    for (const turn of queued) this.#parts.followUps.gone(turn);
     for (const turn of queued) this.#end(turn, { status: 'cancelled' });
     return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
   #approve(approval: string | undefined, allow: boolean, by: string | undefined): SessionAnswers['approve'] {
-    const resolved = this.#approvals.resolve(approval, allow, by);
+    const resolved = this.#parts.approvals.resolve(approval, allow, by);
     this.#shared.log.info(
-      { session: this.#events.session, ...resolved, allow, by },
+      { session: this.#parts.events.session, ...resolved, allow, by },
       'an operator has decided on a tool call',
     );
-    return { session: this.#events.session, approval: resolved.approval, allowed: allow };
+    return { session: this.#parts.events.session, approval: resolved.approval, allowed: allow };
   }
 
   async #discard(message: string): Promise<{ session: string; message: string }> {
@@ -345,30 +300,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer> {
   }
 
   #streamAfter(after: number | undefined, epoch: string | undefined): StreamPosition {
-    const state = this.#record.existing();
-    const { seq } = this.#events;
-    const missed = after === undefined ? undefined : this.#events.since(after, epoch ?? '');
-    const position = { epoch: this.#events.epoch, seq };
+    const state = this.#parts.record.existing();
+    const { seq } = this.#parts.events;
+    const missed = after === undefined ? undefined : this.#parts.events.since(after, epoch ?? '');
+    const position = { epoch: this.#parts.events.epoch, seq };
     if (missed !== undefined) return { ...position, recovered: true, missed };
-    const { live } = this.#runner;
-    const { pending } = this.#approvals;
-    const snapshot: Snapshot = { state, entry: this.#transcript.lastSeq, queued: this.#context.queued };
+    const { live } = this.#parts.runner;
+    const { pending } = this.#parts.approvals;
+    const snapshot: Snapshot = { state, entry: this.#parts.transcript.lastSeq, queued: this.#context.queued };
     if (pending.length > 0) snapshot.approvals = pending;
     if (live !== undefined) snapshot.run = { run: live.id, message: live.message, text: live.text };
     return { ...position, recovered: after === undefined, snapshot, missed: [] };
-  }
-
-  #models(): ReturnType<CompactorParts['models']> {
-    const { budgets, config, models } = this.#shared;
-    const { channel, model, user } = this.#record.existing();
-    const agent = config.agents[this.#agentId];
-    const line = models.line(model ?? agent?.model ?? null, agent?.fallbacks);
-    return { line, budget: budgets?.ofRun(`${channel}:${user}`) };
-  }
-
-  /** Of an agent that is configured: one that is no more is stood in for. */
-  get #agentId(): string {
-    const agent = this.#record.session?.agent ?? DEFAULT_AGENT;
-    return Object.hasOwn(this.#shared.config.agents, agent) ? agent : DEFAULT_AGENT;
   }
 }

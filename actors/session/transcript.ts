@@ -2,6 +2,7 @@ import { summaryTurn } from '../../src/agent/compaction.ts';
 import {
   CONTEXT_LENGTH_MAX,
   CONTEXT_TURNS_MAX,
+  type ImageReader,
   newestTurns,
   type PastTurn,
   pastTurns,
@@ -62,8 +63,10 @@ export class Transcript {
     return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
   }
 
-  #readImage = (seq: number, index: number): Uint8Array | undefined =>
-    this.#store.images.get([this.#session, seq, index]);
+  /** Made anew each time: most sessions in memory never need it. */
+  get #readImage(): ImageReader {
+    return (seq, index) => this.#store.images.get([this.#session, seq, index]);
+  }
 
   /** The turns before `turn`, oldest first. */
   before(turn: Turn): readonly PastTurn[] {
@@ -88,6 +91,12 @@ export class Transcript {
     this.#resetSeq = this.number();
     this.#keep([]);
     return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
+  }
+
+  /** Whether a reset has ended the turn: it comes too late for one that is still being accepted, and waits afterwards. */
+  isReset(turn: Turn): boolean {
+    this.before(turn); // after a crash of the session the disk knows
+    return turn.seq < this.#resetSeq;
   }
 
   /** The session was deleted: there is nothing to look back on. */

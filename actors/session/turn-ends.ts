@@ -34,9 +34,8 @@ export class TurnEnds {
   }
 
   /** Takes the turn out of the inbox, writes how it ended, and tells. Never rejects: at worst it runs after a restart. */
-  async unrun(turn: Turn, end: End, also?: (batch: Batch) => void): Promise<void> {
-    const { events, inbox, now, outgoing, persistence, shared, transcript } = this.#parts;
-    const run = shared.newId();
+  async unrun(turn: Turn, end: End, also?: (batch: Batch) => void, run = this.#parts.shared.newId()): Promise<void> {
+    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
     const turns = withJoined(turn);
     const entries = turns.map(
       ({ message }): HistoryEntry => ({
@@ -44,7 +43,7 @@ export class TurnEnds {
         role: 'assistant',
         text: '',
         run,
-        timestamp: now(),
+        timestamp: this.#parts.now(),
         message,
         status: end.status,
       }),
@@ -72,11 +71,11 @@ export class TurnEnds {
    * has the rest.
    */
   async bury(turn: Turn, error: unknown, attempts: number): Promise<undefined> {
-    const { events, now, shared } = this.#parts;
+    const { events, shared } = this.#parts;
     const { session } = events;
     shared.log.error({ session, message: turn.message, error, attempts }, 'a message failed for good: a dead letter');
     const told = toWireError(error);
-    const diedAt = now();
+    const diedAt = this.#parts.now();
     await this.unrun(turn, { status: 'failed', error: told, deadLetter: true }, (batch) => {
       for (const { message, seq, text, attachments, acceptedAt } of withJoined(turn)) {
         const letter = { message, session, seq, text, error: told, attempts, acceptedAt, diedAt };

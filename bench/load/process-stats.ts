@@ -6,7 +6,16 @@ const TICKS = 100;
 
 /** Resident memory, in MB. */
 export function residentMb(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return residentOf(pid, 'VmRSS');
+}
+
+/** Resident memory that is the process's own, in MB: without pages of mapped files, which the kernel may drop. */
+export function ownMb(pid: number): number {
+  return residentOf(pid, 'RssAnon');
+}
+
+function residentOf(pid: number, field: string): number {
+  const kilobytes = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return (Number(kilobytes) * 1_024) / 1e6;
 }
 

@@ -54,7 +54,9 @@ export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
 /** The messages that put what the user `said` before a model: what was said before, within the limits, then that. */
 export function contextOf(past: readonly PastTurn[], ...said: ModelMessage[]): ModelMessage[] {
   const context: ModelMessage[] = [];
-  for (const { messages } of newestTurns(past)) context.push(...messages);
+  for (const { messages } of newestTurns(past)) {
+    for (const message of messages) context.push(message);
+  }
   context.push(...said);
   return context;
 }

@@ -6,6 +6,9 @@ import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
 
+/** Which sessions are kept in a sandbox: none but those that are not main, which then lack what needs one; or as named. */
+const SANDBOX_MODES = ['off', 'non-main', 'always'] as const;
+
 const port = z.int().min(0).max(65_535);
 const milliseconds = z
   .int()
@@ -124,7 +127,12 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
-  tools: z.strictObject({ approvalTimeoutMs: milliseconds.default(300_000) }).prefault({}),
+  tools: z
+    .strictObject({
+      approvalTimeoutMs: milliseconds.default(300_000),
+      sandbox: z.enum(SANDBOX_MODES).default('non-main'),
+    })
+    .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
@@ -139,6 +147,8 @@ const shape = z.strictObject({
         tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
         /** Of these, called with an operator's approval only. */
         approve: z.array(z.string().min(1)).default([]),
+        /** Undefined: `tools.sandbox`. */
+        sandbox: z.enum(SANDBOX_MODES).optional(),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')

@@ -10,6 +10,9 @@ export const OUTPUT_LENGTH_MAX = 32_768;
 /** Longest name, in characters; OpenAI's limit. */
 const NAME_LENGTH_MAX = 64;
 const NAME = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
+/** The configuration names a group with this before it. */
+const GROUP_PREFIX = 'group:';
+const GROUP = /^[a-z][a-z0-9-]{0,31}$/;
 /** A name is suggested for a mistyped one up to this many edits away. */
 const SUGGESTION_EDITS_MAX = 4;
 
@@ -53,10 +56,11 @@ export class ToolRegistry {
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, description, input } = tool;
+    const { name, group, description, input } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
+    if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
     const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
@@ -84,17 +88,24 @@ export class ToolRegistry {
   #toolsOf({ tools: names, approve }: ToolSettings): AgentTools {
     const known = this.#agents.get(names);
     if (known !== undefined) return known;
-    for (const name of approve) if (!this.#tools.has(name)) throw this.#unknown(name);
-    const tools = new Map<string, Tool>();
-    for (const name of names) {
-      const tool = this.#tools.get(name);
-      if (!tool) throw this.#unknown(name);
-      tools.set(name, tool);
-    }
+    const tools = new Map(names.flatMap((name) => this.#named(name)).map((tool) => [tool.name, tool]));
     const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
-    const agent = { descriptions, tools, approve: new Set(approve) };
+    const agent = {
+      descriptions,
+      tools,
+      approve: new Set(approve.flatMap((name) => this.#named(name)).map(({ name }) => name)),
+    };
     this.#agents.set(names, agent);
     return agent;
+  }
+
+  /** The tool, or those of the group, that the configuration names. Throws `invalid_request`. */
+  #named(name: string): readonly Tool[] {
+    const tool = this.#tools.get(name);
+    if (tool !== undefined) return [tool];
+    const group = [...this.#tools.values()].filter((one) => `${GROUP_PREFIX}${one.group}` === name);
+    if (group.length === 0) throw this.#unknown(name);
+    return group;
   }
 
   #unknown(name: string): DhaavakError {
@@ -116,12 +127,13 @@ async function execute(
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
-  if (tool.risk === 'forbid') return failure(`${tool.name} may not be called`);
   try {
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
     context.signal.throwIfAborted();
-    if (tool.risk === 'ask' || approve.has(tool.name)) {
+    const risk = tool.risk === 'forbid' ? 'forbid' : (tool.riskOf?.(input.data, context) ?? tool.risk);
+    if (risk === 'forbid') return failure(`${tool.name} may not be called`);
+    if (risk === 'ask' || approve.has(tool.name)) {
       const verdict = await context.approve?.(call, context.signal);
       if (!verdict?.allowed) {
         return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);

@@ -16,6 +16,11 @@ export interface ToolCaller {
   user: string;
   /** The agent's folder: an absolute path. It need not be there yet. */
   workspace: string;
+  /**
+   * Whether the session is to be kept in a sandbox: a tool that runs programs runs them in one or not at all. What the
+   * sandbox mode says of the session, see `policy.ts`.
+   */
+  sandboxed: boolean;
 }
 
 /** What a call may use of the run that makes it. */
@@ -33,10 +38,24 @@ export interface ToolContext extends CallContext {
 export interface Tool<Input = unknown> {
   /** Lower-case words with dots: `time.now`. */
   name: string;
+  /**
+   * What kind of thing it touches, a lower-case word: `files`, `web`, `exec`, `code`, `browser`, `sessions`, `message`,
+   * `schedule`, `memory`, `time`, `math`. The configuration names all tools of a group as `group:files`.
+   */
+  group: string;
   /** For the model: what it does, when to use it, what it returns. */
   description: string;
   input: z.ZodType<Input>;
+  /** Of a call of which {@link riskOf} does not say more. `forbid` is final: no rule lowers it. */
   risk: ToolRisk;
+  /** The risk of this one call, where it depends on the input. Must not wait for anything; what it throws refuses the call. */
+  riskOf?(input: Input, context: ToolContext): ToolRisk;
+  /**
+   * What an approval of the call is bound to besides its input, by name: `{ cwd: '/work', 'sha256 of run.sh': '9f…' }`. Asked
+   * before an operator is, who sees it, and again right before the call is made: where it has changed, the call is
+   * refused. Asked only for calls that need an approval. What it throws refuses the call. At most 16 facts of 256 characters.
+   */
+  binding?(input: Input, context: ToolContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */

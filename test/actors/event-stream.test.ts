@@ -13,11 +13,11 @@ describe('an event', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), inputs, fc.nat(20_000), (text, input, before) => {
         const frames: Buffer[] = [];
-        const stream = new EventStream('agent:main:dm:api:x', '01ABCDEFGHJKMNPQRSTVWXYZ00', {
-          emit: (_, frame) => frames.push(Buffer.from(frame)),
+        const sink = {
+          emit: (_: string, frame: Uint8Array) => frames.push(Buffer.from(frame)),
           recentEvents: new RecentEventsPool(),
-          clock: { now: () => 0 },
-        });
+        };
+        const stream = new EventStream('agent:main:dm:api:x', '01ABCDEFGHJKMNPQRSTVWXYZ00', sink, { now: () => 0 });
         stream.seq = before;
         const call = { run: 'r', call: 'c', name: 'calc' };
         stream.publish('message.delta', { run: 'r', text });

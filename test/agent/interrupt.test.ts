@@ -90,6 +90,7 @@ describe('a run is cancelled at once', () => {
     let aborted = false;
     const tool = defineTool({
       name: 'slow',
+      group: 'test',
       description: 'Waits for the end.',
       input: z.strictObject({}),
       risk: 'safe',

@@ -103,6 +103,7 @@ export function waitingTool(): { tools: ToolView; release: (output: string) => v
   const start = Promise.withResolvers<void>();
   const tool = defineTool({
     name: 'wait',
+    group: 'test',
     description: 'Waits.',
     input: z.strictObject({}),
     risk: 'safe',

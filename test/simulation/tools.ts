@@ -37,6 +37,7 @@ export class SimulatedTools {
   #tool(name: string): Tool {
     return defineTool({
       name,
+      group: 'test',
       description: name,
       input: z.strictObject({ item: z.string(), call: z.string() }),
       risk: 'safe',

@@ -18,6 +18,7 @@ const [folder, payments] = process.argv.slice(2) as [string, string];
 
 const pay = defineTool({
   name: 'pay',
+  group: 'test',
   description: 'Pays.',
   input: z.strictObject({ what: z.string() }),
   risk: 'safe',

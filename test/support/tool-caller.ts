@@ -9,6 +9,7 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     channel: 'api',
     user: 'owner',
     workspace: '/nowhere',
+    sandboxed: false,
     ...changes,
   };
 }

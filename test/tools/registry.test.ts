@@ -11,6 +11,7 @@ const context: CallContext = { signal: new AbortController().signal };
 function tool(changes: Partial<Tool> = {}): Tool {
   return defineTool<unknown>({
     name: 'test.tool',
+    group: 'test',
     description: 'A tool.',
     input: z.strictObject({ text: z.string(), count: z.int().default(1) }),
     risk: 'safe',
@@ -66,6 +67,18 @@ describe('a view of the tools', () => {
   });
 });
 
+describe('a group', () => {
+  it('stands for its tools wherever tools are named', () => {
+    const tools = [tool({ name: 'a.one', group: 'a' }), tool({ name: 'b' }), tool({ name: 'a.two', group: 'a' })];
+    const { descriptions } = new ToolRegistry(tools).view({ tools: ['group:a'], approve: ['group:a'] }, toolCaller());
+    expect(descriptions.map(({ name }) => name)).toEqual(['a.one', 'a.two']);
+  });
+
+  it('is a lower-case word', () => {
+    expect(() => new ToolRegistry([tool({ group: 'Two words' })])).toThrow('is not a group of tools');
+  });
+});
+
 describe('registering', () => {
   it('refuses a name that is taken', () => {
     expect(() => new ToolRegistry([tool(), tool()])).toThrow('registered already');
@@ -107,6 +120,16 @@ describe('executing a call', () => {
       output: 'test.tool may not be called',
     });
   });
+
+  it.each(['ask', 'forbid'] as const)(
+    'takes the risk of a call from the tool where that depends on it: %s',
+    async (risk) => {
+      const changes: Partial<Tool> = { riskOf: (input) => ((input as { text: string }).text === 'x' ? risk : 'safe') };
+      expect(await execute(changes)).toMatchObject({ failed: true });
+      expect(await execute(changes, { text: 'y' })).toMatchObject({ failed: false });
+      expect(await execute({ riskOf: () => 'safe', risk: 'forbid' })).toMatchObject({ failed: true });
+    },
+  );
 
   it('calls what is marked ask, or is to be approved, only when an operator says yes', async () => {
     for (const [risk, approve] of [

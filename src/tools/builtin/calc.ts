@@ -54,6 +54,7 @@ const NAMES = [...CONSTANTS.keys(), ...FUNCTIONS.keys()].join(', ');
 
 export const calc = defineTool({
   name: 'calc',
+  group: 'math',
   description: `Evaluates an arithmetic expression: numbers, + - * / % **, parentheses, ${NAMES}. Angles are in radians.`,
   input: z.strictObject({
     expression: z.string().min(1).max(EXPRESSION_LENGTH_MAX).describe('For example "2 * (3 + 4) ** 2" or "sqrt(2)".'),

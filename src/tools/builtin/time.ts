@@ -12,6 +12,7 @@ const input = z.strictObject({
 /** `time.now`: a model knows no clock. */
 export const timeNow = defineTool({
   name: 'time.now',
+  group: 'time',
   description: 'The current date and time, as UTC and as local time of a time zone.',
   input,
   risk: 'safe',
