@@ -144,8 +144,35 @@ export const pendingApproval = z.strictObject({
   call: z.string(),
   name: z.string(),
   input: z.unknown(),
+  /** Which rule asks: a key of the configuration, or `the tool itself`. */
+  rule: z.string(),
+  /** What must be the same when the call is made, or it is not made: such as its folder, and the hash of a file it names. */
+  bound: z.record(z.string(), z.string()).exactOptional(),
   /** Then the answer is no. */
   expiresAt: time,
+});
+
+/** Who decided on a tool call, and how. */
+export const decision = z.strictObject({
+  allowed: z.boolean(),
+  at: time,
+  /** The operator: their name on the channel, or the name of their token. Absent: nobody did. */
+  by: z.string().exactOptional(),
+  /** Where: `api`, or the channel and the platform's id of the operator, such as `telegram:123`. */
+  via: z.string().exactOptional(),
+  /** Why it is not allowed. */
+  reason: z.string().exactOptional(),
+});
+
+/** A tool call that waits for an operator, or was decided. */
+export const approvalInfo = z.strictObject({
+  ...pendingApproval.shape,
+  session: sessionKey,
+  /** The user's message whose run made the call. */
+  message: id,
+  askedAt: time,
+  /** Absent: it waits. */
+  decision: decision.exactOptional(),
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -221,6 +248,20 @@ export const shardStatus = z.strictObject({
   /** Damaged values of the store it has read. */
   damaged: count,
   restarts: count,
+});
+
+/** What the policy comes to for one tool and one session. */
+export const toolAccess = z.strictObject({
+  name: z.string(),
+  group: z.string(),
+  allowed: z.boolean(),
+  /** The key of the configuration that decided, and what stands there. */
+  rule: z.string(),
+  /** Of a call that no rule with a pattern speaks of, and what decided that. */
+  risk: z.enum(['safe', 'ask', 'forbid']),
+  riskRule: z.string(),
+  /** Whether other calls of it may have another risk. */
+  varies: z.boolean(),
 });
 
 /** How one account of a channel is. Counts are since the channels' thread started. */

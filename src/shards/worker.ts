@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
+const tools = createToolRegistry(config);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -124,6 +124,7 @@ const shared: RequestDependencies = {
   config,
   store,
   models,
+  tools,
   session,
   arrivingKeys,
   newId,
@@ -187,6 +188,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;
@@ -196,8 +198,8 @@ const api: ShardControl = {
 comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
+tools.check(config);
 for (const agent of Object.values(config.agents)) {
-  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

@@ -54,12 +54,17 @@ export interface Tool<Input = unknown> {
    * What an approval of the call is bound to besides its input, by name: `{ cwd: '/work', 'sha256 of run.sh': '9f…' }`. Asked
    * before an operator is, who sees it, and again right before the call is made: where it has changed, the call is
    * refused. Asked only for calls that need an approval. What it throws refuses the call. At most 16 facts of 256 characters.
+   * A moment is left between the second look and the call: where it matters, the handler looks again at what it opened.
    */
   binding?(input: Input, context: ToolContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
+  sessionEnded?(session: string): void;
+  /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
+  close?(): Promise<void>;
 }
 
 /** A {@link Tool} with its input typed by its schema. */
