@@ -114,12 +114,7 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await work.stop();
-      await shared.forgetTools(events.session).catch((error: unknown) => {
-        shared.log.error(
-          { error, session: events.session },
-          'what tools have kept for a deleted session was not removed',
-        );
-      });
+      shared.tools.endSession(events.session);
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();

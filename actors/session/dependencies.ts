@@ -30,7 +30,5 @@ export interface SessionDependencies {
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */
   room(): Promise<void> | undefined;
   countTokens(texts: string[]): Promise<number[]>;
-  /** Removes what tools have kept for a session that is being deleted, such as its browser's profile. */
-  forgetTools(session: string): Promise<void>;
   newId(): string;
 }

@@ -56,7 +56,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry(config.tools, main.tools);
+const tools = createToolRegistry(config, main.tools);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -106,7 +106,6 @@ const session = system.register(
         log.error({ session: key }, 'an event was dropped: link full');
     },
     recentEvents: new RecentEventsPool(),
-    forgetTools: (key) => main.tools.sessionDeleted(key),
     arrivingKeys,
     poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
     room: () => link.room(),
@@ -189,6 +188,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;

@@ -84,15 +84,13 @@ export class ToolRegistry {
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, group, description, input } = tool;
+    const { name, group } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
     if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
-    this.#descriptions.set(name, { name, description, inputSchema });
     this.#byLevels = new WeakMap();
     this.#outcomes.clear();
   }
@@ -115,6 +113,16 @@ export class ToolRegistry {
   /** The sandbox mode for the sessions of an agent, and the key that says so. */
   sandbox(agent: AgentTools, id: string): { mode: SandboxMode; key: string } {
     return this.#levels.sandbox(agent, id);
+  }
+
+  /** Ends what the tools keep for a session that is deleted. */
+  endSession(session: string): void {
+    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  }
+
+  /** Ends what the tools keep for any session. To be called when no run is going on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#tools.values()].map((tool) => tool.close?.()));
   }
 
   /** What {@link view} comes to, tool by tool, and why. */
@@ -158,10 +166,20 @@ export class ToolRegistry {
     const known = this.#outcomes.get(key);
     if (known !== undefined) return known;
     const tools = new Map(names.map((name) => [name, this.#tools.get(name)!]));
-    const outcome = { descriptions: names.map((name) => this.#descriptions.get(name)!), tools };
+    const outcome = { descriptions: [...tools.values()].map((tool) => this.#descriptionOf(tool)), tools };
     if (this.#outcomes.size >= OUTCOMES_MAX) this.#outcomes.clear();
     this.#outcomes.set(key, outcome);
     return outcome;
+  }
+
+  /** Made with the first session that has the tool: a start should not pay for what nobody asks for. */
+  #descriptionOf({ name, description, input }: Tool): ToolDescription {
+    const known = this.#descriptions.get(name);
+    if (known !== undefined) return known;
+    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
+    const made = { name, description, inputSchema };
+    this.#descriptions.set(name, made);
+    return made;
   }
 
   #idOf(level: Level): number {

@@ -68,6 +68,10 @@ export interface Tool<Input = unknown> {
   unavailable?: string;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
+  sessionEnded?(session: string): void;
+  /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
+  close?(): Promise<void>;
 }
 
 /** A {@link Tool} with its input typed by its schema. */

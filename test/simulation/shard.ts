@@ -190,7 +190,6 @@ export class Shard {
       arrivingKeys: this.#arrivingKeys,
       room: () => this.#room(),
       countTokens: (texts) => this.#countTokens(texts),
-      forgetTools: async () => {},
     });
     const pending = (key: string) => [...(kind.pending?.(key) ?? [])];
     return observed(

@@ -32,6 +32,8 @@ export function browserTools(services: ToolServices): Tool[] {
       safeToRepeat: true,
       untrusted: true,
       handler: (input, context) => browse({ do: 'open', ...input }, context),
+      // A profile that cannot be removed now goes when there are too many.
+      sessionEnded: (session) => void services.sessionDeleted(session).catch(() => undefined),
     }),
     defineTool({
       name: 'browser.read',

@@ -1,19 +1,19 @@
-import type { ToolsConfig } from '../../config/tools.ts';
+import type { Config } from '../../config/schema.ts';
 import { browserTools } from '../browser/tools.ts';
-import type { PolicySettings } from '../policy.ts';
+import { createExecTools } from '../exec/exec.ts';
+import { createFileTools } from '../files/files.ts';
 import { ToolRegistry } from '../registry.ts';
 import type { ToolServices } from '../services.ts';
-import { searchProvider } from '../web/search-provider.ts';
 import { webTools } from '../web/tools.ts';
 import { calc } from './calc.ts';
 import { timeNow } from './time.ts';
 
-/** The tools that come with the gateway, under the policy of `settings`; without them under none, as in tests of theirs. */
-export function createToolRegistry(settings?: PolicySettings): ToolRegistry;
-/** With those that have their work done by `services`. */
-export function createToolRegistry(settings: ToolsConfig, services: ToolServices): ToolRegistry;
-export function createToolRegistry(settings?: PolicySettings | ToolsConfig, services?: ToolServices): ToolRegistry {
-  const shared = services !== undefined && settings !== undefined && 'web' in settings;
-  const web = shared ? webTools(services, searchProvider(settings.web) !== undefined) : [];
-  return new ToolRegistry([timeNow, calc, ...web, ...(shared ? browserTools(services) : [])], settings);
+/**
+ * The tools that come with the gateway, under the policy of `config`. What they need is loaded when they are called. Without
+ * `services`, which only a gateway has, those are left out that have their work done by them.
+ */
+export function createToolRegistry(config: Pick<Config, 'home' | 'tools'>, services?: ToolServices): ToolRegistry {
+  const shared = services === undefined ? [] : [...webTools(services, config.tools.web), ...browserTools(services)];
+  const tools = [timeNow, calc, ...createFileTools(config), ...createExecTools(config), ...shared];
+  return new ToolRegistry(tools, config.tools);
 }
