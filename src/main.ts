@@ -146,16 +146,17 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     if (starts.pausedBecause !== undefined) {
       log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
     }
-    // While the shards load their modules.
+    // While the shards load their modules, as the channels do then.
     const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
     if (salvaged !== undefined)
       log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
     if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
+    channels?.start();
     await shards.start();
     await starts.written();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
-    channels?.start();
+    channels?.open();
     log.info({ host, port, model }, 'listening');
     return {
       url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,

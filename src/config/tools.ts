@@ -1,5 +1,6 @@
 /** The tools in the configuration: who may call which, in a sandbox or not, and which calls need an operator. */
 import { z } from 'zod';
+import { codeSchema, sandboxHostsSchema } from './sandbox.ts';
 import { browserSchema, webSchema } from './web.ts';
 
 /** Which sessions are kept in a sandbox; with `off` none, and those that are not main lack what would need one. */
@@ -94,6 +95,8 @@ export const toolsSchema = z
     approvalTimeoutMs: milliseconds.default(300_000),
     files,
     exec,
+    sandboxHosts: sandboxHostsSchema,
+    code: codeSchema,
     web: webSchema,
     browser: browserSchema,
   })

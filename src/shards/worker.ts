@@ -26,6 +26,7 @@ import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
@@ -56,7 +57,11 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry(config, main.tools);
+const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+const tools = createToolRegistry(config, {
+  code: { settings: config.tools.code, sandbox },
+  services: main.tools,
+});
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -189,6 +194,7 @@ const api: ShardControl = {
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
     await tools.close();
+    await sandbox.stop();
     closing = true;
     closed ??= store.close();
     await closed;

@@ -15,7 +15,7 @@ import {
   type Speaker,
 } from './policy.ts';
 import { rate, ratingOfAll } from './risk.ts';
-import type { CallContext, Tool, ToolCaller, ToolContext, ToolRisk } from './tool.ts';
+import type { CallContext, OtherTool, Tool, ToolCaller, ToolContext, ToolRisk, TypedResult } from './tool.ts';
 import { framed } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
@@ -62,6 +62,8 @@ export interface ToolAccess {
 interface Allowed {
   descriptions: readonly ToolDescription[];
   tools: ReadonlyMap<string, Tool>;
+  /** Those of them that a tool which calls others may call. */
+  others: ReadonlyMap<string, Tool>;
 }
 
 export class ToolRegistry {
@@ -102,11 +104,29 @@ export class ToolRegistry {
 
   /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
   view(agent: AgentTools, caller: ToolCaller, speakers: readonly Speaker[] = []): ToolView {
-    const { descriptions, tools } = this.#allowed(agent, caller, speakers);
+    const { descriptions, tools, others } = this.#allowed(agent, caller, speakers);
+    const run = async (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> => {
+      let untrusted = false;
+      const result = await execute(of, this.#settings, agent, call, {
+        ...context,
+        caller,
+        call: call.id,
+        others: [...others.keys()],
+        async callTool(inner, innerContext) {
+          const made = await run(others, inner, innerContext);
+          if (made.untrusted) untrusted = true;
+          return made;
+        },
+      });
+      return untrusted ? { ...result, untrusted } : result;
+    };
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, this.#settings, agent, call, { ...context, caller }),
+      async execute(call, context) {
+        const { output, failed, untrusted } = await run(tools, call, context);
+        return untrusted ? { output: framed(output, call.name), failed, untrusted } : { output, failed };
+      },
     };
   }
 
@@ -115,9 +135,11 @@ export class ToolRegistry {
     return this.#levels.sandbox(agent, id);
   }
 
-  /** Ends what the tools keep for a session that is deleted. */
-  endSession(session: string): void {
-    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  /** Ends what the tools keep for a session that is deleted. Rejects with what one of them throws, when all have tried. */
+  async endSession(session: string): Promise<void> {
+    const ended = await Promise.allSettled([...this.#tools.values()].map((tool) => tool.sessionEnded?.(session)));
+    const failed = ended.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /** Ends what the tools keep for any session. To be called when no run is going on. */
@@ -166,10 +188,27 @@ export class ToolRegistry {
     const known = this.#outcomes.get(key);
     if (known !== undefined) return known;
     const tools = new Map(names.map((name) => [name, this.#tools.get(name)!]));
-    const outcome = { descriptions: [...tools.values()].map((tool) => this.#descriptionOf(tool)), tools };
+    const outcome = { descriptions: this.#composed(tools), tools, others: simple(tools) };
     if (this.#outcomes.size >= OUTCOMES_MAX) this.#outcomes.clear();
     this.#outcomes.set(key, outcome);
     return outcome;
+  }
+
+  /** The descriptions of `tools`, in which those that call others become what they are over these. */
+  #composed(tools: Map<string, Tool>): ToolDescription[] {
+    const others: OtherTool[] = [...tools.values()]
+      .filter(({ over }) => over === undefined)
+      .map((tool) => ({ ...this.#descriptionOf(tool), safeToRepeat: tool.safeToRepeat, returns: tool.returns }));
+    const instead = new Set<string>();
+    const descriptions = new Map([...tools].map(([name, tool]) => [name, this.#descriptionOf(tool)]));
+    for (const [name, tool] of tools) {
+      if (tool.over === undefined) continue;
+      const { description, safeToRepeat, ...made } = tool.over(others);
+      tools.set(name, { ...tool, description, safeToRepeat });
+      descriptions.set(name, { ...descriptions.get(name)!, description });
+      if (made.instead) for (const other of others) instead.add(other.name);
+    }
+    return [...descriptions.values()].filter(({ name }) => !instead.has(name));
   }
 
   /** Made with the first session that has the tool: a start should not pay for what nobody asks for. */
@@ -195,7 +234,7 @@ async function execute(
   agent: AgentTools,
   call: ToolCall,
   context: ToolContext,
-): Promise<ToolResult> {
+): Promise<TypedResult> {
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
@@ -207,12 +246,23 @@ async function execute(
     const rated = { tool, agent: context.caller.agent, input: input.data, given: call.input, own };
     const refused = await refusal({ tool, call, input: input.data, rating: rate(rated, rules, agent) }, context);
     if (refused !== undefined) return failure(refused);
-    const output = bounded(asText(await tool.handler(input.data, context)));
-    if (tool.untrusted !== true) return { output, failed: false };
-    return { output: framed(output, tool.name), failed: false, untrusted: true };
+    const done = success(await tool.handler(input.data, context));
+    return tool.untrusted === true ? { ...done, untrusted: true } : done;
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Without those that call others: none is called from within another. */
+function simple(tools: ReadonlyMap<string, Tool>): ReadonlyMap<string, Tool> {
+  return new Map([...tools].filter(([, { over }]) => over === undefined));
+}
+
+/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
+function success(value: unknown): TypedResult {
+  if (typeof value === 'string') return { output: bounded(value), failed: false };
+  const text = JSON.stringify(value) ?? 'null';
+  return { output: bounded(text), failed: false, json: text.length > OUTPUT_LENGTH_MAX ? 'cut' : 'whole' };
 }
 
 function failure(text: string): ToolResult {
@@ -224,11 +274,6 @@ function explain(error: z.ZodError): string {
   return error.issues
     .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
     .join('; ');
-}
-
-/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
-function asText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
 }
 
 function bounded(text: string): string {

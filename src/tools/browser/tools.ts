@@ -32,8 +32,7 @@ export function browserTools(services: ToolServices): Tool[] {
       safeToRepeat: true,
       untrusted: true,
       handler: (input, context) => browse({ do: 'open', ...input }, context),
-      // A profile that cannot be removed now goes when there are too many.
-      sessionEnded: (session) => void services.sessionDeleted(session).catch(() => undefined),
+      sessionEnded: (session) => services.sessionDeleted(session),
     }),
     defineTool({
       name: 'browser.read',

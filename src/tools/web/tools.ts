@@ -1,13 +1,11 @@
 /** `web.fetch` and `web.search` as a model sees them; the work is done in the threads of `host.ts`. */
 import { z } from 'zod';
-import type { ToolsConfig } from '../../config/tools.ts';
 import { cancellable } from '../cancellable.ts';
 import type { ToolServices } from '../services.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { PageCache } from './cache.ts';
 import type { Page } from './page.ts';
 import { QUERY_LENGTH_MAX, QUERY_WORDS_MAX, RESULTS_MAX, type SearchResult } from './search-limits.ts';
-import { searchProvider } from './search-provider.ts';
 
 /** Characters of one answer, and what is given where nobody asked for another length. */
 const LENGTH_MAX = 30_000;
@@ -20,8 +18,8 @@ const TITLE_LENGTH_MAX = 300;
 const NOT_CONFIGURED =
   'no search engine is configured: an operator must set tools.web.search.braveApiKey or tools.web.search.searxngUrl';
 
-export function webTools(services: ToolServices, settings: ToolsConfig['web']): Tool[] {
-  return [fetchTool(services), searchTool(services, searchProvider(settings) !== undefined)];
+export function webTools(services: ToolServices, searchConfigured: boolean): Tool[] {
+  return [fetchTool(services), searchTool(services, searchConfigured)];
 }
 
 function fetchTool(services: ToolServices): Tool {
