@@ -114,6 +114,7 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await work.stop();
+      shared.tools.endSession(events.session);
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();

@@ -28,6 +28,50 @@ const rule = z.strictObject({
   risk: z.enum(['safe', 'ask', 'forbid']),
 });
 
+const milliseconds = z
+  .int()
+  .positive()
+  .max(24 * 3_600_000);
+
+/** Of the tools `files.*`. */
+const files = z
+  .strictObject({
+    /** Of a file that is written or edited. More would hold up a shard while it is read as text. */
+    fileBytesMax: z
+      .int()
+      .min(1_024)
+      .max(4 * 1_048_576)
+      .default(1_048_576),
+  })
+  .prefault({});
+
+/** Of the tool `exec`. */
+const exec = z
+  .strictObject({
+    timeoutMs: milliseconds.default(300_000),
+    processesMax: z.int().min(1).max(1_000).default(32),
+    backgroundMax: z.int().min(0).max(100).default(4),
+    backgroundMs: milliseconds.default(3_600_000),
+    env: z
+      .array(
+        z
+          .string()
+          .regex(/^[A-Za-z_]\w{0,127}$/, 'must be the name of a variable')
+          .refine(
+            (name) => !/^(DHAAVAK_|ANTHROPIC_API_KEY$|OPENAI_API_KEY$)/.test(name),
+            "is the gateway's own secret",
+          ),
+      )
+      .max(100)
+      .default(['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ']),
+    network: z.boolean().default(false),
+    readOnly: z
+      .array(z.string().regex(/^\/[^/]/, 'must be an absolute path, and not / itself'))
+      .max(32)
+      .default([]),
+  })
+  .prefault({});
+
 export const toolsSchema = z
   .strictObject({
     allow: toolNames.default(['*']),
@@ -47,11 +91,9 @@ export const toolsSchema = z
       .default({}),
     sandbox: sandboxMode.default('non-main'),
     rules: z.array(rule).max(1_000).default([]),
-    approvalTimeoutMs: z
-      .int()
-      .positive()
-      .max(24 * 3_600_000)
-      .default(300_000),
+    approvalTimeoutMs: milliseconds.default(300_000),
+    files,
+    exec,
     sandboxHosts: sandboxHostsSchema,
     code: codeSchema,
   })

@@ -58,7 +58,7 @@ const store = new Store(config.home, {
 });
 const models = createModels(config);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
-const tools = createToolRegistry(config.tools, { code: { settings: config.tools.code, sandbox } });
+const tools = createToolRegistry(config, sandbox);
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -190,7 +190,7 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
-    await sandbox.stop();
+    await tools.close();
     closing = true;
     closed ??= store.close();
     await closed;

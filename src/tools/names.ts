@@ -6,7 +6,20 @@ import { GROUP_PREFIX } from './policy.ts';
 import type { Tool } from './tool.ts';
 
 /** Groups that may be named also while no tool is in them: a list that denies one must not depend on what is loaded. */
-const GROUPS = ['files', 'exec', 'code', 'web', 'browser', 'sessions', 'message', 'schedule', 'memory', 'time', 'math'];
+const GROUPS = [
+  'files',
+  'skills',
+  'exec',
+  'code',
+  'web',
+  'browser',
+  'sessions',
+  'message',
+  'schedule',
+  'memory',
+  'time',
+  'math',
+];
 /** A name is suggested for a mistyped one up to this many edits away. */
 const SUGGESTION_EDITS_MAX = 4;
 const CHANNEL_EDITS_MAX = 2;

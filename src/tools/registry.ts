@@ -83,15 +83,13 @@ export class ToolRegistry {
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, group, description, input } = tool;
+    const { name, group } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
     if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
-    this.#descriptions.set(name, { name, description, inputSchema });
     this.#byLevels = new WeakMap();
     this.#outcomes.clear();
   }
@@ -125,6 +123,16 @@ export class ToolRegistry {
   /** The sandbox mode for the sessions of an agent, and the key that says so. */
   sandbox(agent: AgentTools, id: string): { mode: SandboxMode; key: string } {
     return this.#levels.sandbox(agent, id);
+  }
+
+  /** Ends what the tools keep for a session that is deleted. */
+  endSession(session: string): void {
+    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  }
+
+  /** Ends what the tools keep for any session. To be called when no run is going on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#tools.values()].map((tool) => tool.close?.()));
   }
 
   /** What {@link view} comes to, tool by tool, and why. */
@@ -174,9 +182,9 @@ export class ToolRegistry {
   #composed(tools: Map<string, Tool>): ToolDescription[] {
     const others: OtherTool[] = [...tools.values()]
       .filter(({ over }) => over === undefined)
-      .map(({ name, safeToRepeat, returns }) => ({ ...this.#descriptions.get(name)!, safeToRepeat, returns }));
+      .map((tool) => ({ ...this.#descriptionOf(tool), safeToRepeat: tool.safeToRepeat, returns: tool.returns }));
     const instead = new Set<string>();
-    const descriptions = new Map([...tools.keys()].map((name) => [name, this.#descriptions.get(name)!]));
+    const descriptions = new Map([...tools].map(([name, tool]) => [name, this.#descriptionOf(tool)]));
     for (const [name, tool] of tools) {
       if (tool.over === undefined) continue;
       const { description, safeToRepeat, ...made } = tool.over(others);
@@ -185,6 +193,16 @@ export class ToolRegistry {
       if (made.instead) for (const other of others) instead.add(other.name);
     }
     return [...descriptions.values()].filter(({ name }) => !instead.has(name));
+  }
+
+  /** Made with the first session that has the tool: a start should not pay for what nobody asks for. */
+  #descriptionOf({ name, description, input }: Tool): ToolDescription {
+    const known = this.#descriptions.get(name);
+    if (known !== undefined) return known;
+    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
+    const made = { name, description, inputSchema };
+    this.#descriptions.set(name, made);
+    return made;
   }
 
   #idOf(level: Level): number {

@@ -89,6 +89,10 @@ export interface Tool<Input = unknown> {
   returns?: string;
   /** For a tool that calls others: what it is where it may call `others`. */
   over?(others: readonly OtherTool[]): { description: string; safeToRepeat: boolean; instead: boolean };
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
+  sessionEnded?(session: string): void;
+  /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
+  close?(): Promise<void>;
 }
 
 /** A {@link Tool} with its input typed by its schema. */

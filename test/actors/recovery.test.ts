@@ -121,7 +121,7 @@ describe('a tool call', () => {
         effects.push('program');
         return outcome;
       };
-      tools.register(codeTool(settings, run));
+      tools.register(codeTool(settings, { run, stop: () => undefined }));
       return tools;
     };
     const first = live(

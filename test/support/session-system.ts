@@ -54,7 +54,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
   const events: SessionSystem['events'] = [];
   const arrivingKeys: ArrivingKeys = new Map();
   const used = models ?? createModels(config);
-  const registry = tools ?? createToolRegistry(config.tools);
+  const registry = tools ?? createToolRegistry(config);
   const refs = (key: string): SessionRef => session(key);
   const system = new ActorSystem({
     limits: { backoffMs: 1 },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import type { ConfigInput } from '../support/gateway.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
-const check = (config: ConfigInput) => createToolRegistry().check(configSchema.parse(config));
+const check = (config: ConfigInput) => builtinTools().check(configSchema.parse(config));
 
 describe('a name of a tool in the configuration', () => {
   it.each([

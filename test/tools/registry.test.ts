@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
 import { toolsSchema } from '../../src/config/tools.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import type { Speaker } from '../../src/tools/policy.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
 const context: CallContext = { signal: new AbortController().signal };
 
@@ -47,14 +47,14 @@ describe('a view of the tools', () => {
   });
 
   it('is made once for a list of names', () => {
-    const registry = createToolRegistry();
+    const registry = builtinTools();
     const names = ['calc'];
     const agent = { tools: names, approve: [] };
     expect(registry.view(agent, toolCaller()).descriptions).toBe(registry.view(agent, toolCaller()).descriptions);
   });
 
   it('can call nothing outside it', async () => {
-    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] }, toolCaller());
+    const view = builtinTools().view({ tools: ['time.now'], approve: [] }, toolCaller());
     const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
     expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
   });
