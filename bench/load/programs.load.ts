@@ -74,7 +74,7 @@ async function costOf(task: CodeTask, pool: SandboxPool, withCode: boolean): Pro
     await fillWorkspace(workspace);
     const settings = { timeoutMs: 30_000, cpuMs: 5_000, callsMax: 100, only: true };
     const tools = taskTools(home);
-    if (withCode) tools.push(codeTool(settings, pool));
+    if (withCode) tools.push(codeTool(settings, (program) => pool.run(program)));
     const registry = new ToolRegistry(tools);
     const view = registry.view({ tools: ['*'], approve: [] }, toolCaller({ workspace }));
     const model = new ScriptedModel(withCode ? asProgram(task) : task);

@@ -58,7 +58,7 @@ const store = new Store(config.home, {
 });
 const models = createModels(config);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
-const tools = createToolRegistry(config, sandbox);
+const tools = createToolRegistry(config, { code: { settings: config.tools.code, sandbox } });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -191,6 +191,7 @@ const api: ShardControl = {
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
     await tools.close();
+    await sandbox.stop();
     closing = true;
     closed ??= store.close();
     await closed;

@@ -1,7 +1,7 @@
 /** What stands between a call and its tool: its risk, and the operator who must say yes to it. */
 import type { ToolCall } from '../agent/provider.ts';
 import type { Rating } from './risk.ts';
-import type { Tool, ToolContext } from './tool.ts';
+import type { CallerContext, Tool } from './tool.ts';
 
 /** Facts an approval is bound to, and the length of each, in characters: an operator is to read them. */
 const FACTS_MAX = 16;
@@ -20,7 +20,7 @@ interface Passing {
  * Why the call must not be made, for the model; undefined: it may be. An operator's yes is for this call only: for what it
  * was when they were asked, which is looked at again once they have answered. Throws what the tool's `binding` throws.
  */
-export async function refusal(passing: Passing, context: ToolContext): Promise<string | undefined> {
+export async function refusal(passing: Passing, context: CallerContext): Promise<string | undefined> {
   const { tool, call, input, rating } = passing;
   const { name } = tool;
   if (rating.risk === 'forbid') return `${name} may not be called like this: ${rating.rule} forbids it`;
@@ -36,7 +36,7 @@ export async function refusal(passing: Passing, context: ToolContext): Promise<s
   return `${name} was not called: ${changed} has changed since the call was approved. Look at it, and make the call again if it is still right`;
 }
 
-async function factsOf({ tool, input }: Passing, context: ToolContext): Promise<Record<string, string>> {
+async function factsOf({ tool, input }: Passing, context: CallerContext): Promise<Record<string, string>> {
   const facts = (await tool.binding?.(input, context)) ?? {};
   const isShort = Object.entries(facts).every(([name, fact]) => name.length + fact.length <= FACT_LENGTH_MAX);
   if (isShort && Object.keys(facts).length <= FACTS_MAX) return facts;

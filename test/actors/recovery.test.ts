@@ -121,7 +121,7 @@ describe('a tool call', () => {
         effects.push('program');
         return outcome;
       };
-      tools.register(codeTool(settings, { run, stop: () => undefined }));
+      tools.register(codeTool(settings, run));
       return tools;
     };
     const first = live(

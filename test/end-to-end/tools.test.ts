@@ -56,7 +56,12 @@ it.each(ENDINGS.filter((ending) => ending === 'stop' || NO_BUBBLEWRAP === undefi
     const { models } = await scriptedModel({ toolCalls: [{ name: 'exec', input: { command, background: true } }] });
     const home = await tempFolder();
     const beats = join(home, 'agents', 'main', 'beats');
-    const gateway = await localGateway({ home, models, agents: { main: { tools: TOOLS } } });
+    const gateway = await localGateway({
+      home,
+      models,
+      agents: { main: { tools: TOOLS } },
+      tools: { types: { dm: { deny: [] } } },
+    });
     const client = await gateway.connect();
     // Only a session that is not main can be deleted; it is kept in the sandbox.
     const type = ending === 'stop' ? 'main' : 'dm';

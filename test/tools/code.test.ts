@@ -53,7 +53,7 @@ const forbidden = defineTool({ ...pay, name: 'launch', risk: 'forbid', handler: 
 const settings: CodeSettings = { timeoutMs: 2_000, cpuMs: 1_000, callsMax: 10, only: false };
 
 function viewOf(names: string[], changes: Partial<CodeSettings> = {}): ToolView {
-  const code = codeTool({ ...settings, ...changes }, pool);
+  const code = codeTool({ ...settings, ...changes }, (task) => pool.run(task));
   return new ToolRegistry([list, read, pay, forbidden, code] as Tool[]).view(
     { tools: names, approve: [] },
     toolCaller(),
@@ -120,7 +120,7 @@ so far
         rules: [{ tools: ['files.read'], input: { path: 'key*' }, risk: 'forbid' }],
       },
     }).tools;
-    const code = codeTool(settings, pool);
+    const code = codeTool(settings, (task) => pool.run(task));
     const registry = new ToolRegistry([list, read, code] as Tool[], policy);
     const view = registry.view({ tools: ['*'], approve: [] }, toolCaller({ type: 'dm', user: 'mallory' }));
     expect(view.descriptions.map(({ name }) => name)).toEqual(['files.read', 'code']);

@@ -10,11 +10,7 @@ describe('a name of a tool in the configuration', () => {
     ['agents.main.tools.1', { agents: { main: { tools: ['calc', 'time.no'] } } }, 'did you mean "time.now"?'],
     ['agents.main.deny.0', { agents: { main: { deny: ['group:exce'] } } }, 'did you mean "group:exec"?'],
     ['agents.main.approve.0', { agents: { main: { approve: ['clac'] } } }, 'did you mean "calc"?'],
-    [
-      'tools.allow.0',
-      { tools: { allow: ['something.else'] } },
-      'there are: *, time.now, calc, and groups such as group:files',
-    ],
+    ['tools.allow.0', { tools: { allow: ['something.else'] } }, 'and groups such as group:files'],
     ['tools.types.dm.deny.0', { tools: { types: { dm: { deny: ['Calc'] } } } }, 'did you mean "calc"?'],
     [
       'tools.channels.telegram.deny.0',

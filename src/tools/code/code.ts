@@ -15,12 +15,6 @@ const RESULT_LENGTH_MAX = 20_000;
 /** As many as a model makes at once without a program, and then some. */
 const CALLS_AT_ONCE_MAX = 8;
 
-/** Where programs run. */
-interface Programs {
-  run(task: Task): Promise<Result>;
-  stop(): Promise<void> | void;
-}
-
 export interface CodeSettings {
   /** Time of the program's own; its tool calls do not count. The run it is in has a limit for all. */
   timeoutMs: number;
@@ -46,7 +40,7 @@ const input = z.strictObject({
  * The program can do what the session may do and nothing else: each of its calls is one of the same view. It may be made
  * again after a crash only where all of these may be.
  */
-export function codeTool(settings: CodeSettings, sandbox: Programs): Tool {
+export function codeTool(settings: CodeSettings, run: (task: Task) => Promise<Result>): Tool {
   const { timeoutMs, cpuMs, callsMax } = settings;
   const limits: GuestLimits = {
     timeoutMs,
@@ -71,14 +65,13 @@ export function codeTool(settings: CodeSettings, sandbox: Programs): Tool {
     }),
     async handler({ source }, context) {
       const program = { source, granted: context.others, limits };
-      const result = await sandbox.run({
+      const result = await run({
         program,
         signal: context.signal,
         call: async (name, inner, number, ended) => outcomeOf(name, await callOne(context, name, inner, number, ended)),
       });
       return report(result, limits);
     },
-    close: async () => sandbox.stop(),
   });
 }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
 import { segmentsOf } from '../files/path.ts';
-import { defineTool, type Tool, type ToolContext } from '../tool.ts';
+import { type CallerContext, defineTool, type Tool } from '../tool.ts';
 import type { Command } from './command.ts';
 import { commandEnvironment } from './environment.ts';
 import type { HostLink } from './host-link.ts';
@@ -51,7 +51,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
     link ??= import('./host-link.ts').then(({ HostLink }) => new HostLink({ processesMax, backgroundMax }, env));
     return link;
   };
-  const commandOf = (input: ExecInput, { caller }: ToolContext): Command => {
+  const commandOf = (input: ExecInput, { caller }: CallerContext): Command => {
     const { network, readOnly, timeoutMs, backgroundMs } = settings;
     const longest = input.background ? backgroundMs : timeoutMs;
     return {
@@ -74,7 +74,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
     risk: 'ask',
     safeToRepeat: false,
     binding: async (input, { caller }) =>
-      (await import('./binding.ts')).bindingOf(commandOf(input, { caller } as ToolContext)),
+      (await import('./binding.ts')).bindingOf(commandOf(input, { caller } as CallerContext)),
     async handler(input, context) {
       const command = commandOf(input, context);
       return (await host()).call({ type: input.background ? 'start' : 'run', command }, context.signal);

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
-import { defineTool, type Tool, type ToolContext, type ToolRisk } from '../tool.ts';
+import { type CallerContext, defineTool, type Tool, type ToolRisk } from '../tool.ts';
 import type { Boundary } from './folder.ts';
 import { segmentsOf } from './path.ts';
 import type { Searcher } from './search.ts';
@@ -27,7 +27,7 @@ export type FilesSettings = Pick<Config, 'home' | 'tools'>;
 /** The tools, and the search threads they share. */
 export function createFileTools({ home, tools }: FilesSettings): Tool[] {
   const { fileBytesMax } = tools.files;
-  const boundaryOf = ({ caller }: ToolContext): Boundary => ({ root: caller.workspace, home });
+  const boundaryOf = ({ caller }: CallerContext): Boundary => ({ root: caller.workspace, home });
   return [
     readTool(boundaryOf),
     skillTool(boundaryOf),
@@ -37,7 +37,7 @@ export function createFileTools({ home, tools }: FilesSettings): Tool[] {
   ];
 }
 
-type BoundaryOf = (context: ToolContext) => Boundary;
+type BoundaryOf = (context: CallerContext) => Boundary;
 
 function readTool(boundaryOf: BoundaryOf): Tool {
   return defineTool({
@@ -165,7 +165,7 @@ function searchTool(boundaryOf: BoundaryOf): Tool {
  * A session that is kept in a sandbox may talk with anybody: what it writes into the files every session is told first
  * would speak in those that are not.
  */
-function riskOfChange(path: string, { caller }: ToolContext): ToolRisk {
+function riskOfChange(path: string, { caller }: CallerContext): ToolRisk {
   if (!caller.sandboxed) return 'safe';
   const [first] = segmentsOf(path, caller.workspace);
   return first !== undefined && INSTRUCTIONS.has(first.toLowerCase()) ? 'ask' : 'safe';
