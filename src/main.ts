@@ -30,6 +30,7 @@ import { prepareStore } from './storage/prepare.ts';
 import { storageSpace } from './storage/space.ts';
 import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
+import { ToolHosts } from './tools/hosts.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
@@ -65,6 +66,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
+  const toolHosts = new ToolHosts(config);
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
@@ -76,6 +78,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
     tellPairing: (event) => clients.tellPairing(event),
+    tools: toolHosts,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -133,6 +136,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.close();
     await maintenance.stop();
     await compute.stop();
+    await toolHosts.stop();
     lag.stop();
     await starts.ended();
     unlockFolder();
@@ -142,16 +146,17 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     if (starts.pausedBecause !== undefined) {
       log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
     }
-    // While the shards load their modules.
+    // While the shards load their modules, as the channels do then.
     const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
     if (salvaged !== undefined)
       log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
     if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
+    channels?.start();
     await shards.start();
     await starts.written();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
-    channels?.start();
+    channels?.open();
     log.info({ host, port, model }, 'listening');
     return {
       url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,

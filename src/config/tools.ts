@@ -1,6 +1,7 @@
 /** The tools in the configuration: who may call which, in a sandbox or not, and which calls need an operator. */
 import { z } from 'zod';
 import { codeSchema, sandboxHostsSchema } from './sandbox.ts';
+import { browserSchema, webSchema } from './web.ts';
 
 /** Which sessions are kept in a sandbox; with `off` none, and those that are not main lack what would need one. */
 export const sandboxMode = z.enum(['off', 'non-main', 'always']);
@@ -96,6 +97,8 @@ export const toolsSchema = z
     exec,
     sandboxHosts: sandboxHostsSchema,
     code: codeSchema,
+    web: webSchema,
+    browser: browserSchema,
   })
   .prefault({});
 

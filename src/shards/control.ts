@@ -2,8 +2,10 @@
  * Rare calls between the front end and a shard, through comlink: readable code, about 110 µs a call, never on the
  * message path.
  */
+import type { ProxyMarked } from 'comlink';
 import type { Config } from '../config/schema.ts';
 import type { PairingEvent } from '../protocol/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { LinkEnd } from './link.ts';
 
 /** What a worker thread is started with. */
@@ -49,6 +51,8 @@ export interface MainServices {
   countTokens(texts: string[]): Promise<number[]>;
   /** An operator resolved a request to be let in on a channel. */
   tellPairing(event: PairingEvent): void;
+  /** What tools have done for them. */
+  tools: ToolServices & ProxyMarked;
 }
 
 /** How often a shard raises its heartbeat, in milliseconds. */

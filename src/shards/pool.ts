@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { MainServices } from './control.ts';
 import { RECORD } from './link.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
@@ -38,6 +39,7 @@ export interface ShardPoolOptions {
   countTokens: MainServices['countTokens'];
   onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
+  tools: ToolServices;
   /** Its shards begin with their runs paused; default false. */
   paused?: boolean;
   log: Logger;
@@ -161,7 +163,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
@@ -170,6 +172,7 @@ export class ShardPool {
       countTokens,
       onOutbox,
       tellPairing,
+      tools,
       storeReady: this.#storeReady,
       paused: this.#paused,
       entry: entry ?? sibling('worker', import.meta.url),

@@ -2,6 +2,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { MainServices, ShardControl, ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { type Pending, PendingRequests } from './pending.ts';
@@ -17,6 +18,7 @@ export interface ShardOptions {
   /** Told of what was put into the outbox of a channel account. */
   onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
   tellPairing: MainServices['tellPairing'];
+  tools: ToolServices;
   storeReady: SharedArrayBuffer;
   paused: boolean;
   /** The module the worker runs; benches run their own. */
@@ -81,7 +83,7 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const { countTokens, tellPairing } = options;
+    const { countTokens, tellPairing, tools } = options;
     const services: MainServices = {
       ready: ready.resolve,
       storeTrouble: (trouble) => {
@@ -89,6 +91,7 @@ export class Shard {
       },
       countTokens,
       tellPairing,
+      tools: comlink.proxy(tools),
     };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>

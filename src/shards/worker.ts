@@ -58,7 +58,10 @@ const store = new Store(config.home, {
 });
 const models = createModels(config);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
-const tools = createToolRegistry(config, { code: { settings: config.tools.code, sandbox } });
+const tools = createToolRegistry(config, {
+  code: { settings: config.tools.code, sandbox },
+  services: main.tools,
+});
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,

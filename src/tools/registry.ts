@@ -16,6 +16,7 @@ import {
 } from './policy.ts';
 import { rate, ratingOfAll } from './risk.ts';
 import type { CallContext, OtherTool, Tool, ToolCaller, ToolContext, ToolRisk, TypedResult } from './tool.ts';
+import { framed } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -29,6 +30,8 @@ const OUTCOMES_MAX = 1_000;
 export interface ToolResult {
   output: string;
   failed: boolean;
+  /** True: the output came from outside, and is framed as that. */
+  untrusted?: true;
 }
 
 /** What the agent loop sees of the tools. */
@@ -102,20 +105,27 @@ export class ToolRegistry {
   /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
   view(agent: AgentTools, caller: ToolCaller, speakers: readonly Speaker[] = []): ToolView {
     const { descriptions, tools, others } = this.#allowed(agent, caller, speakers);
-    const run = (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> =>
-      execute(of, this.#settings, agent, call, {
+    const run = async (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> => {
+      let untrusted = false;
+      const result = await execute(of, this.#settings, agent, call, {
         ...context,
         caller,
         call: call.id,
         others: [...others.keys()],
-        callTool: (inner, innerContext) => run(others, inner, innerContext),
+        async callTool(inner, innerContext) {
+          const made = await run(others, inner, innerContext);
+          if (made.untrusted) untrusted = true;
+          return made;
+        },
       });
+      return untrusted ? { ...result, untrusted } : result;
+    };
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
       async execute(call, context) {
-        const { output, failed } = await run(tools, call, context);
-        return { output, failed };
+        const { output, failed, untrusted } = await run(tools, call, context);
+        return untrusted ? { output: framed(output, call.name), failed, untrusted } : { output, failed };
       },
     };
   }
@@ -125,9 +135,11 @@ export class ToolRegistry {
     return this.#levels.sandbox(agent, id);
   }
 
-  /** Ends what the tools keep for a session that is deleted. */
-  endSession(session: string): void {
-    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  /** Ends what the tools keep for a session that is deleted. Rejects with what one of them throws, when all have tried. */
+  async endSession(session: string): Promise<void> {
+    const ended = await Promise.allSettled([...this.#tools.values()].map((tool) => tool.sessionEnded?.(session)));
+    const failed = ended.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /** Ends what the tools keep for any session. To be called when no run is going on. */
@@ -146,6 +158,10 @@ export class ToolRegistry {
       const { risk, rule: riskRule, varies } = ratingOfAll(tool, caller.agent, this.#settings.rules, agent);
       const { name, group } = tool;
       const decision = decide(tool, levels);
+      const { unavailable } = tool;
+      if (decision.allowed && unavailable !== undefined) {
+        return { name, group, allowed: false, rule: unavailable, risk, riskRule, varies };
+      }
       const isForbidden = decision.allowed && risk === 'forbid' && !varies;
       return { name, group, ...(isForbidden ? { allowed: false, rule: riskRule } : decision), risk, riskRule, varies };
     });
@@ -230,7 +246,8 @@ async function execute(
     const rated = { tool, agent: context.caller.agent, input: input.data, given: call.input, own };
     const refused = await refusal({ tool, call, input: input.data, rating: rate(rated, rules, agent) }, context);
     if (refused !== undefined) return failure(refused);
-    return success(await tool.handler(input.data, context));
+    const done = success(await tool.handler(input.data, context));
+    return tool.untrusted === true ? { ...done, untrusted: true } : done;
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }

@@ -55,6 +55,8 @@ export interface TypedResult {
   failed: boolean;
   /** The output is JSON of a value: all of it, or its beginning. Undefined: it is text. */
   json?: 'whole' | 'cut';
+  /** It comes from outside, or may have something of it: a model is given it between marks (`untrusted.ts`). */
+  untrusted?: true;
 }
 
 /** What a tool that calls others is told of each. */
@@ -87,10 +89,17 @@ export interface Tool<Input = unknown> {
   binding?(input: Input, context: CallerContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
+  /**
+   * True: what it returns comes from outside and may say anything. The model is given it between marks (`untrusted.ts`). What it
+   * throws is not marked: that is in its own words.
+   */
+  untrusted?: boolean;
+  /** Why it cannot be called on this gateway, and what to do about it: it is not offered to models then. */
+  unavailable?: string;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
-  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
-  sessionEnded?(session: string): void;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. */
+  sessionEnded?(session: string): void | Promise<void>;
   /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
   close?(): Promise<void>;
   /** Its result as a TypeScript type, for programs of the `code` tool; default: `unknown`. A tool that gives text: `string`. */

@@ -134,7 +134,7 @@ describe('processes in the background', () => {
       expect(await refused(tool, { process: 'p1' }, { session: 'other' })).toContain('there is no process p1');
     }
     expect(await ok('exec.list', {}, { session: 'other' })).not.toContain(mine);
-    registry.endSession('mine');
+    await registry.endSession('mine');
     await gone(mine);
     expect(await ok('exec.list', {}, { session: 'mine' })).toBe('this session has no background processes.');
     expect(await processesWith(other)).not.toEqual([]);
