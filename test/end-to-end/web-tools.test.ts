@@ -132,6 +132,27 @@ describe.skipIf(missingChromium !== undefined)('the browser behind a gateway', {
     );
   });
 
+  it('forgets what pages have kept with the session', async () => {
+    const site = await page();
+    const { config } = await configFor(
+      { allow: [`127.0.0.1:${site.port}`] },
+      calls('browser.open', { url: site.url }),
+      {
+        text: ['done'],
+      },
+    );
+    const types = { dm: { deny: [] } };
+    const gateway = await localGateway({ ...config, tools: { ...config.tools, types } });
+    const client = await gateway.connect();
+    const { session } = await client.ask('session.create', { type: 'dm', channel: 'api', user: 'ada' });
+    await client.runEnd((await client.ask('message.send', { session: session.id, text: 'open it' })).message);
+    expect(client.events('tool.end')[0]?.data).toMatchObject({ failed: false });
+    const profiles = () => readdir(join(gateway.home, 'browser'));
+    expect(await profiles()).toHaveLength(1);
+    await client.ask('session.delete', { session: session.id });
+    await until(15_000, async () => ((await profiles()).length === 0 ? true : undefined), 'the profile to be removed');
+  });
+
   it('ends with the gateway, in good order', async () => {
     const site = await page();
     const { config } = await configFor(

@@ -55,9 +55,15 @@ export class BrowserDesk {
 
   /** Closes the browser of a session that was deleted, and removes what its pages have kept. */
   async forget(session: string): Promise<void> {
-    const place = this.#places.get(session);
-    await place?.browser?.close('the session was deleted');
-    await removeProfile(profileFolder(this.#home, session));
+    const place = this.#placeOf(session);
+    clearTimeout(place.idle);
+    const removal = Promise.all([place.last, place.browser?.close('the session was deleted')]).then(() =>
+      removeProfile(profileFolder(this.#home, session)),
+    );
+    // A session made anew under the key comes after it.
+    place.last = removal.catch(() => undefined);
+    await removal;
+    if (place.calls === 0) this.#places.delete(session);
   }
 
   async close(): Promise<void> {
