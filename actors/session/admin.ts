@@ -114,6 +114,10 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await work.stop();
+      await shared.tools.endSession(events.session).catch((error: unknown) => {
+        const { session } = events;
+        shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
+      });
       await deleteSession(shared.store, events.session);
       record.kept = false;
       transcript.forget();

@@ -11,12 +11,14 @@ const IMAGES_MAX = 50;
  * images and the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string): Promise<void> {
-  const { deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
+  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
+  const forgetApprovals = approvals.removalOf(session);
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
     for (const key of waiting) batch.remove(inbox, key);
+    forgetApprovals(batch);
   });
   for (;;) {
     const old = [...entries.getKeys({ start: [session, 0], end: [session, Infinity], limit: BATCH_MAX })];

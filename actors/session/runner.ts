@@ -23,7 +23,7 @@ import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
 import { RunRecord } from './run-record.ts';
 import type { Transcript } from './transcript.ts';
-import { type Turn, withJoined } from './turn.ts';
+import { speakersOf, type Turn, withJoined } from './turn.ts';
 import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 /** Lives of the process that may end while they run a message; the next one takes it for their cause. */
@@ -61,7 +61,7 @@ export class Runner {
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
     try {
-      const tools = shared.tools.view(this.#agent, this.#caller(session));
+      const tools = this.#toolsFor(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -170,7 +170,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
-      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
+      approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);
@@ -241,10 +241,23 @@ export class Runner {
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
   }
 
+  /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
+  #toolsFor(turn: Turn, session: Session): ToolView {
+    const caller = this.#caller(session);
+    const view = () => this.#parts.shared.tools.view(this.#agent, caller, speakersOf(turn));
+    return {
+      get descriptions() {
+        return view().descriptions;
+      },
+      isSafeToRepeat: (call) => view().isSafeToRepeat(call),
+      execute: (call, context) => view().execute(call, context),
+    };
+  }
+
   #caller({ id, type, channel, user }: Session): ToolCaller {
-    const { config, workspaces } = this.#parts.shared;
+    const { tools, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    const sandboxed = isSandboxed(tools.sandbox(this.#agent, agent).mode, type);
     return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
   }
 

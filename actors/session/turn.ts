@@ -1,5 +1,6 @@
 import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Speaker } from '../../src/tools/policy.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -66,6 +67,13 @@ export function userEntry({ seq, text, acceptedAt, message, attachments, origin 
 /** The turn and those that its run answers too. */
 export function withJoined(turn: Turn): readonly Turn[] {
   return turn.joined.length === 0 ? [turn] : [turn, ...turn.joined];
+}
+
+/** Who said what the turn's run answers, where channels brought it. */
+export function speakersOf(turn: Turn): Speaker[] {
+  return withJoined(turn).flatMap(({ origin }) => {
+    return origin === undefined ? [] : [{ channel: origin.channel, user: origin.sender.id }];
+  });
 }
 
 /** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */

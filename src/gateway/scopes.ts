@@ -26,6 +26,8 @@ export const REQUEST_SCOPES = {
   'session.reset': 'write',
   'session.delete': 'write',
   'approval.resolve': 'admin',
+  'approval.list': 'admin',
+  'session.tools': 'read',
   'dead-letter.list': 'read',
   'dead-letter.resubmit': 'write',
   'dead-letter.discard': 'write',

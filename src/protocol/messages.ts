@@ -106,6 +106,13 @@ export const REQUESTS = {
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allow: z.boolean() }),
+  'approval.list': z.strictObject({
+    state: z.enum(['waiting', 'decided']).optional(),
+    session: sessionKey.optional(),
+    before: id.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+  }),
+  'session.tools': z.strictObject({ session: sessionKey, sender: z.string().min(3).max(256).optional() }),
   'dead-letter.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -152,12 +159,14 @@ export type RunStatus = z.output<typeof shapes.runStatus>;
 export type Attachment = z.output<typeof shapes.attachment>;
 export type HistoryEntry = z.output<typeof shapes.historyEntry>;
 export type PendingApproval = z.output<typeof shapes.pendingApproval>;
+export type ApprovalInfo = z.output<typeof shapes.approvalInfo>;
 export type Outcome = z.output<typeof shapes.outcome>;
 export type Snapshot = z.output<typeof shapes.snapshot>;
 export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
 export type MessageOrigin = z.output<typeof shapes.messageOrigin>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
+export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;
@@ -189,6 +198,8 @@ export const REPLY_TYPES = {
   'session.delete': 'result',
   'session.history': 'result',
   'approval.resolve': 'result',
+  'approval.list': 'result',
+  'session.tools': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',

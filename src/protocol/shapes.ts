@@ -11,6 +11,7 @@ import {
   GRANT_KINDS,
   IMAGE_TYPES,
   id,
+  MCP_STATES,
   SCOPES,
   SESSION_TYPES,
   sessionKey,
@@ -144,8 +145,35 @@ export const pendingApproval = z.strictObject({
   call: z.string(),
   name: z.string(),
   input: z.unknown(),
+  /** Which rule asks: a key of the configuration, or `the tool itself`. */
+  rule: z.string(),
+  /** What must be the same when the call is made, or it is not made: such as its folder, and the hash of a file it names. */
+  bound: z.record(z.string(), z.string()).exactOptional(),
   /** Then the answer is no. */
   expiresAt: time,
+});
+
+/** Who decided on a tool call, and how. */
+export const decision = z.strictObject({
+  allowed: z.boolean(),
+  at: time,
+  /** The operator: their name on the channel, or the name of their token. Absent: nobody did. */
+  by: z.string().exactOptional(),
+  /** Where: `api`, or the channel and the platform's id of the operator, such as `telegram:123`. */
+  via: z.string().exactOptional(),
+  /** Why it is not allowed. */
+  reason: z.string().exactOptional(),
+});
+
+/** A tool call that waits for an operator, or was decided. */
+export const approvalInfo = z.strictObject({
+  ...pendingApproval.shape,
+  session: sessionKey,
+  /** The user's message whose run made the call. */
+  message: id,
+  askedAt: time,
+  /** Absent: it waits. */
+  decision: decision.exactOptional(),
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -223,6 +251,20 @@ export const shardStatus = z.strictObject({
   restarts: count,
 });
 
+/** What the policy comes to for one tool and one session. */
+export const toolAccess = z.strictObject({
+  name: z.string(),
+  group: z.string(),
+  allowed: z.boolean(),
+  /** The key of the configuration that decided, and what stands there. */
+  rule: z.string(),
+  /** Of a call that no rule with a pattern speaks of, and what decided that. */
+  risk: z.enum(['safe', 'ask', 'forbid']),
+  riskRule: z.string(),
+  /** Whether other calls of it may have another risk. */
+  varies: z.boolean(),
+});
+
 /** How one account of a channel is. Counts are since the channels' thread started. */
 export const channelStatus = z.strictObject({
   channel: z.string(),
@@ -291,6 +333,25 @@ export const grantInfo = z.strictObject({
   grantedAt: time,
 });
 
+/** How one MCP server is. Counts are since the process that is connected to it started. */
+export const mcpServerStatus = z.strictObject({
+  server: z.string(),
+  state: z.enum(MCP_STATES),
+  /** Why it is so, for an operator. */
+  reason: z.string().nullable(),
+  /** When it became so. */
+  since: time,
+  /** Tools that are offered to agents. */
+  tools: count,
+  /** Why others are not, the first 16. */
+  refused: z.array(z.string()),
+  calls: count,
+  /** Calls that the server refused or did not answer. */
+  failed: count,
+  /** Connections after the first. */
+  restarts: count,
+});
+
 export const gatewayStatus = z.strictObject({
   version: z.string(),
   uptimeMs: count,
@@ -303,6 +364,7 @@ export const gatewayStatus = z.strictObject({
   model: z.string(),
   counters: gatewayCounters,
   channels: z.array(channelStatus),
+  mcp: z.array(mcpServerStatus),
   /** Why `/ready` says 503; null: the gateway is ready. */
   trouble: z.string().nullable(),
   /** Nothing runs until `runs.resume`: the gateway crashed too often. */

@@ -26,6 +26,8 @@ import { ActorSystem } from '../runtime/system.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import type { McpTools } from '../tools/mcp/tools.ts';
+import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
@@ -35,7 +37,17 @@ const REQUESTS_PER_TURN = 64;
 /** How often it is tried again where all sessions in memory are at work, or one is stopped. */
 const RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
+const {
+  index,
+  shards,
+  config,
+  link: linkEnd,
+  control,
+  heartbeat,
+  paused,
+  storeReady,
+  mcpOffers,
+} = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
@@ -56,7 +68,12 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
+const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+const tools = createToolRegistry(config, {
+  code: { settings: config.tools.code, sandbox },
+  services: main.tools,
+});
+const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -124,6 +141,7 @@ const shared: RequestDependencies = {
   config,
   store,
   models,
+  tools,
   session,
   arrivingKeys,
   newId,
@@ -179,6 +197,7 @@ const api: ShardControl = {
     const { actors, running, queued, deadLetters } = system.stats();
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
+  takeMcpOffer: (offer) => mcpTools?.take(offer),
   resumeRuns() {
     runsPaused = false;
     if (store.isDurable) system.unpause();
@@ -187,6 +206,8 @@ const api: ShardControl = {
     cleanUp.stop();
     keyExpiry?.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
+    await sandbox.stop();
     closing = true;
     closed ??= store.close();
     await closed;
@@ -196,8 +217,8 @@ const api: ShardControl = {
 comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
+tools.check(config);
 for (const agent of Object.values(config.agents)) {
-  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 
@@ -221,6 +242,16 @@ for (const key of store.deletions.getKeys()) {
   if (shardOf(key, shards) === index) void insist(key, { type: 'delete' });
 }
 await main.ready();
+
+/** The tools of MCP servers; without one nothing of theirs is loaded. */
+async function openMcpTools(servers: readonly string[]): Promise<McpTools | undefined> {
+  if (servers.length === 0) return undefined;
+  const { McpTools } = await import('../tools/mcp/tools.ts');
+  const services = { call: main.callMcp, cancel: (id: string) => void main.cancelMcp(id) };
+  const opened = new McpTools(tools, servers, services, log);
+  for (const offer of mcpOffers) opened.take(offer);
+  return opened;
+}
 
 /** Has a session do what must be done, as soon as there is room for it in memory and it is not stopped. */
 async function insist(key: string, message: SessionControl): Promise<void> {

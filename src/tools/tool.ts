@@ -1,6 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
+import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { SessionType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
@@ -31,8 +32,37 @@ export interface CallContext {
   approve?: Approve | undefined;
 }
 
-export interface ToolContext extends CallContext {
+/** The same, and whose call it is. */
+export interface CallerContext extends CallContext {
   caller: ToolCaller;
+}
+
+export interface ToolContext extends CallerContext {
+  /** The id of this call. */
+  call: string;
+  /** For a tool that has {@link Tool.over}: the names of those it may call. */
+  others: readonly string[];
+  /**
+   * Makes a call of another tool that the same session may call, with all that comes of a call of the model: policy,
+   * approval, check of the input, limit of the output. Tools that have {@link Tool.over} are not among them. Never rejects.
+   */
+  callTool(call: ToolCall, context: CallContext): Promise<TypedResult>;
+}
+
+/** What came of a call, for a tool that has made it. */
+export interface TypedResult {
+  output: string;
+  failed: boolean;
+  /** The output is JSON of a value: all of it, or its beginning. Undefined: it is text. */
+  json?: 'whole' | 'cut';
+  /** It comes from outside, or may have something of it: a model is given it between marks (`untrusted.ts`). */
+  untrusted?: true;
+}
+
+/** What a tool that calls others is told of each. */
+export interface OtherTool extends ToolDescription {
+  safeToRepeat: boolean;
+  returns: string | undefined;
 }
 
 export interface Tool<Input = unknown> {
@@ -40,26 +70,52 @@ export interface Tool<Input = unknown> {
   name: string;
   /**
    * What kind of thing it touches, a lower-case word: `files`, `web`, `exec`, `code`, `browser`, `sessions`, `message`,
-   * `schedule`, `memory`, `time`, `math`. The configuration names all tools of a group as `group:files`.
+   * `schedule`, `memory`, `time`, `math`, `mcp`. The configuration names all tools of a group as `group:files`.
    */
   group: string;
   /** For the model: what it does, when to use it, what it returns. */
   description: string;
   input: z.ZodType<Input>;
+  /** JSON Schema of the input for the model, an object; default: made of `input`. */
+  inputSchema?: Record<string, unknown>;
   /** Of a call of which {@link riskOf} does not say more. `forbid` is final: no rule lowers it. */
   risk: ToolRisk;
   /** The risk of this one call, where it depends on the input. Must not wait for anything; what it throws refuses the call. */
-  riskOf?(input: Input, context: ToolContext): ToolRisk;
+  riskOf?(input: Input, context: CallerContext): ToolRisk;
   /**
    * What an approval of the call is bound to besides its input, by name: `{ cwd: '/work', 'sha256 of run.sh': '9f…' }`. Asked
    * before an operator is, who sees it, and again right before the call is made: where it has changed, the call is
    * refused. Asked only for calls that need an approval. What it throws refuses the call. At most 16 facts of 256 characters.
+   * A moment is left between the second look and the call: where it matters, the handler looks again at what it opened.
    */
-  binding?(input: Input, context: ToolContext): Promise<Record<string, string>>;
+  binding?(input: Input, context: CallerContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
+  /**
+   * True: what it returns comes from outside and may say anything. The model is given it between marks (`untrusted.ts`). What it
+   * throws is not marked unless it is an `UntrustedError`: that is in its own words.
+   */
+  untrusted?: boolean;
+  /** Why it cannot be called on this gateway, and what to do about it: it is not offered to models then. */
+  unavailable?: string;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. */
+  sessionEnded?(session: string): void | Promise<void>;
+  /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
+  close?(): Promise<void>;
+  /** Its result as a TypeScript type, for programs of the `code` tool; default: `unknown`. A tool that gives text: `string`. */
+  returns?: string;
+  /** For a tool that calls others: what it is where it may call `others`. */
+  over?(others: readonly OtherTool[]): { description: string; safeToRepeat: boolean; instead: boolean };
+}
+
+/** Where tools come from that are not always there: a server of tools. The configuration may name what it has not yet. */
+export interface ToolSource {
+  /** Its tools' names begin with this, which ends with a dot. No other source's prefix begins with it. */
+  prefix: string;
+  /** What it is and how it is now, for a model that calls a tool of it which is not there. */
+  state(): string;
 }
 
 /** A {@link Tool} with its input typed by its schema. */

@@ -82,6 +82,7 @@ export class Shard {
       config: plan.config,
       store: this.#store,
       models: this.#models,
+      tools: this.#tools.registry,
       session: this.#session,
       arrivingKeys: this.#arrivingKeys,
       newId,

@@ -1,4 +1,4 @@
-import type { ToolCaller } from '../../src/tools/tool.ts';
+import type { ToolCaller, ToolContext } from '../../src/tools/tool.ts';
 
 /** A session whose run calls tools, for tests that have none. */
 export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
@@ -10,6 +10,18 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     user: 'owner',
     workspace: '/nowhere',
     sandboxed: false,
+    ...changes,
+  };
+}
+
+/** The context of a call that is made of a tool itself, past the registry. */
+export function toolContext(changes: Partial<ToolContext> = {}): ToolContext {
+  return {
+    caller: toolCaller(),
+    signal: new AbortController().signal,
+    call: 'c1',
+    others: [],
+    callTool: () => Promise.reject(new Error('there are no other tools')),
     ...changes,
   };
 }
