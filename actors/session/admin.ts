@@ -1,9 +1,11 @@
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
-import type { SessionAnswers, SessionChanges } from './control.ts';
+import type { Write } from '../../src/storage/journal.ts';
+import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Kin } from './kin.ts';
 import { noSuchSession, type SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -23,6 +25,7 @@ export interface AdminParts {
   transcript: Transcript;
   shared: SessionDependencies;
   work: SessionWork;
+  kin: Kin;
   now(): number;
 }
 
@@ -40,12 +43,13 @@ export class SessionAdmin {
     return this.#deletion !== undefined;
   }
 
-  async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
+  /** `also` is written with the session, where that is not there yet. */
+  async create(fields: NewSession, also?: Write): Promise<SessionAnswers['create']> {
     const { record, shared, events } = this.#parts;
     await this.#deletion?.catch(() => {}); // told to who asked for it
     // A deletion that failed half-way comes first: its rest must not become the new session's.
     if (record.session === undefined && shared.store.deletions.doesExist(events.session)) await this.delete();
-    return record.create(fields, this.#parts.now());
+    return record.create(fields, this.#parts.now(), also);
   }
 
   async update(changes: SessionChanges): Promise<SessionAnswers['update']> {
@@ -56,12 +60,17 @@ export class SessionAdmin {
 
   /** Cancels what there is to do and begins the context anew; the transcript stays. */
   async reset(): Promise<SessionAnswers['reset']> {
-    const { events, record, shared, transcript, work } = this.#parts;
+    const { events, kin, record, shared, transcript, work } = this.#parts;
     const session = record.existing();
     work.cancelAll();
     session.lastActive = this.#parts.now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
-    await record.write((batch) => transcript.write(batch, marker));
+    const children = kin.ofReset();
+    await record.write((batch) => {
+      transcript.write(batch, marker);
+      children.write(batch);
+    });
+    children.announce();
     events.publish('session.update', { state: session });
     return { session };
   }
@@ -90,11 +99,13 @@ export class SessionAdmin {
   }
 
   async #remove(session: Session | undefined): Promise<void> {
-    const { events, record, shared, transcript, work } = this.#parts;
+    const { events, kin, record, shared, transcript, work } = this.#parts;
     record.session = undefined;
     try {
       await work.stop();
-      await deleteSession(shared.store, events.session);
+      const related = kin.ofDeletion();
+      await deleteSession(shared.store, events.session, related.write);
+      related.announce();
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

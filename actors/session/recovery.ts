@@ -11,11 +11,12 @@ export function recoveredTurns(store: Store, session: string): Turn[] {
   const unfinished = store.unfinished(session);
   const interruption = unfinished.findLastIndex(({ record }) => record.followUp === 'interrupt');
   for (const [index, { entry, record }] of unfinished.entries()) {
-    const { seq, text, timestamp, message, attachments, origin } = entry;
+    const { seq, text, timestamp, message, attachments, origin, source } = entry;
     const turn: Turn = {
       ...newTurn(message, text),
       attachments,
       origin,
+      source,
       followUp: record.followUp,
       starts: startsOf(record),
       ...(index < interruption && { interrupted: true }),

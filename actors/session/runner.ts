@@ -17,13 +17,15 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
 import { RunRecord } from './run-record.ts';
+import { outOfTime, policyType, TimeLimit, toolsOf } from './sub-agent.ts';
 import type { Transcript } from './transcript.ts';
-import { type Turn, withJoined } from './turn.ts';
+import { hopsOf, type Turn, withJoined } from './turn.ts';
 import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 /** Lives of the process that may end while they run a message; the next one takes it for their cause. */
@@ -39,6 +41,7 @@ export interface RunnerParts {
   persistence: Persistence;
   ends: TurnEnds;
   outgoing: OutgoingAnswers;
+  kin: Kin;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -56,35 +59,45 @@ export class Runner {
 
   /** Answers the turn. Throws what is a fault of ours, and the signal's reason when the gateway goes down meanwhile. */
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
-    if (!(await this.#mayStart(turn))) return;
+    if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
+    const until = turn.source?.type === 'task' ? session.spawned?.until : undefined;
+    const limit = new TimeLimit(task.signal, until, this.#parts.now());
+    const { signal } = limit;
     try {
-      const tools = shared.tools.view(this.#agent, this.#caller(session));
+      const caller = this.#caller(session, turn);
+      const tools = toolsOf(shared.tools, shared.config.agents, session, caller);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
       if (turn.followUp === 'collect' && resumption === undefined) {
-        turn.joined = [...turn.joined, ...(await followUps.collected(turn, task.signal))];
+        turn.joined = [...turn.joined, ...(await followUps.collected(turn, signal))];
       }
-      const end = await this.#runAgent(turn, run, tools, record, resumption, session, task.signal);
-      if (endedByShutdown(task.signal)) {
+      const end = await this.#runAgent(turn, run, tools, record, resumption, session, signal);
+      if (endedByShutdown(signal)) {
         // In good order: the start does not count.
         await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
-        throw task.signal.reason;
+        throw signal.reason;
       }
-      await this.#finish(turn, record, run.id, session, withReason(end, task.signal), task.signal);
+      await this.#finish(turn, record, run.id, session, withReason(end, signal), signal);
     } finally {
+      limit.dispose();
       this.live = undefined;
     }
   }
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
-  async #mayStart(turn: Turn): Promise<boolean> {
-    const { ends, inbox, persistence } = this.#parts;
-    if (turn.interrupted) {
+  async #mayStart(turn: Turn, session: Session): Promise<boolean> {
+    const { ends, inbox, kin, persistence } = this.#parts;
+    if (turn.interrupted || (session.spawned !== undefined && kin.isCalledOff)) {
       await ends.unrun(turn, { status: 'cancelled' });
+      return false;
+    }
+    if (turn.source?.type === 'task' && session.spawned !== undefined && session.spawned.until <= this.#parts.now()) {
+      const error = new DhaavakError('deadline_exceeded', outOfTime().message).toWire();
+      await ends.unrun(turn, { status: 'failed', error });
       return false;
     }
     const { starts } = turn;
@@ -183,18 +196,20 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, kin, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
     session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
+    const related = kin.ofEnd(withJoined(turn), end);
     failpoint('answer.before');
     await persistence.write(
       (batch) => {
         record.putRest(batch);
         words.write(batch);
+        related.write(batch);
         inbox.remove(batch, withJoined(turn));
         batch.put(shared.store.sessions, events.session, session);
       },
@@ -203,6 +218,7 @@ export class Runner {
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
     words.announce();
+    related.announce();
     const { message } = turn;
     if (end.status === 'ok') events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
@@ -227,11 +243,26 @@ export class Runner {
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
   }
 
-  #caller({ id, type, channel, user }: Session): ToolCaller {
+  #caller(session: Session, turn: Turn): ToolCaller {
+    const { id, channel, user } = session;
+    const type = policyType(session);
     const { config, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
     const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
-    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
+    return {
+      session: id,
+      agent,
+      type,
+      channel,
+      user,
+      workspace: workspaces.folder(agent),
+      sandboxed,
+      message: turn.message,
+      origin: turn.origin,
+      get hops() {
+        return hopsOf(withJoined(turn));
+      },
+    };
   }
 
   get #agent(): Config['agents'][string] {

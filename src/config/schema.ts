@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
+import { reachShape } from './reach.ts';
 
 /** Which sessions are kept in a sandbox: none but those that are not main, which then lack what needs one; or as named. */
 const SANDBOX_MODES = ['off', 'non-main', 'always'] as const;
@@ -106,7 +107,7 @@ const shape = z.strictObject({
             .max(10 * 366 * 24 * 3_600_000)
             .default(24 * 3_600_000),
           action: z.enum(['passivate', 'delete']).default('passivate'),
-          types: z.array(z.enum(['dm', 'group'])).default(['dm', 'group']),
+          types: z.array(z.enum(['dm', 'group', 'sub'])).default(['dm', 'group', 'sub']),
         })
         .prefault({}),
     })
@@ -131,6 +132,7 @@ const shape = z.strictObject({
     .strictObject({
       approvalTimeoutMs: milliseconds.default(300_000),
       sandbox: z.enum(SANDBOX_MODES).default('non-main'),
+      ...reachShape,
     })
     .prefault({}),
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
@@ -171,7 +173,12 @@ const shape = z.strictObject({
     .prefault({}),
 });
 
-export const configSchema = shape.superRefine(({ agents, bindings }, context) => {
+export const configSchema = shape.superRefine(({ agents, bindings, tools }, context) => {
+  for (const [index, agent] of tools.sessions.agents.entries()) {
+    if (Object.hasOwn(agents, agent)) continue;
+    const path = ['tools', 'sessions', 'agents', index];
+    context.addIssue({ code: 'custom', path, message: `no agent is named "${agent}"` });
+  }
   for (const [index, { agent }] of bindings.entries()) {
     if (Object.hasOwn(agents, agent)) continue;
     context.addIssue({ code: 'custom', path: ['bindings', index, 'agent'], message: `no agent is named "${agent}"` });

@@ -107,6 +107,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'schedule.remove':
     case 'approval.resolve':
     case 'dead-letter.resubmit':
     case 'dead-letter.discard':
@@ -119,6 +120,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     }
     case 'session.list': // any shard will do: the id picks one
+    case 'schedule.list':
     case 'dead-letter.list':
     case 'pairing.approve':
     case 'pairing.reject':

@@ -7,6 +7,7 @@ import {
   count,
   delivery,
   flag,
+  messageSource,
   pairingInfo,
   pendingApproval,
   presence,
@@ -36,6 +37,8 @@ export const EVENTS = {
     message: id,
     text: z.string(),
     attachments: z.array(attachment).readonly().exactOptional(),
+    /** Who sent it, where that was no person. */
+    source: messageSource.exactOptional(),
   }),
   'run.start': z.strictObject({
     run: id,

@@ -13,6 +13,7 @@ import {
   outcome,
   pairingInfo,
   presence,
+  scheduleInfo,
   scopes,
   session,
   snapshot,
@@ -60,6 +61,12 @@ export const REPLIES = {
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
   'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'schedule.list': z.strictObject({
+    schedules: z.array(scheduleInfo),
+    /** There may be more; it is where to go on. */
+    cursor: z.string().exactOptional(),
+  }),
+  'schedule.remove': z.strictObject({ session: sessionKey, schedule: id }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */

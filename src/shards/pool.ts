@@ -4,6 +4,7 @@ import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { MainServices } from './control.ts';
 import { RECORD } from './link.ts';
+import { shardOf } from './placement.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
 import { Shard, type ShardOptions } from './shard.ts';
 import { sibling } from './sibling.ts';
@@ -170,6 +171,8 @@ export class ShardPool {
       countTokens,
       onOutbox,
       tellPairing,
+      onPeerRequest: (session, frame, id, receiver) =>
+        this.request(shardOf(session, count), session, frame, id, receiver, RECORD.peerRequest),
       storeReady: this.#storeReady,
       paused: this.#paused,
       entry: entry ?? sibling('worker', import.meta.url),

@@ -19,6 +19,8 @@ import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
 import { OutboxTable } from './outbox.ts';
 import { STORE_FILE } from './page-file.ts';
 import { PairingTable } from './pairing.ts';
+import { ScheduleTable } from './schedules.ts';
+import { SpawnTable } from './spawns.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -123,6 +125,8 @@ export class Store {
   readonly spending: SpendingTable;
   readonly outbox: OutboxTable;
   readonly pairing: PairingTable;
+  readonly schedules: ScheduleTable;
+  readonly spawns: SpawnTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -156,6 +160,8 @@ export class Store {
       grants: table('grants'),
       versions: table('grant-versions'),
     });
+    this.schedules = new ScheduleTable(table('schedules'));
+    this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
     this.#health = new JournalHealth({

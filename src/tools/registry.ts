@@ -76,7 +76,7 @@ export class ToolRegistry {
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, approve, call, { ...context, caller }),
+      execute: (call, context) => execute(tools, approve, call, { ...context, caller, call: call.id }),
     };
   }
 

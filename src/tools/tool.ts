@@ -1,7 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
-import type { SessionType } from '../protocol/messages.ts';
+import type { MessageOrigin, RootType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
 export type ToolRisk = 'safe' | 'ask' | 'forbid';
@@ -11,7 +11,8 @@ export interface ToolCaller {
   /** Its key, and what that says. */
   session: string;
   agent: string;
-  type: SessionType;
+  /** Of a sub-agent that of the session at the top. */
+  type: RootType;
   channel: string;
   user: string;
   /** The agent's folder: an absolute path. It need not be there yet. */
@@ -21,6 +22,12 @@ export interface ToolCaller {
    * sandbox mode says of the session, see `policy.ts`.
    */
   sandboxed: boolean;
+  /** The message that is answered. After a crash it is the same, which the run is not. */
+  message: string;
+  /** The chat it came from; undefined: no channel brought it. */
+  origin: MessageOrigin | undefined;
+  /** How many sessions have handed on what the messages that are answered are about. */
+  readonly hops: number;
 }
 
 /** What a call may use of the run that makes it. */
@@ -33,6 +40,8 @@ export interface CallContext {
 
 export interface ToolContext extends CallContext {
   caller: ToolCaller;
+  /** The call's id, as the model's API named it: unique within one answer of the model. */
+  call: string;
 }
 
 export interface Tool<Input = unknown> {

@@ -8,6 +8,7 @@ import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import type { SessionRef } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
 import { Cooldowns, ModelLine } from '../../src/agent/failover.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
 import type { ModelProvider } from '../../src/agent/provider.ts';
@@ -15,6 +16,7 @@ import { Workspaces } from '../../src/agent/workspace.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { decodeFrame } from '../../src/protocol/frame.ts';
 import type { EventData, EventType } from '../../src/protocol/messages.ts';
+import { realClock } from '../../src/runtime/clock.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
@@ -69,6 +71,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       },
       recentEvents: new RecentEventsPool(),
       arrivingKeys: new Map(),
+      kin: { waiters: new TurnWaiters(realClock), report() {}, end() {}, forgetSchedules() {} },
       room: () => undefined,
       countTokens: async (texts) => texts.map(() => 1),
     }),
