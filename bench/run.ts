@@ -18,6 +18,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   messages: () => import('./load/messages.load.ts'),
   durability: () => import('./load/durability.load.ts'),
   connections: () => import('./load/connections.load.ts'),
+  flood: () => import('./load/flood.load.ts'),
   models: () => import('./load/models.load.ts'),
   channels: () => import('./load/channels.load.ts'),
   'channels-start': () => import('./load/channel-starts.load.ts'),

@@ -71,8 +71,8 @@ export class Inbound {
     const { platform, account: name, settings } = account.settings;
     this.#parts = parts;
     this.#access = new AccountAccess(settings, new AccountGrants(store.pairing, platform, name));
-    this.#dedupe = new Dedupe({ now: () => clock.now() });
-    this.#bots = new BotLoopGuard({ now: () => clock.now() });
+    this.#dedupe = new Dedupe(clock);
+    this.#bots = new BotLoopGuard(clock);
     const { debounceMs } = settings;
     this.#debounce = new Debounce({ clock, debounceMs, deliver: (joined) => this.#inOrder(joined) });
   }

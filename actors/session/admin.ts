@@ -1,6 +1,7 @@
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
+import { AHEAD_MS } from './clean-up.ts';
 import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
@@ -45,11 +46,21 @@ export class SessionAdmin {
 
   /** `also` is written with the session, where that is not there yet. */
   async create(fields: NewSession, also?: Write): Promise<SessionAnswers['create']> {
-    const { record, shared, events } = this.#parts;
-    await this.#deletion?.catch(() => {}); // told to who asked for it
-    // A deletion that failed half-way comes first: its rest must not become the new session's.
-    if (record.session === undefined && shared.store.deletions.doesExist(events.session)) await this.delete();
+    const { record } = this.#parts;
+    for (let rest = this.leftOver(); rest !== undefined; rest = this.leftOver()) await rest;
     return record.create(fields, this.#parts.now(), also);
+  }
+
+  /**
+   * What has to end before the session can be made: a deletion that is going on, or one that was cut short, whose rest must
+   * not become the new session's. To be asked again when it resolves; undefined: nothing. Rejects when that cannot be removed.
+   */
+  leftOver(): Promise<unknown> | undefined {
+    if (this.#deletion !== undefined) return this.#deletion.catch(() => {}); // told to who asked for it
+    const { record, shared, events } = this.#parts;
+    if (record.session !== undefined || !shared.store.deletions.doesExist(events.session)) return undefined;
+    this.#deletion = this.#remove(undefined);
+    return this.#deletion;
   }
 
   async update(changes: SessionChanges): Promise<SessionAnswers['update']> {
@@ -91,10 +102,19 @@ export class SessionAdmin {
     return { session: events.session };
   }
 
-  /** Deletes a session that was not active since `before`, in milliseconds since the epoch, and has no work. */
-  async expire(before: number): Promise<undefined> {
-    const { session } = this.#parts.record;
-    if (session !== undefined && session.lastActive < before && !this.#parts.work.working()) await this.delete();
+  /**
+   * Deletes a session that has no work and was last active at `lastActive`, as the clean-up has found. Where that is in the
+   * future the machine's clock was wrong then: it is active now instead, so that its time comes.
+   */
+  async expire(lastActive: number): Promise<undefined> {
+    const { record, work } = this.#parts;
+    const { session } = record;
+    if (session === undefined || session.lastActive !== lastActive || work.working()) return undefined;
+    if (lastActive <= this.#parts.now() + AHEAD_MS) await this.delete();
+    else {
+      session.lastActive = this.#parts.now();
+      await record.write();
+    }
     return undefined;
   }
 

@@ -6,7 +6,7 @@ import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import { firstUse } from './inbox.ts';
-import { asUserError, type Reply, type RequestDependencies, type SessionRef, sendCommand } from './requests.ts';
+import { asUserError, type Reply, type RequestDependencies, sendCommand } from './requests.ts';
 import { DuplicateMessage, newTurn } from './turn.ts';
 
 export class SessionChannelRequests {
@@ -42,10 +42,12 @@ export class SessionChannelRequests {
   async #message(request: ChannelRequests['channel.message'], key: string, id: string, reply: Reply): Promise<void> {
     const { said, before, images, origin, mayApprove, mayChange } = request;
     const [idempotencyKey, ...otherKeys] = request.keys as [string, ...string[]];
+    this.#shared.store.checkDurable();
     const original = firstUse(this.#shared, key, idempotencyKey);
     const repeat = ({ message }: KeyOwner) => reply.send(answer('channel.message', id, { message, duplicate: true }));
     if (original !== undefined) return repeat(await original);
-    const ref = await this.#session(key);
+    // Nothing may be waited for from here to the message's arrival: the next one would come before it.
+    const ref = this.#shared.session(key);
     const message = this.#shared.newId();
     const command = images.length === 0 ? commandIn(said) : undefined;
     try {
@@ -56,6 +58,7 @@ export class SessionChannelRequests {
           message,
           text,
           idempotencyKey,
+          opens: true as const,
           origin,
           rights: { change: mayChange, approve: mayApprove },
           acknowledge,
@@ -69,6 +72,7 @@ export class SessionChannelRequests {
         images: attached?.images,
         idempotencyKey,
         otherKeys,
+        opens: true,
         origin,
         acknowledge: () => reply.sendAndSubscribe(key, answer('channel.message', id, { message })),
       });
@@ -83,12 +87,6 @@ export class SessionChannelRequests {
     // A session that is not in memory has no call that waits.
     if (!this.#shared.isActive(key)) throw new DhaavakError('not_found', 'no tool call waits in this session');
     await this.#shared.session(key).control({ type: 'approve', ...request });
-  }
-
-  async #session(key: string): Promise<SessionRef> {
-    const ref = this.#shared.session(key);
-    if (!this.#exists(key)) await ref.control({ type: 'create', fields: { model: null, thinkingLevel: 'off' } });
-    return ref;
   }
 
   #exists(key: string): boolean {

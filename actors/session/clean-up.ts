@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../src/config/schema.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
+import { PassedTime } from '../../src/runtime/passed-time.ts';
 import type { Store } from '../../src/storage/store.ts';
 
 /** Records looked at in one step: about a millisecond. */
@@ -10,14 +11,22 @@ const STEP_MS = 20;
 /** Longest pause between two rounds, in milliseconds: how late, at most, a session is deleted. */
 const ROUND_MS = 600_000;
 
+/** A session that was active so far in the future was so when the machine's clock was wrong, in milliseconds. */
+export const AHEAD_MS = 60_000;
+
 export interface CleanUpParts {
   store: Store;
   rule: Config['sessions']['cleanUp'];
   log: Logger;
   /** Whether it is this shard that sees to the session. */
   isOurs(key: string): boolean;
-  /** Deletes the session unless it was active since `before`, in milliseconds since the epoch. */
-  expire(key: string, before: number): Promise<unknown>;
+  /** Deletes the session unless it was active after `lastActive`, or in a future as it is put right. */
+  expire(key: string, lastActive: number): Promise<unknown>;
+}
+
+interface Idle {
+  key: string;
+  lastActive: number;
 }
 
 /** Deletes sessions nobody has used for long, where the configuration says so: in rounds over all, a few at a time. */
@@ -27,6 +36,7 @@ export class CleanUp {
   /** The last key of the step before; empty: a round begins. */
   #cursor = '';
   #stopped = false;
+  readonly #passed = new PassedTime();
 
   /** Begins its rounds. */
   constructor(parts: CleanUpParts) {
@@ -48,11 +58,10 @@ export class CleanUp {
 
   async #step(): Promise<void> {
     const { expire, log } = this.#parts;
-    const before = Date.now() - this.#parts.rule.afterMs;
-    for (const key of this.#expired(before)) {
+    for (const { key, lastActive } of this.#expired()) {
       if (this.#stopped) return;
       try {
-        await expire(key, before);
+        await expire(key, lastActive);
       } catch (error) {
         // No room in memory, or the gateway stops: another round will come by.
         if (!(error instanceof RuntimeError)) log.error({ error, session: key }, 'a session was not cleaned up');
@@ -61,10 +70,11 @@ export class CleanUp {
     this.#wait();
   }
 
-  /** Keys of the next few sessions that were not active since `before`, as the disk has it. */
-  #expired(before: number): string[] {
+  /** Of the next few sessions, as the disk has them, those that were idle for long, or are active in the future. */
+  #expired(): Idle[] {
     const { isOurs, rule, store } = this.#parts;
-    const found: string[] = [];
+    const found: Idle[] = [];
+    const now = this.#passed.look();
     let last = '';
     let seen = 0;
     for (const { key, value } of store.sessions.getRange({ start: `${this.#cursor}\x01`, limit: STEP_MAX })) {
@@ -72,7 +82,8 @@ export class CleanUp {
       seen += 1;
       if (value === undefined) continue; // damaged
       const { lastActive, type } = value;
-      if (lastActive < before && type !== 'main' && rule.types.includes(type) && isOurs(key)) found.push(key);
+      if (type === 'main' || !rule.types.includes(type) || !isOurs(key)) continue;
+      if (lastActive > now + AHEAD_MS || this.#passed.since(lastActive) > rule.afterMs) found.push({ key, lastActive });
     }
     this.#cursor = seen < STEP_MAX ? '' : last;
     return found;

@@ -36,6 +36,8 @@ export interface CommandMessage {
   message: string;
   text: string;
   idempotencyKey: string | undefined;
+  /** Makes its session where there is none. */
+  opens?: true;
   /** Where the answer goes, when a channel brought it. */
   origin?: MessageOrigin;
   rights: Rights;
@@ -51,8 +53,8 @@ export type SessionControl =
   | { type: 'update'; changes: SessionChanges }
   | { type: 'reset' }
   | { type: 'delete' }
-  /** Deletes the session unless it was active since `before`, in milliseconds since the epoch, or has work. */
-  | { type: 'expire'; before: number }
+  /** Deletes the session unless it was active after `lastActive` or has work; one active in the future is from now on today's. */
+  | { type: 'expire'; lastActive: number }
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
   /** An answer to `message`, the entry `seq`, did not reach its channel, or may not have. */

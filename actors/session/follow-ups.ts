@@ -17,6 +17,8 @@ export class FollowUps {
   readonly #settings: Config['sessions'];
   /** Turns of mode `collect` that wait, those still being accepted included, oldest first. */
   #collecting: Turn[] = [];
+  /** When the last of them came, in elapsed time: the machine's clock may be set meanwhile. */
+  #cameAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: ActorContext<Turn>, settings: Config['sessions']) {
     this.#context = context;
@@ -36,6 +38,7 @@ export class FollowUps {
     const full = this.#collecting.length >= collectMax && overflow !== 'summarize';
     const dropped = full ? this.#drop() : undefined;
     this.#collecting.push(turn);
+    this.#cameAt = this.#context.clock.elapsed();
     return dropped;
   }
 
@@ -59,8 +62,7 @@ export class FollowUps {
     const { collectMax, debounceMs, overflow } = this.#settings;
     this.gone(turn);
     while (this.#collecting.length + 1 < collectMax && !signal.aborted) {
-      const newest = this.#collecting.at(-1) ?? turn;
-      const quietMs = this.#context.clock.now() - newest.acceptedAt;
+      const quietMs = this.#context.clock.elapsed() - this.#cameAt;
       if (quietMs >= debounceMs) break;
       await this.#pause(debounceMs - quietMs, signal);
     }

@@ -1,7 +1,7 @@
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
-import type { Write } from '../../src/storage/journal.ts';
+import type { Batch, Write } from '../../src/storage/journal.ts';
 import { sessionOfKey } from '../../src/storage/session-record.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
@@ -32,12 +32,19 @@ export class SessionRecord {
     return this.session;
   }
 
+  /**
+   * The session, made in memory where there is none: it is to be written with what comes of that. Throws `not_found` for an
+   * agent that is not configured.
+   */
+  open(now: number, spawned = false): Session {
+    this.session ??= newSession(this.#key, this.#config, now, spawned);
+    return this.existing();
+  }
+
   /** Throws `not_found` for an agent that is not configured, `storage_failed`. */
   async create(fields: NewSession, now: number, also?: Write): Promise<SessionAnswers['create']> {
     if (this.session !== undefined && this.kept) return { session: this.session, created: false };
-    const session = this.session ?? newSession(this.#key, this.#config, now, fields.spawned !== undefined);
-    if (session === undefined) throw noSuchSession(this.#key);
-    this.session = Object.assign(session, fields);
+    const session = Object.assign(this.open(now, fields.spawned !== undefined), fields);
     await this.write(also);
     return { session, created: true };
   }
@@ -67,6 +74,11 @@ export class SessionRecord {
       also?.(batch);
     });
     this.kept = true;
+  }
+
+  /** Puts a session that is not on the disk yet into a commit of something else. */
+  put(batch: Batch): void {
+    if (!this.kept) batch.put(this.#store.sessions, this.#key, this.existing());
   }
 
   /** What is on the disk decides what there is. */

@@ -175,6 +175,7 @@ export class SessionRequests {
       const outcome = outcomeOf(store, key, original);
       reply.sendAndSubscribe(key, answer('message.send', id, outcome === undefined ? ack : { ...ack, outcome }));
     };
+    store.checkDurable();
     // A repeated key gets its answer also when the mailbox is full.
     const original = idempotencyKey === undefined ? undefined : firstUse(this.#shared, key, idempotencyKey);
     if (original !== undefined) return repeat(await original);

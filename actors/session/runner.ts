@@ -67,8 +67,7 @@ export class Runner {
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
     const { signal } = limit;
     try {
-      const caller = this.#caller(session, turn);
-      const tools = toolsOf(shared.tools, shared.config.agents, session, caller);
+      const tools = this.#toolsOf(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -90,9 +89,9 @@ export class Runner {
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
   async #mayStart(turn: Turn, session: Session): Promise<boolean> {
-    const { ends, inbox, kin, persistence } = this.#parts;
-    if (turn.interrupted || (session.spawned !== undefined && kin.isCalledOff)) {
-      await ends.unrun(turn, { status: 'cancelled' });
+    const { ends, inbox, kin, persistence, transcript } = this.#parts;
+    if (turn.interrupted || transcript.isReset(turn) || (session.spawned !== undefined && kin.isCalledOff)) {
+      await this.#giveUp(turn, session);
       return false;
     }
     if (turn.source?.type === 'task' && session.spawned !== undefined && session.spawned.until <= this.#parts.now()) {
@@ -109,6 +108,22 @@ export class Runner {
     }
     await persistence.write((batch) => inbox.put(batch, turn, { starts: starts + 1 }));
     return true;
+  }
+
+  /** Ends a turn that was ended when the process was: what it had begun may have happened. */
+  async #giveUp(turn: Turn, session: Session): Promise<void> {
+    const { ends, shared } = this.#parts;
+    const run = shared.newId();
+    const record = this.#recordOf(turn, run, this.#toolsOf(turn, session));
+    if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
+    await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
+  }
+
+  #tellUnknown(resumption: Resumption | undefined, run: string): void {
+    for (const { id: call, name } of resumption?.unknown ?? []) {
+      const { events } = this.#parts;
+      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
+    }
   }
 
   #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
@@ -151,9 +166,7 @@ export class Runner {
       return failedEnd(error);
     }
     this.#tellStart(withJoined(turn), run, line.current.reference, resumed);
-    for (const { id: call, name } of resumption?.unknown ?? []) {
-      events.publish('tool.end', { run, call, name, output: OUTCOME_UNKNOWN, failed: true, unknown: true });
-    }
+    this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     failpoint('model.before');
@@ -241,6 +254,11 @@ export class Runner {
     const { transcript } = this.#parts;
     const said = resumed ? [turn] : withJoined(turn);
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
+  }
+
+  #toolsOf(turn: Turn, session: Session): ToolView {
+    const { config, tools } = this.#parts.shared;
+    return toolsOf(tools, config.agents, session, this.#caller(session, turn));
   }
 
   #caller(session: Session, turn: Turn): ToolCaller {

@@ -2,6 +2,7 @@ import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import type { Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
+import type { Batch } from '../../src/storage/journal.ts';
 import type { SessionWork } from './admin.ts';
 import { answerCommand } from './commands.ts';
 import type {
@@ -60,6 +61,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
   }
 
   accept(turn: Turn): Promise<void> {
+    // Not among those that a deletion waits for: this waits for the deletion.
+    const leftOver = turn.opens && this.#parts.record.session === undefined && this.#parts.admin.leftOver();
+    if (leftOver) return leftOver.then(() => this.accept(turn));
     const accepting = this.#accept(turn);
     this.#accepting ??= new Set();
     const all = this.#accepting;
@@ -71,10 +75,10 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
 
   /** Journals the message, acknowledges it, and only then shows it to subscribers. */
   async #accept(turn: Turn): Promise<void> {
-    const session = this.#parts.record.existing();
     const now = this.#context.clock.now();
-    const original =
-      turn.idempotencyKey === undefined ? undefined : this.#parts.inbox.original(turn.idempotencyKey, now);
+    const { record, inbox } = this.#parts;
+    const session = turn.opens ? record.open(now) : record.existing();
+    const original = turn.idempotencyKey === undefined ? undefined : inbox.original(turn.idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original);
@@ -152,7 +156,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
       case 'delete':
         return this.#parts.admin.delete();
       case 'expire':
-        return this.#parts.admin.expire(message.before);
+        return this.#parts.admin.expire(message.lastActive);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
@@ -205,21 +209,30 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
   /** Carries out a command, then acknowledges and shows it. It is no turn: the transcript has nothing of it. */
   async #command(
     said: SaidCommand,
-    { message, text, idempotencyKey, origin, rights, acknowledge }: CommandMessage,
+    { message, text, idempotencyKey, opens, origin, rights, acknowledge }: CommandMessage,
   ): Promise<undefined> {
+    const { admin, record } = this.#parts;
+    for (let rest = opens && admin.leftOver(); rest; rest = admin.leftOver()) await rest;
     const now = this.#context.clock.now();
     const original = idempotencyKey === undefined ? undefined : this.#parts.inbox.original(idempotencyKey, now);
     if (original !== undefined) {
       await original.kept;
       throw new DuplicateMessage(original);
     }
+    if (opens) record.open(now);
     const carryOut = async () => {
       const answer = await this.#carryOut(said, rights, origin?.sender.name);
-      return { answer, ...this.#parts.outgoing.ofCommand(origin, message, answer) };
+      const words = this.#parts.outgoing.ofCommand(origin, message, answer);
+      const write = (batch: Batch) => {
+        words.write(batch);
+        if (opens) record.put(batch);
+      };
+      return { ...words, answer, write };
     };
     const { answer, announce } = await (idempotencyKey === undefined
       ? carryOut()
       : this.#parts.inbox.claim(idempotencyKey, message, now, carryOut));
+    if (opens) record.kept = true;
     acknowledge();
     announce();
     const run = this.#shared.newId();

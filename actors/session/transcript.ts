@@ -93,6 +93,12 @@ export class Transcript {
     return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
   }
 
+  /** Whether a reset has ended the turn: it comes too late for one that is still being accepted, and waits afterwards. */
+  isReset(turn: Turn): boolean {
+    this.before(turn); // after a crash of the session the disk knows
+    return turn.seq < this.#resetSeq;
+  }
+
   /** The session was deleted: there is nothing to look back on. */
   forget(): void {
     this.#keep([]);

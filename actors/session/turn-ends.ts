@@ -36,9 +36,8 @@ export class TurnEnds {
   }
 
   /** Takes the turn out of the inbox, writes how it ended, and tells. Never rejects: at worst it runs after a restart. */
-  async unrun(turn: Turn, end: End, also?: (batch: Batch) => void): Promise<void> {
+  async unrun(turn: Turn, end: End, also?: (batch: Batch) => void, run = this.#parts.shared.newId()): Promise<void> {
     const { events, inbox, kin, outgoing, persistence, shared, transcript } = this.#parts;
-    const run = shared.newId();
     const turns = withJoined(turn);
     const entries = turns.map(
       ({ message }): HistoryEntry => ({

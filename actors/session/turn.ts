@@ -19,6 +19,8 @@ export interface Turn {
   readonly source?: MessageSource | undefined;
   /** What else is written in the commit that accepts it. */
   readonly also?: Write | undefined;
+  /** Makes its session where there is none, in the order of its arrival: no message behind it may come before it. */
+  readonly opens?: true;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
   followUp: FollowUp | undefined;
   /** Later messages that its run answers too: collected with it, then steered into it. */
@@ -29,7 +31,7 @@ export interface Turn {
   readonly resubmits?: string;
   /** The model is shown only its beginning: too many messages were answered together. */
   abridged?: true;
-  /** A message that came before the last end of the process had interrupted it. */
+  /** It is to be ended and not run: a later message or a reset had done that when the process ended. */
   readonly interrupted?: true;
   /** Its number in the transcript, and when it was accepted in milliseconds since the epoch; 0 until it is. */
   seq: number;

@@ -37,6 +37,8 @@ export interface BudgetDependencies {
   shards: number;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds of a clock that only grows. */
+  elapsed(): number;
   onFault(error: unknown): void;
 }
 
@@ -68,12 +70,15 @@ export class Budgets {
   readonly #all: Limits;
   /** Days since the epoch when old records were taken out last. */
   #tidiedOn = 0;
+  /** The machine's time when elapsed time was 0. */
+  readonly #zero: number;
 
   constructor({ perSenderPerDay, perDay }: Config['budgets'], dependencies: BudgetDependencies) {
     this.#shared = dependencies;
     this.#perSender = inMicroDollars(perSenderPerDay);
     this.#all = inMicroDollars(perDay);
-    const { shard, shards } = dependencies;
+    const { shard, shards, now, elapsed } = dependencies;
+    this.#zero = now() - elapsed();
     // Before the first request: the store keeps the order. What an earlier life of this shard left open has ended.
     this.#tidy((other) => other === shard || other >= shards);
   }
@@ -93,11 +98,15 @@ export class Budgets {
     return new AdmittedRun(scopes, this.#shared);
   }
 
-  /** Takes out what is older than yesterday, whose last requests may still be going on. */
+  /**
+   * Takes out what is older than yesterday, whose last requests may still be going on. A machine's clock that was set
+   * forwards by days may be set back: what was spent on those that were skipped over is not forgotten for that.
+   */
   #tidy(isGone: (shard: number) => boolean): void {
-    const { table, now, onFault } = this.#shared;
+    const { table, now, elapsed, onFault } = this.#shared;
     this.#tidiedOn = this.#today();
-    table.tidy(dayOf(now() - DAY_MS), isGone).catch(onFault);
+    const passed = Math.min(now(), this.#zero + elapsed());
+    table.tidy(dayOf(passed - DAY_MS), isGone).catch(onFault);
   }
 
   #today(): number {

@@ -30,7 +30,7 @@ const COOLDOWN_MAX_MS = 3_600_000;
 
 interface Failures {
   inARow: number;
-  /** Milliseconds since the epoch. */
+  /** As `now` of {@link Cooldowns} has it. */
   coolUntil: number;
 }
 
@@ -42,7 +42,7 @@ export class Cooldowns {
   readonly #now: () => number;
   readonly #failures = new Map<string, Failures>();
 
-  /** `now`: milliseconds since the epoch. */
+  /** `now`: milliseconds of a clock that only grows. */
   constructor(now: () => number) {
     this.#now = now;
   }

@@ -32,7 +32,7 @@ export interface Models {
 
 /** Providers are made on first use and kept: each has its connections and caches. */
 export function createModels({ models: config }: Config): Models {
-  const cooldowns = new Cooldowns(Date.now);
+  const cooldowns = new Cooldowns(() => performance.now());
   const providers = new Map<string, ModelProvider>();
 
   const providerNamed = (name: ProviderName): ModelProvider => {

@@ -14,7 +14,7 @@ export const FILE_BYTES_MAX = 65_536;
 const FRESH_MS = 1_000;
 
 export interface WorkspaceDependencies {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of a clock that only grows. */
   now(): number;
   /** A file that is there and cannot be read; told once, until it changes. The agent does without it. */
   onFault(error: unknown, file: string): void;
@@ -78,7 +78,7 @@ class Workspace {
 
   systemPrompt(): string | Promise<string> {
     if (this.#looking !== undefined) return this.#looking;
-    if (Math.abs(this.#shared.now() - this.#lookedAt) < FRESH_MS) return this.#system;
+    if (this.#shared.now() - this.#lookedAt < FRESH_MS) return this.#system;
     this.#looking = this.#look();
     return this.#looking;
   }

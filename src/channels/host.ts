@@ -213,7 +213,7 @@ export class ChannelHost implements Receiver {
   #spawn(): void {
     const { config, tell } = this.#options;
     this.#generation += 1;
-    this.#startedAt = Date.now();
+    this.#startedAt = performance.now();
     const thread = new ChannelsThread({
       config,
       accounts: this.#accounts,
@@ -235,7 +235,7 @@ export class ChannelHost implements Receiver {
     this.#thread = undefined;
     this.#forget();
     if (this.#stopping) return;
-    if (Date.now() - this.#startedAt > RESTART_WINDOW_MS) this.#restarts = 0;
+    if (performance.now() - this.#startedAt > RESTART_WINDOW_MS) this.#restarts = 0;
     const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#restarts);
     this.#restarts += 1;
     this.#options.log.error({ error, waitMs }, 'the thread of the channels ended: it is started again');

@@ -108,7 +108,7 @@ export class BlockStream implements Display {
   #failed(error: unknown): number {
     const { adapter, clock, log, signal } = this.#options;
     const failure = asChannelError(error);
-    const now = clock.now();
+    const now = clock.elapsed();
     if (this.#failures === 0) this.#failingSince = now;
     this.#failures += 1;
     // Once it is not known, only a try that works makes it known.

@@ -60,7 +60,7 @@ export class Dispatch {
   readonly #context: DispatchContext;
   readonly #key: OutboxKey;
   readonly #record: OutboxRecord;
-  readonly #tries = { attempts: 0, firstAt: Date.now(), moves: 0 };
+  readonly #tries = { attempts: 0, firstAt: performance.now(), moves: 0 };
   #begun = false;
   /** What is to be turned into the answer, and shows nothing more. */
   #preview: Preview | undefined;
@@ -116,7 +116,7 @@ export class Dispatch {
       if (sent instanceof ChannelError) return this.#settle(sent);
       this.#arrived(sent.message);
       this.#tries.attempts = 0;
-      this.#tries.firstAt = Date.now();
+      this.#tries.firstAt = performance.now();
     }
     if (record.sent.length < record.pieces.length) {
       if (!this.#context.gate.isOpen) await this.#save();
@@ -224,7 +224,7 @@ export class Dispatch {
     const tries = this.#tries;
     const { detectsDuplicates } = this.#parts.adapter().capabilities;
     tries.attempts += 1;
-    const next = nextTry(error, { ...tries, now: Date.now(), detectsDuplicates }, Math.random);
+    const next = nextTry(error, { ...tries, now: performance.now(), detectsDuplicates }, Math.random);
     switch (next.type) {
       case 'unknown':
         this.#skip(error.message);

@@ -44,7 +44,7 @@ export class EditPreview implements Display {
 
   delta(text: string): void {
     this.#text += text;
-    this.#startedAt ??= this.#options.clock.now();
+    this.#startedAt ??= this.#options.clock.elapsed();
     const afterMs = this.#text.length < FIRST_LENGTH ? FIRST_AFTER_MS : AT_ONCE_MS;
     this.#pacer.wake(this.#shown.length === 0 ? this.#startedAt + afterMs : 0);
   }
@@ -71,7 +71,7 @@ export class EditPreview implements Display {
     const changes = this.#shown.filter(
       (message, index) => pieces[index] !== undefined && message.text !== pieces[index],
     );
-    return Math.max(0, ...changes.map(({ at }) => at + editIntervalMs - clock.now()));
+    return Math.max(0, ...changes.map(({ at }) => at + editIntervalMs - clock.elapsed()));
   }
 
   async finish(text: string): Promise<FinishedAnswer> {
@@ -112,7 +112,7 @@ export class EditPreview implements Display {
     const { adapter, clock, log, signal } = this.#options;
     this.#failures += 1;
     const failure = asChannelError(error);
-    const now = clock.now();
+    const now = clock.elapsed();
     // An edit may be made twice. A message that may be there is never sent again: the final answer must not stand twice.
     const tries = { attempts: this.#failures, firstAt: now, now, detectsDuplicates: !isNew };
     const next = nextTry(failure, tries, Math.random);
@@ -130,14 +130,14 @@ export class EditPreview implements Display {
   async #makeFinal(message: ShownMessage, text: string): Promise<boolean> {
     if (message.text === text) return true;
     const { adapter, clock, log, signal } = this.#options;
-    const firstAt = clock.now();
+    const firstAt = clock.elapsed();
     await pause(clock, message.at + adapter.capabilities.editIntervalMs - firstAt, signal);
     for (let attempts = 1; ; attempts += 1) {
       try {
         await this.#edit(message, text);
         return true;
       } catch (error) {
-        const now = clock.now();
+        const now = clock.elapsed();
         const next = nextTry(asChannelError(error), { attempts, firstAt, now, detectsDuplicates: true }, Math.random);
         const late = next.type !== 'retry' || now + next.afterMs > firstAt + FINISH_MAX_MS;
         if (!late) await pause(clock, next.afterMs, signal);
@@ -152,7 +152,7 @@ export class EditPreview implements Display {
     const { adapter, chat, clock, newKey, signal } = this.#options;
     const reply = isFirst ? replyTo(adapter.capabilities, chat, this.#options.replyTo) : {};
     const { message } = await adapter.send({ chat, text, key: newKey(), ...reply }, signal);
-    return { message, text, at: clock.now() };
+    return { message, text, at: clock.elapsed() };
   }
 
   async #edit(message: ShownMessage, text: string): Promise<void> {
@@ -160,6 +160,6 @@ export class EditPreview implements Display {
     message.text = ''; // not known, should this fail
     await adapter.edit?.(chat, message.message, text, undefined, signal);
     message.text = text;
-    message.at = clock.now();
+    message.at = clock.elapsed();
   }
 }

@@ -20,7 +20,7 @@ export class Pacer {
     this.#step = step;
   }
 
-  /** There is something to do, from `at` on at the earliest (milliseconds since the epoch). */
+  /** There is something to do, from `at` on at the earliest, of the clock's elapsed time. */
   wake(at = 0): void {
     if (this.#stopped) return;
     if (this.#working !== undefined) {
@@ -31,7 +31,7 @@ export class Pacer {
     if (this.#timer !== undefined && dueAt >= this.#dueAt) return;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    const waitMs = dueAt - this.#clock.now();
+    const waitMs = dueAt - this.#clock.elapsed();
     this.#timer = waitMs > 0 ? this.#clock.setTimeout(() => this.#work(), waitMs) : undefined;
     if (waitMs <= 0) this.#work();
   }
@@ -48,7 +48,7 @@ export class Pacer {
     this.#again = false;
     this.#working = this.#step().then((waitMs) => {
       this.#working = undefined;
-      this.#notBefore = this.#clock.now() + waitMs;
+      this.#notBefore = this.#clock.elapsed() + waitMs;
       if (this.#again) this.wake();
     });
   }

@@ -33,7 +33,7 @@ const KINDS: ReadonlySet<unknown> = new Set<ChannelErrorKind>([
 export interface Tries {
   /** Tries so far, the failed one included: from 1 on. */
   attempts: number;
-  /** When the first one was, and what the time is; milliseconds since the epoch. */
+  /** When the first one was, and what the time is, in milliseconds of a clock that only grows. */
   firstAt: number;
   now: number;
   /** As the adapter's capabilities say. */

@@ -17,12 +17,12 @@ export class Typing {
     this.#options = options;
     const { typingMs } = options.adapter.capabilities;
     this.#everyMs = typingMs - Math.min(typingMs / 4, AHEAD_MAX_MS);
-    this.#aliveAt = options.clock.now();
+    this.#aliveAt = options.clock.elapsed();
     this.#timer = options.clock.setTimeout(() => this.#show(), AT_ONCE_MS);
   }
 
   keepUp(): void {
-    this.#aliveAt = this.#options.clock.now();
+    this.#aliveAt = this.#options.clock.elapsed();
   }
 
   stop(): void {
@@ -32,7 +32,7 @@ export class Typing {
 
   #show(): void {
     const { adapter, chat, clock, signal } = this.#options;
-    const silentMs = clock.now() - this.#aliveAt;
+    const silentMs = clock.elapsed() - this.#aliveAt;
     if (this.#stopped || signal.aborted || adapter.typing === undefined || this.#everyMs <= 0) return;
     if (silentMs >= SILENCE_MAX_MS) return;
     void adapter.typing(chat);

@@ -22,6 +22,12 @@ export interface SocketData {
   connection: Connection | undefined;
 }
 
+/**
+ * Requests of one connection that the shards have and did not answer. More of them wait here, so that nobody else's stand
+ * behind a flood: a shard takes requests in the order in which they reach it.
+ */
+const PASSED_ON_MAX = 64;
+
 /** `ws.send` says 2 for a frame it dropped, and tells nobody else. */
 const DROPPED = 2;
 
@@ -42,8 +48,10 @@ export class Connection implements Receiver {
   /** The tick of the last refill; long ago, so that the first request finds the bucket full. */
   #allowedAt = -1_000;
   readonly address: string;
-  /** Requests that were passed on and not answered yet. */
+  /** Requests that are not answered yet, those that wait to be passed on included. */
   inFlight = 0;
+  /** Requests that wait until the shards have fewer of this connection; made with the first one. */
+  #waiting: (() => void)[] | undefined;
   authenticated = false;
   /** A `hello` is being looked at: nothing may come before its answer. */
   checking = false;
@@ -168,8 +176,23 @@ export class Connection implements Receiver {
     this.send(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(error) }));
   }
 
+  /** Whether the shards have as many requests of this connection as they may. */
+  get mustWait(): boolean {
+    return this.inFlight - (this.#waiting?.length ?? 0) >= PASSED_ON_MAX;
+  }
+
+  /** `pass` is called when requests before it are answered, in the order in which they came; it does not throw. */
+  wait(pass: () => void): void {
+    this.#waiting ??= [];
+    this.#waiting.push(pass);
+    this.inFlight++;
+  }
+
   answered(): void {
     this.inFlight--;
+    const next = this.#waiting?.shift();
+    if (this.#waiting?.length === 0) this.#waiting = undefined;
+    next?.();
   }
 
   get subscriptionsFull(): boolean {

@@ -219,8 +219,20 @@ function forward(context: RequestContext, connection: Connection, head: Head, fr
       ? shardOfBytes(frame, head.sessionStart, head.sessionEnd, shards.size)
       : shardOf(key, shards.size);
   const kind = isAdmin(connection.scopeBits) ? RECORD.adminRequest : RECORD.request;
-  shards.request(index, key ?? '', frame, head.id, connection, kind);
-  connection.inFlight++;
+  if (!connection.mustWait) {
+    shards.request(index, key ?? '', frame, head.id, connection, kind);
+    connection.inFlight++;
+    return;
+  }
+  const kept = Buffer.from(frame);
+  connection.wait(() => {
+    try {
+      shards.request(index, key ?? '', kept, head.id, connection, kind);
+    } catch (error) {
+      connection.fail(head.id, error);
+      connection.answered();
+    }
+  });
 }
 
 /** The key that decides where a session is made, and which agent answers. One without a user gets a user of its own. */

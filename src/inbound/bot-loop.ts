@@ -23,17 +23,17 @@ interface BotChat {
 }
 
 export class BotLoopGuard {
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'elapsed'>;
   /** By chat, the one that was silent the longest first. */
   readonly #chats = new Map<string, BotChat>();
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  constructor(clock: Pick<Clock, 'elapsed'>) {
     this.#clock = clock;
   }
 
   /** Counts a message of a bot. `paused`: it is not to be answered; `pauses`: neither, and it is the first, worth a log line. */
   count(chat: string): 'run' | 'pauses' | 'paused' {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const state = this.#chats.get(chat) ?? { times: [], pausedUntil: 0 };
     this.#chats.delete(chat);
     this.#chats.set(chat, state);

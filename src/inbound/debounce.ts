@@ -74,7 +74,7 @@ export class Debounce {
 
   #join(key: string, message: InboundMessage): Promise<void> {
     const { clock, debounceMs } = this.#options;
-    const now = clock.now();
+    const now = clock.elapsed();
     const before = this.#waiting.get(key);
     if (before !== undefined) clock.clearTimeout(before.timer);
     const since = before?.since ?? now;

@@ -16,11 +16,11 @@ export const REMEMBERED_MS = 24 * 3_600_000;
 export const REMEMBERED_MAX = 20_000;
 
 export class Dedupe {
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'elapsed'>;
   /** By update, the oldest first. */
   readonly #seen = new Map<string, { at: number; done: Promise<void> }>();
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  constructor(clock: Pick<Clock, 'elapsed'>) {
     this.#clock = clock;
   }
 
@@ -29,7 +29,7 @@ export class Dedupe {
    * the first; after one that failed `handle` is called again.
    */
   once(update: string, handle: () => Promise<void>): Promise<void> {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const first = this.#seen.get(update);
     if (first !== undefined && now - first.at < REMEMBERED_MS) return first.done;
     this.#makeRoom(now);

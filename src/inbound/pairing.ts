@@ -31,6 +31,8 @@ export const PENDING_MAX = 3;
 export const TOLD_AGAIN_MS = 60_000;
 /** Paired people of an account. */
 export const PAIRED_MAX = 10_000;
+/** Further in the future nothing was asked for, in milliseconds. */
+const AHEAD_MS = 60_000;
 const CODE_LENGTH = 8;
 /** 32 characters, none of which is taken for another: no 0, O, 1, I. */
 const ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
@@ -180,16 +182,24 @@ function randomCode(): string {
   return Array.from(randomBytes(CODE_LENGTH), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
 }
 
-/** The requests of the channel whose time is not over; the others are taken out. */
+/**
+ * The requests of the channel whose time is not over; the others are taken out. One that was made in the future was made
+ * when the machine's clock was wrong: it has its hour from now.
+ */
 function forgetExpired(records: PairingRecords, channel: string, now: number): PairingRequest[] {
-  const requests = records.requests(channel);
+  const requests = records.requests(channel).map((request) => {
+    if (request.requestedAt <= now + AHEAD_MS) return request;
+    const put = { ...request, requestedAt: now, expiresAt: now + CODE_TTL_MS, toldAt: Math.min(now, request.toldAt) };
+    records.keepRequest(put);
+    return put;
+  });
   for (const request of requests) if (now >= request.expiresAt) records.forgetRequest(request);
   return requests.filter(({ expiresAt }) => now < expiresAt);
 }
 
 function tellAgain(records: PairingRecords, request: PairingRequest, now: number): PairingAnswer {
   if (request.rejected) return { type: 'silent', reason: 'rejected' };
-  if (now - request.toldAt < TOLD_AGAIN_MS) return { type: 'silent', reason: 'told' };
+  if (Math.abs(now - request.toldAt) < TOLD_AGAIN_MS) return { type: 'silent', reason: 'told' };
   const told = { ...request, toldAt: now };
   records.keepRequest(told);
   return { type: 'told', request: told, isNew: false };

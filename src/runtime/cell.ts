@@ -114,7 +114,7 @@ export class Cell implements LaneOwner {
 
   private refusal(waiting: number): RuntimeError | null {
     const until = this.recovery?.stoppedUntil ?? null;
-    if (until !== null) return stopped(this.address, Math.max(0, until - this.host.clock.now()));
+    if (until !== null) return stopped(this.address, Math.max(0, until - this.host.clock.elapsed()));
     return waiting >= this.kind.mailboxMax ? busy(this.address, waiting) : null;
   }
 
@@ -212,7 +212,7 @@ export class Cell implements LaneOwner {
     this.callers ??= [];
     this.recovery ??= new Recovery(host.limits);
     this.recovery.pendingUnread = pendingUnread;
-    const { stopped: isStopped, waitMs } = this.recovery.crashed(host.clock.now());
+    const { stopped: isStopped, waitMs } = this.recovery.crashed(host.clock.elapsed());
     this.recovery.timer = host.clock.setTimeout(() => this.restart(), waitMs);
     this.settled();
     host.emit({ type: 'crash', address, error });
@@ -259,7 +259,7 @@ export class Cell implements LaneOwner {
   /** The sweep comes by, at `now` (any clock that only grows, from 1): an idle cell sheds what it can, then leaves. */
   visit(now: number): void {
     if (this.callers !== null) return;
-    if (this.recovery?.isQuiet(this.host.clock.now())) this.recovery = null;
+    if (this.recovery?.isQuiet(this.host.clock.elapsed())) this.recovery = null;
     if (this.lane?.isIdle === false || this.life!.calls > 0) this.idleSince = 0;
     else if (this.idleSince === 0) {
       this.idleSince = now;

@@ -9,8 +9,10 @@ export interface TimerHandle {
  * Durations are in milliseconds.
  */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as the machine's clock has it: for people and records. It may be set, by days. */
   now(): number;
+  /** Milliseconds since some moment; it only grows, at the pace of time: for durations and deadlines. */
+  elapsed(): number;
   setTimeout(callback: () => void, ms: number): TimerHandle;
   clearTimeout(handle: TimerHandle): void;
   /** Calls back after the event loop has served its sockets once. */
@@ -22,6 +24,7 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export const realClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
   setImmediate: (callback) => {

@@ -14,7 +14,7 @@ export interface Verdict {
 export class Recovery {
   /** Set while the actor waits to be restarted. */
   timer: TimerHandle | null = null;
-  /** Milliseconds since the epoch; null: not stopped. */
+  /** Of the clock's elapsed time; null: not stopped. */
   stoppedUntil: number | null = null;
   /** The actor never came up: pending() has still to be read. */
   pendingUnread = false;
@@ -27,6 +27,7 @@ export class Recovery {
     this.limits = limits;
   }
 
+  /** `now`: of the clock's elapsed time. */
   crashed(now: number): Verdict {
     const { restartsMax, restartWindowMs, backoffMs, backoffMaxMs } = this.limits;
     this.backoffMs = this.isQuiet(now) ? backoffMs : Math.min(this.backoffMs * 2, backoffMaxMs);

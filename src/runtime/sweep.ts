@@ -22,7 +22,7 @@ export class Sweep {
     this.clock = clock;
     this.limits = limits;
     this.cells = cells;
-    this.startedAt = clock.now();
+    this.startedAt = clock.elapsed();
     this.timer = this.wait(limits.sweepMs);
   }
 
@@ -39,7 +39,7 @@ export class Sweep {
   private step(): void {
     this.round ??= this.cells();
     // Counted from 1: 0 means "not idle" to a cell.
-    const now = this.clock.now() - this.startedAt + 1;
+    const now = this.clock.elapsed() - this.startedAt + 1;
     for (let visited = 0; visited < this.limits.sweepStepMax; visited++) {
       const next = this.round.next();
       if (next.done) {

@@ -200,6 +200,7 @@ export class ShardPool {
     void slot.shard.ended.then((error) => {
       if (this.#stopping) return;
       this.#options.log.error({ shard: slot.shard.index, error: error?.message }, 'shard ended');
+      slot.state = 'restarting'; // first: what waits for an answer to others is not to be passed to it
       this.#failPending(slot.shard, 'the worker of this session was replaced');
       void this.#restart(slot);
     });
@@ -209,7 +210,7 @@ export class ShardPool {
     const { log } = this.#options;
     const index = slot.shard.index;
     for (;;) {
-      const now = Date.now();
+      const now = performance.now();
       slot.restarts = slot.restarts.filter((at) => now - at < RESTART_WINDOW_MS);
       if (slot.restarts.length >= RESTARTS_MAX) {
         slot.state = 'failed';

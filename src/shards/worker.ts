@@ -76,10 +76,11 @@ const budgets = createBudgets(config.budgets, {
   shard: index,
   shards,
   now: Date.now,
+  elapsed: () => performance.now(),
   onFault: (error) => log.error({ error }, 'a budget could not be kept'),
 });
 const workspaces = new Workspaces(config, {
-  now: Date.now,
+  now: () => performance.now(),
   onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
 });
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
@@ -96,7 +97,10 @@ const system = new ActorSystem({
   },
 });
 
-if (paused) system.pause();
+/** Runs wait for an operator, and for a store that stays as it is. */
+let runsPaused = paused;
+if (paused || !store.isDurable) system.pause();
+void store.durable.then(() => runsPaused || system.unpause());
 
 const arrivingKeys: ArrivingKeys = new Map();
 
@@ -245,7 +249,10 @@ const api: ShardControl = {
     const { actors, running, queued, deadLetters } = system.stats();
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
-  resumeRuns: () => system.unpause(),
+  resumeRuns() {
+    runsPaused = false;
+    if (store.isDurable) system.unpause();
+  },
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();
@@ -271,7 +278,7 @@ const cleanUp = new CleanUp({
   rule: config.sessions.cleanUp,
   log,
   isOurs,
-  expire: (key, before) => session(key).control({ type: 'expire', before }),
+  expire: (key, lastActive) => session(key).control({ type: 'expire', lastActive }),
 });
 
 const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;

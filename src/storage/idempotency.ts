@@ -10,6 +10,13 @@ export interface KeyOwner {
   answer?: string;
 }
 
+/** Counted in the time that a gateway has run on this store: what its clock said, and how long it stood, are of no matter. */
+export interface KeyAges {
+  ranMs: number;
+  /** When each day was today's last, or was first seen when it never was. */
+  seen: [day: number, ranMs: number][];
+}
+
 /** `scope` is whose key it is, such as a session. Days are numbered from the epoch. */
 type DayKey = [day: number, scope: string, key: string];
 
@@ -17,10 +24,13 @@ const DAY_MS = 24 * 3_600_000;
 
 /**
  * Idempotency keys by the day of their first use, so that old ones stand together and can be removed without looking at
- * the others. Keys of today and yesterday count: at least 24 hours. Times are in milliseconds since the epoch.
+ * the others. A key counts for as long as it is there, whatever day the machine's clock says it is meanwhile. Times are in
+ * milliseconds since the epoch.
  */
 export class IdempotencyKeys {
   readonly #table: Database<KeyOwner, DayKey>;
+  /** The days of which there may be keys: those that were on the disk, and those of keys put here. */
+  #known: number[] | undefined;
 
   constructor(table: Database<KeyOwner, DayKey>) {
     this.#table = table;
@@ -28,9 +38,10 @@ export class IdempotencyKeys {
 
   /** What the key was used for; undefined when it is free. */
   owner(scope: string, key: string, now: number): KeyOwner | undefined {
+    this.#known ??= this.days();
     const day = dayOf(now);
-    // Tomorrow's too: the machine's clock may have been set back over midnight.
-    for (const used of [day, day - 1, day + 1]) {
+    // Those of another thread are of about now; the others are there where the clock was set by days.
+    for (const used of new Set([day, day - 1, day + 1, ...this.#known])) {
       const owner = this.#table.get([used, scope, key]);
       if (owner !== undefined) return owner;
     }
@@ -38,12 +49,14 @@ export class IdempotencyKeys {
   }
 
   put(batch: Batch, scope: string, key: string, owner: KeyOwner, now: number): void {
-    batch.put(this.#table, [dayOf(now), scope, key], owner);
+    const day = dayOf(now);
+    if (!this.#known?.includes(day)) this.#known = [day, ...this.days()];
+    batch.put(this.#table, [day, scope, key], owner);
   }
 
   /** A function that removes up to `limit` of a scope's keys; undefined when there are none. */
   removalOf(scope: string, limit: number): ((batch: Batch) => void) | undefined {
-    for (const day of this.#days()) {
+    for (const day of this.days()) {
       const range = { start: [day, scope, ''] as DayKey, end: [day, scope, '\x7f'] as DayKey };
       const removal = this.#removal([...this.#table.getKeys({ ...range, limit })]);
       if (removal !== undefined) return removal;
@@ -51,10 +64,9 @@ export class IdempotencyKeys {
     return undefined;
   }
 
-  /** The same of the keys that count no more. */
-  removalOfExpired(now: number, limit: number): ((batch: Batch) => void) | undefined {
-    const end: DayKey = [dayOf(now) - 1, '', ''];
-    return this.#removal([...this.#table.getKeys({ start: [0, '', ''], end, limit })]);
+  /** The same of a day's keys. */
+  removalOfDay(day: number, limit: number): ((batch: Batch) => void) | undefined {
+    return this.#removal([...this.#table.getKeys({ start: [day, '', ''], end: [day + 1, '', ''], limit })]);
   }
 
   #removal(keys: readonly DayKey[]): ((batch: Batch) => void) | undefined {
@@ -65,16 +77,18 @@ export class IdempotencyKeys {
   }
 
   /** The days of which there are keys, oldest first. */
-  *#days(): Generator<number, void> {
+  days(): number[] {
+    const days: number[] = [];
     for (let from = 0; ; ) {
       const [next] = this.#table.getKeys({ start: [from, '', ''], limit: 1 });
-      if (next === undefined) return;
-      yield next[0];
+      if (next === undefined) return days;
+      days.push(next[0]);
       from = next[0] + 1;
     }
   }
 }
 
-function dayOf(now: number): number {
+/** The day of a time in milliseconds since the epoch. */
+export function dayOf(now: number): number {
   return Math.floor(now / DAY_MS);
 }

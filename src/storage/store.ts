@@ -12,7 +12,7 @@ import { DhaavakError, type WireError } from '../protocol/errors.ts';
 import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/messages.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
-import { IdempotencyKeys } from './idempotency.ts';
+import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
 import { Journal } from './journal.ts';
 import { JournalHealth } from './journal-health.ts';
 import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
@@ -131,6 +131,12 @@ export class Store {
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
   damaged = 0;
+  #isDurable = false;
+  readonly #durable = Promise.withResolvers<void>();
+  /** Resolves when it is {@link isDurable}: at once, but for a disk that is full. */
+  readonly durable = this.#durable.promise;
+  /** How long the keys of each day have been there. */
+  readonly keyAges: Database<KeyAges, 'ages'>;
   /** What is known of the store itself: its version, and how far a migration has come. */
   readonly #meta: Database<unknown, string>;
 
@@ -151,6 +157,7 @@ export class Store {
     this.images = root.openDB({ name: 'images', encoding: 'binary' });
     this.inbox = table('inbox');
     this.keys = new IdempotencyKeys(table('keys'));
+    this.keyAges = table('keyAges');
     this.deadLetters = table('deadLetters');
     this.deletions = table('deletions');
     this.spending = new SpendingTable(table('spending'));
@@ -167,10 +174,46 @@ export class Store {
     this.#health = new JournalHealth({
       folder,
       probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
-      onChange: onTrouble,
+      onChange: (trouble) => {
+        if (trouble === undefined) this.#becameDurable();
+        onTrouble(trouble);
+      },
     });
     this.journal = new Journal(root, { flush, health: this.#health });
     if (this.#meta.get(VERSION_KEY) !== STORE_VERSION) this.#checkVersion(folder);
+    if (flush) this.#makeDurable();
+    else this.#becameDurable();
+  }
+
+  /** False: a loss of power may still take some of what can be read. Nobody may be told of that, and nothing may run on it. */
+  get isDurable(): boolean {
+    return this.#isDurable;
+  }
+
+  /** Throws `unavailable` while it is not {@link isDurable}: what was sent before the start may be there, or may be lost. */
+  checkDurable(): void {
+    if (this.#isDurable) return;
+    throw new DhaavakError('unavailable', 'the disk has taken nothing since the start', { retryAfterMs: 1_000 });
+  }
+
+  /**
+   * What a process that was killed had committed and not flushed can be read, though a loss of power would still take it:
+   * LMDB takes what it finds for flushed, and goes back to the last flush it knows of after another boot. So nobody is told
+   * of anything here before there is a commit, and with it a flush, of this life.
+   */
+  #makeDurable(): void {
+    try {
+      this.#meta.transactionSync(() => this.#meta.putSync('opened', Date.now())); // flushed when it returns
+      this.#becameDurable();
+    } catch (error) {
+      // A full disk must not keep a gateway down: it is told, and tried again until it succeeds, as any failed commit is.
+      this.#health.ended(error);
+    }
+  }
+
+  #becameDurable(): void {
+    this.#isDurable = true;
+    this.#durable.resolve();
   }
 
   /** Marks a new store with its version, in a transaction: several shards may come at once. Throws for any other. */

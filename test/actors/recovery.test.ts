@@ -5,6 +5,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { newTurn } from '../../actors/session/turn.ts';
+import { CONTEXT_TURNS_MAX } from '../../src/agent/context.ts';
 import { OUTCOME_UNKNOWN } from '../../src/agent/resume.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { Store } from '../../src/storage/store.ts';
@@ -16,7 +17,9 @@ import { tempFolder } from '../support/temp-folder.ts';
 import { holds } from '../support/wait.ts';
 
 const KEY = 'agent:main:main';
-const config = { agents: { main: { tools: ['pay', 'look'] } } };
+/** More messages than are looked back on for a context. */
+const WAITING = 4 * CONTEXT_TURNS_MAX + 10;
+const config = { sessions: { mailboxMax: 2 * WAITING }, agents: { main: { tools: ['pay', 'look'] } } };
 let store: Store;
 /** What the world has seen. */
 let effects: string[];
@@ -218,5 +221,71 @@ describe('an answer while the disk takes nothing', () => {
     await only.say('second');
     await only.ended(2);
     expect(only.system.stats().restarts).toBe(0);
+  });
+});
+
+describe('a reset', () => {
+  /** A life that ends between the reset, which is on the disk, and the end of what it has ended, which is not. */
+  async function cutShort(first: ReturnType<typeof live>): Promise<void> {
+    const reset = first.session(KEY).control({ type: 'reset' });
+    const commit = vi.spyOn(store.journal, 'commit').mockImplementation(() => new Promise(() => {}));
+    await reset;
+    await new Promise((resolve) => setImmediate(resolve)); // what runs is told, and gives its end to the journal
+    commit.mockRestore();
+  }
+
+  it('has ended what ran and what waited: it does not come back after a crash', async () => {
+    const first = live(scripted(['hang']));
+    await first.say('runs');
+    await first.say('waits');
+    await cutShort(first);
+
+    const provider = scripted(ANSWER);
+    const second = live(provider);
+    await second.say('new');
+    await second.ended(2);
+    expect(second.eventsOf('run.end').map(({ status }) => status)).toEqual(['cancelled', 'ok']);
+    expect(provider.requests).toHaveLength(1);
+    expect(sent(provider, 0)).toEqual([['user', 'new']]);
+    expect(store.unfinished(KEY)).toEqual([]);
+  });
+
+  it('has done so however much was said after it', async () => {
+    const first = live(scripted(['hang']));
+    await first.say('runs');
+    const reset = first.session(KEY).control({ type: 'reset' });
+    const commit = store.journal.commit.bind(store.journal);
+    // The end of what ran never reaches the disk, and the lane waits for it; what is said is accepted all the same.
+    vi.spyOn(store.journal, 'commit').mockImplementationOnce(() => new Promise(() => {}));
+    await reset;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(store.journal.commit).toHaveBeenCalled();
+    vi.restoreAllMocks();
+    await Promise.all(Array.from({ length: WAITING }, (_, i) => first.say(`${i}`)));
+    await commit(() => {});
+
+    const provider = scripted(...Array.from({ length: WAITING }, () => ANSWER));
+    const second = live(provider);
+    await second.wake();
+    await second.ended(1);
+    expect(second.eventsOf('run.end')).toMatchObject([{ status: 'cancelled' }]);
+  });
+
+  it('leaves of a call that may have been made that nobody knows', async () => {
+    const first = live(scripted(PAY), toolsThat({ pay: true }));
+    await first.say('pay');
+    await holds(() => effects.length === 1);
+    await cutShort(first);
+
+    const provider = scripted(ANSWER);
+    const second = live(provider);
+    await second.wake();
+    await second.ended(1);
+    expect(effects).toEqual(['pay']);
+    expect(provider.requests).toHaveLength(0);
+    expect(second.eventsOf('tool.end')).toMatchObject([{ call: 'c1', failed: true, unknown: true }]);
+    const [, , , unknown, end] = entries();
+    expect(unknown?.toolCall).toEqual({ id: 'c1', name: 'pay', failed: true, unknown: true });
+    expect(end).toMatchObject({ role: 'assistant', text: '', status: 'cancelled' });
   });
 });

@@ -25,13 +25,19 @@ async function openStore(folder?: string): Promise<{ store: Store; folder: strin
   return { store, folder: path };
 }
 
-function budgetsOf(limits: BudgetConfig, store: Store, at: { now: number } = { now: NOON }, shard = 0) {
+function budgetsOf(
+  limits: BudgetConfig,
+  store: Store,
+  at: { now: number; elapsed?: number } = { now: NOON },
+  shard = 0,
+) {
   const config: Config['budgets'] = configSchema.parse({ budgets: limits }).budgets;
   const budgets = createBudgets(config, {
     table: store.spending,
     shard,
     shards: 2,
     now: () => at.now,
+    elapsed: () => at.elapsed ?? at.now,
     onFault: (error) => expect.unreachable(String(error)),
   });
   if (budgets === undefined) throw new Error('no limit was given');
@@ -41,7 +47,14 @@ function budgetsOf(limits: BudgetConfig, store: Store, at: { now: number } = { n
 it('without a limit there is no budget to ask', async () => {
   const { store } = await openStore();
   const { budgets } = configSchema.parse({});
-  const dependencies = { table: store.spending, shard: 0, shards: 1, now: () => NOON, onFault: () => undefined };
+  const dependencies = {
+    table: store.spending,
+    shard: 0,
+    shards: 1,
+    now: () => NOON,
+    elapsed: () => NOON,
+    onFault: () => undefined,
+  };
   expect(createBudgets(budgets, dependencies)).toBeUndefined();
 });
 
@@ -110,6 +123,17 @@ describe('a budget of a day', () => {
     }
     expect(await runsOn('2026-05-06')).toBe(1);
     expect(await runsOn('2026-05-05')).toBe(0);
+  });
+
+  it('is remembered when the clock was set forwards by days, and back again', async () => {
+    const { store } = await openStore();
+    const at = { now: NOON, elapsed: 0 };
+    const budgets = budgetsOf({ perDay: { runs: 1 } }, store, at);
+    await budgets.ofRun('api:alice').admit(model, never);
+    at.now += 5 * 86_400_000;
+    await budgets.ofRun('api:alice').admit(model, never);
+    at.now -= 5 * 86_400_000;
+    await expect(budgets.ofRun('api:alice').admit(model, never)).rejects.toThrow('1 of 1 runs');
   });
 
   it('is as spent after a restart; requests that were going on then hold nothing any more', async () => {

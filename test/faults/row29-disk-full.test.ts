@@ -105,3 +105,30 @@ it('lets runs end and messages be answered after the disk was full in the middle
   expect((await client.runEnd(message)).data.status).toBe('ok');
   expect((await gateway.stop()).code).toBe(0);
 }, 40_000);
+
+it('comes up on a full disk, says so, and answers what it had accepted when there is room', async (context: TestContext) => {
+  const home = await smallDisk(DISK_BYTES);
+  if (home === undefined) return context.skip('no disk can be mounted here (not root)');
+  const { models, server } = await scriptedModel(STALLS, { text: ['Well.'] });
+  const config = { models, recovery: { uncleanStartsMax: 0 } };
+  const first = await gatewayProcess({ home, config });
+  const send = { text: 'before', idempotencyKey: 'key' };
+  const { message } = await (await first.connect()).ask('message.send', send);
+  await server.request(0);
+  const file = join(home, 'ballast');
+  // Not a byte is left: what the store has to write at its start cannot be written.
+  await writeFile(file, Buffer.alloc(DISK_BYTES)).catch(() => {});
+  await first.kill();
+
+  const gateway = await gatewayProcess({ home, config });
+  const client = await gateway.connect();
+  expect((await get(gateway, '/health')).status).toBe(200);
+  await until(10_000, async () => (await get(gateway, '/ready')).status === 503 || undefined, '/ready to be 503');
+  await client.ask('subscribe', { session: MAIN });
+  // Nothing is told that a loss of power might take back.
+  expect(await client.refusal('message.send', send)).toMatchObject({ code: 'unavailable', retryable: true });
+  await rm(file);
+  await until(10_000, async () => (await get(gateway, '/ready')).status === 200 || undefined, '/ready to be 200 again');
+  expect(await client.ask('message.send', send)).toMatchObject({ message, duplicate: true });
+  expect((await client.runEnd(message)).data.status).toBe('ok');
+}, 40_000);

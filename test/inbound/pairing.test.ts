@@ -38,6 +38,18 @@ describe('a code', () => {
     expect(seen.size).toBe(32);
   });
 
+  it('is good for an hour from when the clock was set back, and blocks nobody for longer', async () => {
+    const { at, ask, pairing } = await setUp();
+    const first = told(await ask('1'));
+    at.now -= 5 * 86_400_000;
+    for (const id of ['2', '3']) told(await ask(id));
+    expect(await ask('4')).toEqual({ type: 'silent', reason: 'full' });
+    expect(pairing.pending().map(({ code }) => code)).toContain(first.request.code);
+    at.now += 3_600_000;
+    told(await ask('4'));
+    await expect(pairing.approve('telegram', first.request.code)).rejects.toThrow('no request');
+  });
+
   it('is told again at most once a minute, and is the same for its hour', async () => {
     const { at, ask } = await setUp();
     const first = told(await ask('1'));

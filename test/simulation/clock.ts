@@ -147,6 +147,10 @@ export class ProcessClock implements Clock {
     return this.#clock.now();
   }
 
+  elapsed(): number {
+    return this.#clock.elapsed;
+  }
+
   setTimeout(callback: () => void, ms = 0): SimulatedTimer {
     // Node's own minimum, and what it makes of what is no time.
     const delay = ms >= 1 && ms <= 2 ** 31 - 1 ? Math.trunc(ms) : 1;

@@ -19,7 +19,8 @@ const ENDS_MAX = 8;
 /** Longest time until the gateway is started again, in milliseconds. */
 const DOWN_MS_MAX = 3_000;
 const FULL_MS_MAX = 5_000;
-const HOUR_MS = 3_600_000;
+/** How far the machine's clock is set at once: idempotency keys are kept by days. */
+const SHIFT_MS_MAX = 3 * 24 * 3_600_000;
 
 /** What goes wrong in a world. */
 export class Faults {
@@ -46,7 +47,7 @@ export class Faults {
     }
     if (random.chance(faults.diskFull)) this.#fillDisk();
     if (random.chance(faults.clockShift)) {
-      const ms = random.between(-HOUR_MS, HOUR_MS);
+      const ms = random.between(-SHIFT_MS_MAX, SHIFT_MS_MAX);
       trace.note(`the clock is set by ${ms} ms`);
       clock.shiftWall(ms);
     }

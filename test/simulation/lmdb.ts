@@ -99,10 +99,11 @@ class Root {
   }
 
   #commitNow(changes: readonly Change[]): void {
-    const { disk, onCommit } = this.around;
+    const { disk, mutant, onCommit } = this.around;
+    if (disk.full) throw new Error('No space left on device');
     onCommit(changes);
     disk.commit(changes);
-    disk.flush(disk.unflushed);
+    if (!mutant.opensUnflushed) disk.flush(disk.unflushed);
   }
 
   get flushed(): Promise<void> {

@@ -9,6 +9,8 @@ export interface Mutant {
   parallel?: number;
   /** The store says "flushed" when it has only committed. */
   flushesLate?: boolean;
+  /** What a life finds when it opens the store is not made durable: transactions of that moment are not flushed. */
+  opensUnflushed?: boolean;
   /** The store leaves out the changes for which this is true. */
   loses?(change: Change): boolean;
   /** Unfinished sessions are not woken at the start. */
@@ -28,6 +30,7 @@ const isRemoval = (change: Change, table: string) => change.table === table && c
 /** Each with a name that says what is wrong. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'acknowledges before the flush': { flushesLate: true },
+  'takes what it finds for durable': { opensUnflushed: true },
   'runs two turns of a session at once': { parallel: 2 },
   'does not take what has ended out of the inbox': { loses: (change) => isRemoval(change, 'inbox') },
   'forgets idempotency keys': { loses: ({ table }) => table === 'keys' },

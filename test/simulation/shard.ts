@@ -76,6 +76,8 @@ export class Shard {
     this.#models = new SimulatedModels({ ...outside, requests: witness.requests, moods: plan.moods, die: parts.die });
     this.#tools = new SimulatedTools({ ...outside, effects: witness.effects, mutant });
     this.#system = new ActorSystem({ clock: this.clock, onEvent: (event) => this.#onEvent(event) });
+    if (!this.#store.isDurable) this.#system.pause();
+    void this.#store.durable.then(() => this.#system.unpause());
     this.#session = this.#system.register(this.#kind());
     this.#requests = new SessionRequests({
       config: plan.config,
@@ -112,7 +114,7 @@ export class Shard {
       rule: plan.config.sessions.cleanUp,
       log: this.#log,
       isOurs: () => true,
-      expire: (key, before) => this.#session(key).control({ type: 'expire', before }),
+      expire: (key, lastActive) => this.#session(key).control({ type: 'expire', lastActive }),
     });
     this.#keyExpiry = new KeyExpiry(this.#store, this.#log);
     const unfinished = this.#parts.mutant.sleepsOn ? [] : this.#store.sessionsWithUnfinished();
@@ -129,6 +131,11 @@ export class Shard {
   get isIdle(): boolean {
     const { running, queued } = this.#system.stats();
     return running + queued + this.#models.open + this.#tools.open === 0;
+  }
+
+  /** Whether what it found when it started is on the disk for good. */
+  get isDurable(): boolean {
+    return this.#store.isDurable;
   }
 
   /** What keeps it from being idle. */
@@ -175,7 +182,7 @@ export class Shard {
       models: this.#buggy(this.#models),
       tools: this.#tools.registry,
       budgets: undefined,
-      workspaces: new EmptyWorkspaces(plan.config, { now: () => this.clock.now(), onFault: () => {} }),
+      workspaces: new EmptyWorkspaces(plan.config, { now: () => this.clock.elapsed(), onFault: () => {} }),
       log: this.#log,
       newId,
       emit,

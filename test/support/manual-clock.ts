@@ -9,6 +9,7 @@ interface ManualTimer extends TimerHandle {
 /** A clock that stands still until a test moves it. Nothing sleeps: timers fire in order of time, then of creation. */
 export class ManualClock implements Clock {
   private time = 1_700_000_000_000;
+  private shift = 0;
   private created = 0;
   private readonly timers = new Set<ManualTimer>();
   private immediates = 0;
@@ -19,7 +20,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.time + this.shift;
+  }
+
+  elapsed(): number {
     return this.time;
+  }
+
+  /** Sets the machine's clock forward, or back. */
+  shiftWall(ms: number): void {
+    this.shift += ms;
   }
 
   setTimeout(callback: () => void, ms: number): TimerHandle {

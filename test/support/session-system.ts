@@ -4,8 +4,10 @@
  */
 import { pino } from 'pino';
 import { monotonicFactory } from 'ulid';
+import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
+import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
-import type { SessionRef } from '../../actors/session/requests.ts';
+import { type RequestDependencies, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
@@ -14,6 +16,9 @@ import { createModels, type Models } from '../../src/agent/models.ts';
 import type { ModelProvider } from '../../src/agent/provider.ts';
 import { Workspaces } from '../../src/agent/workspace.ts';
 import { configSchema } from '../../src/config/schema.ts';
+import { AccessRequests } from '../../src/inbound/access-requests.ts';
+import { AllowLists } from '../../src/inbound/grants.ts';
+import { Pairing } from '../../src/inbound/pairing.ts';
 import { decodeFrame } from '../../src/protocol/frame.ts';
 import type { EventData, EventType } from '../../src/protocol/messages.ts';
 import { realClock } from '../../src/runtime/clock.ts';
@@ -28,6 +33,11 @@ export const newId = monotonicFactory();
 export interface SessionSystem {
   system: ActorSystem;
   session(key: string): SessionRef;
+  /** What clients ask, and what the channels' thread asks. */
+  requests: SessionRequests;
+  channelRequests: SessionChannelRequests;
+  /** Requests that failed by a fault of ours. */
+  faults: unknown[];
   /** All events so far, of all sessions. */
   events: { type: EventType; data: EventData<EventType> }[];
   /** The data of those of one type. */
@@ -44,6 +54,8 @@ export interface SessionSystemOptions {
 export function sessionSystem({ store, config: input = {}, models, tools }: SessionSystemOptions): SessionSystem {
   const config = configSchema.parse(input);
   const events: SessionSystem['events'] = [];
+  const arrivingKeys: ArrivingKeys = new Map();
+  const used = models ?? createModels(config);
   const refs = (key: string): SessionRef => session(key);
   const system = new ActorSystem({
     limits: { backoffMs: 1 },
@@ -57,7 +69,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
     sessionKind({
       config,
       store,
-      models: models ?? createModels(config),
+      models: used,
       tools: tools ?? createToolRegistry(),
       activeMax: 100,
       budgets: undefined,
@@ -70,7 +82,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
         events.push({ type: type as EventType, data: data as EventData<EventType> });
       },
       recentEvents: new RecentEventsPool(),
-      arrivingKeys: new Map(),
+      arrivingKeys,
       kin: { waiters: new TurnWaiters(realClock), report() {}, end() {}, forgetSchedules() {} },
       room: () => undefined,
       countTokens: async (texts) => texts.map(() => 1),
@@ -78,7 +90,29 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
   );
   const eventsOf = <T extends EventType>(type: T) =>
     events.filter((event) => event.type === type).map(({ data }) => data as unknown as EventData<T>);
-  return { system, session, events, eventsOf };
+  const faults: unknown[] = [];
+  const pairing = { table: store.pairing, now: Date.now };
+  const shared: RequestDependencies = {
+    config,
+    store,
+    models: used,
+    session,
+    arrivingKeys,
+    newId,
+    now: Date.now,
+    access: new AccessRequests({
+      channels: config.channels,
+      pairing: new Pairing(pairing),
+      lists: new AllowLists(pairing),
+      tell() {},
+    }),
+    schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
+    isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
+    onFault: (error) => faults.push(error),
+  };
+  const requests = new SessionRequests(shared);
+  const channelRequests = new SessionChannelRequests(shared);
+  return { system, session, requests, channelRequests, faults, events, eventsOf };
 }
 
 /** Models that are all the same one. */

@@ -26,8 +26,8 @@ export class Lookup<T> {
   /** Undefined where it cannot be had now. Never rejects. */
   get(id: string): Promise<T | undefined> {
     const known = this.#entries.get(id);
-    if (known && Date.now() < known.until) return known.value;
-    const entry: Entry<T> = { value: this.#fetch(id), until: Date.now() + KEPT_MS };
+    if (known && performance.now() < known.until) return known.value;
+    const entry: Entry<T> = { value: this.#fetch(id), until: performance.now() + KEPT_MS };
     this.#entries.delete(id);
     this.#entries.set(id, entry);
     if (this.#entries.size > ENTRIES_MAX) this.#entries.delete(this.#entries.keys().next().value!);
@@ -44,7 +44,7 @@ export class Lookup<T> {
       return await this.#ask(id);
     } catch (error) {
       const entry = this.#entries.get(id);
-      if (entry) entry.until = Date.now() + FAILED_MS;
+      if (entry) entry.until = performance.now() + FAILED_MS;
       this.#failed(error);
       return undefined;
     }

@@ -11,14 +11,14 @@ export class Groups {
   /** Throws what baileys does when the group is not there, or not ours. */
   async metadata(socket: Socket, jid: string): Promise<GroupMetadata> {
     const known = this.#known.get(jid);
-    if (known && known.until > Date.now()) return known.metadata;
+    if (known && known.until > performance.now()) return known.metadata;
     const metadata = await socket.groupMetadata(jid);
     this.forget(jid);
     for (const oldest of this.#known.keys()) {
       if (this.#known.size < KNOWN_MAX) break;
       this.#known.delete(oldest);
     }
-    this.#known.set(jid, { metadata, until: Date.now() + FRESH_MS });
+    this.#known.set(jid, { metadata, until: performance.now() + FRESH_MS });
     return metadata;
   }
 

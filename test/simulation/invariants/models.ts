@@ -12,6 +12,7 @@ const CUTS_MAX = 3;
  * - every tool call is followed by its result;
  * - no message of a user stands there twice or comes from another session;
  * - nothing of what is to be forgotten is there, and all that was answered before;
+ * - what waited or ran when its session was reset does not run, in a later life of the process either;
  * - no message with which the process has ended three times is asked again.
  */
 export class ModelRequests {
@@ -35,6 +36,7 @@ export class ModelRequests {
       tokens.add(token);
       if (session !== said[0]?.session) report(`a model is sent ${token} in session ${said[0]?.session}`);
       if (this.#isForgotten(token)) report(`a model is sent ${token}, which is forgotten`);
+      if (this.#isReset(token)) report(`a model is asked ${token}, which a reset has ended`);
       if (this.#isSpent(token)) report(`a model is asked ${token}, with which the process ended ${CUTS_MAX} times`);
     }
     if (said.length === 0) report('a model is asked without a message to answer');
@@ -63,6 +65,12 @@ export class ModelRequests {
     return fates
       .with(token)
       .every(({ deleted, end, seq, session }) => deleted || (end !== undefined && seq < fates.resetOf(session)));
+  }
+
+  /** Whether the message stands before a reset, however far it had come. */
+  #isReset(token: string): boolean {
+    const fates = this.#fates;
+    return fates.live.some(({ seq, session, token: other }) => other === token && seq < fates.resetOf(session));
   }
 
   #isSpent(token: string): boolean {
