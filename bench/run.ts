@@ -22,6 +22,8 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   models: () => import('./load/models.load.ts'),
   channels: () => import('./load/channels.load.ts'),
   'channels-start': () => import('./load/channel-starts.load.ts'),
+  sandbox: () => import('./load/sandbox.load.ts'),
+  programs: () => import('./load/programs.load.ts'),
 };
 
 const wanted = process.argv.slice(2);

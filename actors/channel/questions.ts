@@ -93,17 +93,24 @@ export class Questions {
       return 'Only an operator may decide.';
     }
     try {
-      await this.#shards.request('channel.approve', question.call.session, { ...pressed, by: nameOf(sender) });
+      const via = `${account.split(':')[0]}:${sender.id}`;
+      await this.#shards.request('channel.approve', question.call.session, { ...pressed, by: nameOf(sender), via });
       return pressed.allow ? 'Approved.' : 'Refused.';
     } catch (error) {
       if (error instanceof DhaavakError && error.code === 'not_found') {
         this.resolved(pressed.approval, { allowed: false });
         return 'It waits no longer.';
       }
+      if (error instanceof DhaavakError && error.code === 'conflict') return sentence(error.message);
       this.#log.warn({ error, account, ...pressed }, 'a button came to nothing');
       return 'It could not be decided now. Please try again.';
     }
   }
+}
+
+/** The reason of a refusal, as an answer to a person. */
+function sentence(text: string): string {
+  return `${text[0]?.toUpperCase()}${text.slice(1)}.`;
 }
 
 /** Shows the question, and once it is decided how. Throws a ChannelError. */

@@ -123,6 +123,7 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await work.stop();
+      shared.tools.endSession(events.session);
       const related = kin.ofDeletion();
       await deleteSession(shared.store, events.session, related.write);
       related.announce();

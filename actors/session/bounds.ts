@@ -21,7 +21,7 @@ export function pieces(text: string): string[] {
 }
 
 /** A tool call's input, or the beginning of its JSON under `truncated`. */
-export function boundedInput(input: unknown): unknown {
+export function boundedInput(input: unknown, lengthMax = INPUT_LENGTH_MAX): unknown {
   const json = JSON.stringify(input) ?? 'null';
-  return json.length <= INPUT_LENGTH_MAX ? input : { truncated: json.slice(0, INPUT_LENGTH_MAX) };
+  return json.length <= lengthMax ? input : { truncated: json.slice(0, lengthMax) };
 }

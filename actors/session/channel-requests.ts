@@ -82,11 +82,12 @@ export class SessionChannelRequests {
     }
   }
 
-  /** Throws `not_found` when it does not wait any more. */
+  /** Throws `not_found`, or `conflict` with who was first, when it does not wait any more. */
   async #approve(request: ChannelRequests['channel.approve'], key: string): Promise<void> {
     // A session that is not in memory has no call that waits.
     if (!this.#shared.isActive(key)) throw new DhaavakError('not_found', 'no tool call waits in this session');
-    await this.#shared.session(key).control({ type: 'approve', ...request });
+    const { approval, allow, ...decider } = request;
+    await this.#shared.session(key).control({ type: 'approve', approval, allow, decider });
   }
 
   #exists(key: string): boolean {

@@ -22,8 +22,8 @@ export interface CommandTarget {
   stop(): string[];
   /** Tool calls that wait for an operator. */
   readonly pending: readonly PendingApproval[];
-  /** Decides on one of them; undefined: the only one. Throws `not_found` and `invalid_request`. */
-  approve(approval: string | undefined, allow: boolean): unknown;
+  /** Decides on one of them; undefined: the only one. Throws `not_found`, `conflict` and `invalid_request`. */
+  approve(approval: string | undefined, allow: boolean): Promise<unknown>;
 }
 
 interface Command {
@@ -76,6 +76,9 @@ const COMMANDS: Record<string, Command> = {
   whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
 };
 
+/** Mistakes of whoever said it, and answers to it. */
+const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict']);
+
 /** The command a text is; undefined for any other text, a slash and an unknown word included. */
 export function commandIn(text: string): SaidCommand | undefined {
   if (text[0] !== '/') return undefined;
@@ -105,8 +108,7 @@ export async function answerCommand(
   try {
     return await command.run(target, argument);
   } catch (error) {
-    const said = error instanceof DhaavakError && (error.code === 'invalid_request' || error.code === 'not_found');
-    if (said) return error.message;
+    if (error instanceof DhaavakError && SAID.has(error.code)) return error.message;
     throw error;
   }
 }
@@ -156,14 +158,14 @@ async function queue({ session, settings, update }: CommandTarget, argument: str
   return `Messages during an answer are now: ${chosen ?? settings.followUp}.`;
 }
 
-function approve(target: CommandTarget, argument: string): string {
+async function approve(target: CommandTarget, argument: string): Promise<string> {
   const words = argument.split(/\s+/).filter((word) => word !== '');
   const last = words.at(-1)?.toLowerCase();
   const verdict = last === 'yes' || last === 'no' ? words.pop() : 'yes';
   if (words.length > 1) return usageOf('approve');
   const [id] = words;
   const one = target.pending.find(({ approval }) => id === undefined || approval === id);
-  target.approve(id, verdict?.toLowerCase() === 'yes');
+  await target.approve(id, verdict?.toLowerCase() === 'yes');
   return `${verdict?.toLowerCase() === 'yes' ? 'Approved' : 'Refused'}: ${one?.name} ${JSON.stringify(one?.input)}`;
 }
 

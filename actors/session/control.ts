@@ -1,5 +1,6 @@
 import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
+import type { Decider } from './approvals.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -63,8 +64,8 @@ export type SessionControl =
   | { type: 'bury'; turn: Turn; error: unknown; attempts: number }
   /** Makes the summary that a command has asked for. Resolves when that is there: the session stays in memory so long. */
   | { type: 'compact' }
-  /** An operator's answer to a tool call that waits for one; undefined: the only one that waits. `by`: their name, where it is known. */
-  | { type: 'approve'; approval: string | undefined; allow: boolean; by?: string | undefined }
+  /** An operator's answer to a tool call that waits for one; undefined: the only one that waits. */
+  | { type: 'approve'; approval: string | undefined; allow: boolean; decider?: Decider }
   /** Forgets a dead letter. */
   | { type: 'discard'; message: string }
   /** `tell` is called before any further event is published: what it sends and the events that follow have no gap. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { dayOf, type KeyAges } from '../../src/storage/idempotency.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 
 /** Keys removed in one commit, and the pause between two, in milliseconds: writers wait no longer than for a few messages. */
@@ -41,7 +42,7 @@ export class AgedDays {
 
 /**
  * Removes old idempotency keys: a key counts for at least 24 hours in which a gateway runs and is on the disk for at most 49.
- * One thread does it for all sessions.
+ * Then it tidies what operators have decided. One thread does it for all sessions.
  */
 export class KeyExpiry {
   readonly #store: Store;
@@ -64,23 +65,27 @@ export class KeyExpiry {
     clearTimeout(this.#timer);
   }
 
+  /** Commits what `next` says until that is nothing. */
+  async #remove(next: () => Write | undefined): Promise<void> {
+    // Not read after it was stopped: the store is closed then, and reading it would end the process.
+    while (!this.#stopped) {
+      const removal = next();
+      if (removal === undefined) return;
+      await this.#store.journal.commit(removal);
+      await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    }
+  }
+
   async #round(): Promise<void> {
-    const { keyAges, keys, journal } = this.#store;
+    const { approvals, keyAges, keys, journal } = this.#store;
     try {
       const aged = this.#aged.of(keys.days(), dayOf(Date.now()), performance.now());
       const ages = this.#aged.ages(performance.now());
       await journal.commit((batch) => batch.put(keyAges, 'ages', ages));
-      for (const day of aged) {
-        // Not read after it was stopped: the store is closed then, and reading it would end the process.
-        while (!this.#stopped) {
-          const removal = keys.removalOfDay(day, BATCH_MAX);
-          if (removal === undefined) break;
-          await journal.commit(removal);
-          await new Promise((resolve) => setTimeout(resolve, STEP_MS));
-        }
-      }
+      for (const day of aged) await this.#remove(() => keys.removalOfDay(day, BATCH_MAX));
+      await this.#remove(() => approvals.tidying(Date.now()));
     } catch (error) {
-      this.#log.error({ error }, 'old idempotency keys were not removed'); // the next round tries again
+      this.#log.error({ error }, 'old keys and approvals were not removed'); // the next round tries again
     }
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#round(), ROUND_MS);
   }

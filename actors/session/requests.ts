@@ -15,6 +15,8 @@ import {
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { ToolRegistry } from '../../src/tools/registry.ts';
+import { listApprovals } from './approval-list.ts';
 import { attachedTo } from './attachments.ts';
 import { commandIn, unescaped } from './commands.ts';
 import type {
@@ -31,6 +33,7 @@ import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
+import { explainTools } from './tools.ts';
 import { DuplicateMessage, newTurn, type Turn } from './turn.ts';
 
 export type SessionRef = ActorRef<Turn, void, SessionControl, SessionAnswer>;
@@ -47,6 +50,7 @@ export interface Reply {
 export interface RequestDependencies extends KeyDependencies {
   config: Config;
   models: Models;
+  tools: ToolRegistry;
   /** Who may talk on channels. */
   access: AccessRequests;
   schedules: {
@@ -133,9 +137,19 @@ export class SessionRequests {
         return reply.send(answer(type, id, { session: key, schedule }));
       }
       case 'approval.resolve': {
-        const { approval, allow } = checkRequest(type, data);
-        return reply.send(answer(type, id, await this.#control<'approve'>(key, { type: 'approve', approval, allow })));
+        // `by` is the front end's, which lets none of a client's through.
+        const { by, ...said } = data as { by?: string };
+        const { approval, allow } = checkRequest(type, said);
+        const decider = { by, via: 'api' };
+        const approved = await this.#control<'approve'>(key, { type: 'approve', approval, allow, decider });
+        return reply.send(answer(type, id, approved));
       }
+      case 'approval.list': {
+        const { store, now } = this.#shared;
+        return reply.send(answer(type, id, listApprovals(store, checkRequest(type, data), now())));
+      }
+      case 'session.tools':
+        return reply.send(answer(type, id, explainTools(this.#shared, key, checkRequest(type, data).sender)));
       case 'dead-letter.list':
         return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
       case 'dead-letter.resubmit':

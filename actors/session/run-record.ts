@@ -52,7 +52,8 @@ export class RunRecord {
 
   /**
    * Reads what an earlier attempt at the turn has written, and says where to go on; undefined: at the beginning. Calls
-   * whose outcome is unknown get a result that says so.
+   * whose outcome is unknown get a result that says so. One of which an operator was asked, and no answer is written
+   * down, was not made: it goes on to be asked about anew.
    */
   async resumption(): Promise<Resumption | undefined> {
     const { store, session, isSafeToRepeat } = this.#parts;
@@ -61,7 +62,8 @@ export class RunRecord {
     const ids = new Set(turns.map(({ message }) => message));
     const entries = store.entriesAfter(session, this.#turn.seq);
     this.entries.push(...entries.filter(({ role, message }) => role !== 'user' && ids.has(message)));
-    const found = resumptionOf(this.#messages(turns), (call) => isWhole(call) && isSafeToRepeat(call));
+    const mayMake = (call: ToolCall) => isWhole(call) && (isSafeToRepeat(call) || this.#isWaiting(call));
+    const found = resumptionOf(this.#messages(turns), mayMake);
     if (found === undefined) return undefined;
     this.#joinsWritten = this.#turn.joined.length;
     this.#written = found.messages.length - found.unknown.length + found.said.length;
@@ -99,12 +101,16 @@ export class RunRecord {
     failpoint('tool.intended');
   }
 
-  /** Writes down the result of a call; resolves when that is on the disk, at once where the call may be made twice. */
+  /**
+   * Writes down the result of a call; resolves when that is on the disk, at once where the call may be made twice. Of one that
+   * waits for an operator while the gateway goes down it writes nothing: the next start asks anew.
+   */
   async done(call: ToolCall, text: string, failed: boolean, signal: AbortSignal): Promise<void> {
     const { isSafeToRepeat, transcript } = this.#parts;
     const { id, name } = call;
     const toolCall = { id, name, ...(failed && { failed: true as const }) };
     const said: Said = { role: 'tool', ...boundedText(text), toolCall };
+    if (endedByShutdown(signal) && this.#isWaiting(call)) return;
     failpoint('tool.called');
     if (isSafeToRepeat(call)) {
       this.#write(said);
@@ -149,6 +155,14 @@ export class RunRecord {
 
   putRest(batch: Batch): void {
     for (const entry of this.#owed) this.#parts.transcript.write(batch, entry);
+  }
+
+  /** Whether an operator was asked about the call, and no answer is written down: then it was not made. */
+  #isWaiting({ id, name }: ToolCall): boolean {
+    const { store, session } = this.#parts;
+    const ids = new Set(withJoined(this.#turn).map(({ message }) => message));
+    const asked = store.approvals.waitingOf(session);
+    return asked.some(({ call, name: tool, message }) => call === id && tool === name && ids.has(message));
   }
 
   /** Adds an entry and writes it without waiting: one that fails is written with the end. */

@@ -24,8 +24,9 @@ import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
 import { RunRecord } from './run-record.ts';
 import { outOfTime, policyType, TimeLimit, toolsOf } from './sub-agent.ts';
+import { speakerOf } from './tools.ts';
 import type { Transcript } from './transcript.ts';
-import { hopsOf, type Turn, withJoined } from './turn.ts';
+import { hopsOf, speakersOf, type Turn, withJoined } from './turn.ts';
 import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 /** Lives of the process that may end while they run a message; the next one takes it for their cause. */
@@ -67,7 +68,7 @@ export class Runner {
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
     const { signal } = limit;
     try {
-      const tools = this.#toolsOf(turn, session);
+      const tools = this.#toolsFor(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -114,7 +115,7 @@ export class Runner {
   async #giveUp(turn: Turn, session: Session): Promise<void> {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
-    const record = this.#recordOf(turn, run, this.#toolsOf(turn, session));
+    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session));
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -182,7 +183,7 @@ export class Runner {
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
       resume: resumption,
-      approve: (call, callSignal) => approvals.ask(run, call, callSignal),
+      approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
         const steered = followUps.steered(turn);
         this.#tellStart(steered, run, line.current.reference, false);
@@ -256,17 +257,26 @@ export class Runner {
     return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
   }
 
-  #toolsOf(turn: Turn, session: Session): ToolView {
+  /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
+  #toolsFor(turn: Turn, session: Session): ToolView {
     const { config, tools } = this.#parts.shared;
-    return toolsOf(tools, config.agents, session, this.#caller(session, turn));
+    const caller = this.#caller(turn, session);
+    const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);
+    return {
+      get descriptions() {
+        return view().descriptions;
+      },
+      isSafeToRepeat: (call) => view().isSafeToRepeat(call),
+      execute: (call, context) => view().execute(call, context),
+    };
   }
 
-  #caller(session: Session, turn: Turn): ToolCaller {
+  #caller(turn: Turn, session: Session): ToolCaller {
     const { id, channel, user } = session;
+    const { tools, workspaces } = this.#parts.shared;
     const type = policyType(session);
-    const { config, workspaces } = this.#parts.shared;
     const agent = this.#parts.agentId();
-    const sandboxed = isSandboxed(this.#agent.sandbox ?? config.tools.sandbox, type);
+    const sandboxed = isSandboxed(tools.sandbox(this.#agent, agent).mode, type);
     return {
       session: id,
       agent,
@@ -277,6 +287,9 @@ export class Runner {
       sandboxed,
       message: turn.message,
       origin: turn.origin,
+      get speakers() {
+        return [...speakersOf(turn), ...(session.spawned?.speakers ?? []).map(speakerOf)];
+      },
       get hops() {
         return hopsOf(withJoined(turn));
       },

@@ -1,9 +1,10 @@
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
-import type { Snapshot } from '../../src/protocol/messages.ts';
+import type { MessageOrigin, Snapshot } from '../../src/protocol/messages.ts';
 import type { Actor, ActorContext, ActorDefinition, Task } from '../../src/runtime/actor.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { SessionWork } from './admin.ts';
+import type { Decider } from './approvals.ts';
 import { answerCommand } from './commands.ts';
 import type {
   CommandMessage,
@@ -41,6 +42,12 @@ export function sessionKind(
     create: (context) => new SessionActor(context, dependencies),
     pending: (key) => recoveredTurns(store, key),
   };
+}
+
+/** Whoever said a command: somebody on a channel, or else a client. */
+function deciderOf(origin: MessageOrigin | undefined): Decider {
+  if (origin === undefined) return { via: 'api' };
+  return { by: origin.sender.name, via: `${origin.channel}:${origin.sender.id}` };
 }
 
 /** One conversation. */
@@ -166,7 +173,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
       case 'compact':
         return this.#parts.compactor.work();
       case 'approve':
-        return this.#approve(message.approval, message.allow, message.by);
+        return this.#approve(message.approval, message.allow, message.decider);
       case 'discard':
         return this.#discard(message.message);
       case 'command':
@@ -221,7 +228,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     }
     if (opens) record.open(now);
     const carryOut = async () => {
-      const answer = await this.#carryOut(said, rights, origin?.sender.name);
+      const answer = await this.#carryOut(said, rights, deciderOf(origin));
       const words = this.#parts.outgoing.ofCommand(origin, message, answer);
       const write = (batch: Batch) => {
         words.write(batch);
@@ -243,7 +250,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     return undefined;
   }
 
-  #carryOut(said: SaidCommand, rights: Rights, by: string | undefined): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights, decider: Decider): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -258,7 +265,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#parts.compactor.ask(instructions),
         pending: this.#parts.approvals.pending,
-        approve: (approval, allow) => this.#approve(approval, allow, by),
+        approve: (approval, allow) => this.#approve(approval, allow, decider),
       },
       said,
       rights,
@@ -283,13 +290,18 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     return [...running, ...queued].flatMap(withJoined).map(({ message }) => message);
   }
 
-  #approve(approval: string | undefined, allow: boolean, by: string | undefined): SessionAnswers['approve'] {
-    const resolved = this.#parts.approvals.resolve(approval, allow, by);
+  async #approve(
+    approval: string | undefined,
+    allow: boolean,
+    decider: Decider | undefined,
+  ): Promise<SessionAnswers['approve']> {
+    const { approval: id, run, name } = await this.#parts.approvals.resolve(approval, allow, decider);
+    const { session } = this.#parts.events;
     this.#shared.log.info(
-      { session: this.#parts.events.session, ...resolved, allow, by },
-      'an operator has decided on a tool call',
+      { session, run, tool: name, approval: id, allow, ...decider },
+      'an operator has decided on a call',
     );
-    return { session: this.#parts.events.session, approval: resolved.approval, allowed: allow };
+    return { session, approval: id, allowed: allow };
   }
 
   async #discard(message: string): Promise<{ session: string; message: string }> {

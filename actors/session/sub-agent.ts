@@ -3,7 +3,8 @@ import type { Config } from '../../src/config/schema.ts';
 import type { RootType, Session } from '../../src/protocol/messages.ts';
 import { TIMER_MS_MAX } from '../../src/runtime/clock.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
-import type { ToolRegistry, ToolView } from '../../src/tools/registry.ts';
+import type { Speaker } from '../../src/tools/policy.ts';
+import type { ToolAccess, ToolRegistry, ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import { isSubAgent } from './kin.ts';
 
@@ -20,28 +21,54 @@ export function policyType({ type, spawned }: Pick<Session, 'type' | 'spawned'>)
   return spawned?.root ?? (type === 'sub' ? 'group' : type);
 }
 
-/** The tools of a session: its agent's; a sub-agent's are those that every agent above it has too. */
+type Caller = Pick<ToolCaller, 'agent' | 'type' | 'channel' | 'user'>;
+
+/** The tools of a session, while it answers what `speakers` said. */
 export function toolsOf(
-  registry: Pick<ToolRegistry, 'view'>,
+  registry: ToolRegistry,
   agents: Config['agents'],
-  { id, spawned }: Pick<Session, 'id' | 'spawned'>,
+  session: Pick<Session, 'id' | 'spawned'>,
   caller: ToolCaller,
+  speakers: readonly Speaker[],
 ): ToolView {
   const own = agents[caller.agent] as Agent;
-  if (!isSubAgent(id)) return registry.view(own, caller);
-  const above = new Set(spawned?.agents ?? [UNKNOWN]);
-  above.delete(caller.agent);
-  if (above.size === 0) return registry.view(own, caller);
-  const names = (agent: string): string[] => {
-    const settings = Object.hasOwn(agents, agent) ? (agents[agent] as Agent) : undefined;
-    return settings ? registry.view(settings, { ...caller, agent }).descriptions.map(({ name }) => name) : [];
+  const above = agentsAbove(session, caller);
+  if (above.length === 0) return registry.view(own, caller, speakers);
+  const accesses = accessesOf(registry, agents, session, caller, speakers);
+  const tools = accesses.filter(({ allowed }) => allowed).map(({ name }) => name);
+  // What an agent above has approved is approved here too.
+  const asked = accesses.filter(({ risk }) => risk === 'ask').map(({ name }) => name);
+  return registry.view({ ...own, tools, approve: [...own.approve, ...asked] }, caller, speakers);
+}
+
+/** What policy says of each tool: a sub-agent has no tool that its agent, or one above it, lacks. */
+export function accessesOf(
+  registry: ToolRegistry,
+  agents: Config['agents'],
+  session: Pick<Session, 'id' | 'spawned'>,
+  caller: Caller,
+  speakers: readonly Speaker[],
+): ToolAccess[] {
+  const explained = (agent: string): ToolAccess[] => {
+    const settings = Object.hasOwn(agents, agent) ? (agents[agent] as Agent) : { tools: [], approve: [] };
+    return registry.explain(settings, { ...caller, agent }, speakers);
   };
-  const tools = [...above].reduce((left, agent) => {
-    const theirs = new Set(names(agent));
-    return left.filter((name) => theirs.has(name));
-  }, names(caller.agent));
-  const approve = [...above].flatMap((agent) => agents[agent]?.approve ?? []);
-  return registry.view({ ...own, tools, approve: [...own.approve, ...approve] }, caller);
+  return agentsAbove(session, caller).reduce((left, agent) => {
+    const theirs = new Map(explained(agent).map((access) => [access.name, access]));
+    return left.map((access) => stricter(access, theirs.get(access.name)));
+  }, explained(caller.agent));
+}
+
+function stricter(own: ToolAccess, above: ToolAccess | undefined): ToolAccess {
+  const denied = above?.allowed === true ? {} : { allowed: false, rule: above?.rule ?? 'nobody knows whose it is' };
+  const asked = above?.risk === 'ask' && own.risk === 'safe' ? { risk: above.risk, riskRule: above.riskRule } : {};
+  return { ...own, ...(own.allowed && denied), ...asked };
+}
+
+/** The agents above a sub-agent that are others than its own; of one whose record was damaged one that nobody knows. */
+function agentsAbove({ id, spawned }: Pick<Session, 'id' | 'spawned'>, { agent }: Caller): string[] {
+  if (!isSubAgent(id)) return [];
+  return [...new Set(spawned?.agents ?? [UNKNOWN])].filter((above) => above !== agent);
 }
 
 /** Ends a run at `until`, in milliseconds since the epoch, with the reason a lane ends one with that is out of time. */

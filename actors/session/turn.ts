@@ -1,6 +1,7 @@
 import type { Attachment, FollowUp, HistoryEntry, MessageOrigin, MessageSource } from '../../src/protocol/messages.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
 import type { Write } from '../../src/storage/journal.ts';
+import type { Speaker } from '../../src/tools/policy.ts';
 
 /** One message of a session and the run that answers it. */
 export interface Turn {
@@ -77,6 +78,13 @@ export function withJoined(turn: Turn): readonly Turn[] {
 /** How many sessions have handed on what these messages are about. */
 export function hopsOf(turns: readonly Turn[]): number {
   return turns.reduce((most, { source }) => Math.max(most, source?.hops ?? 0), 0);
+}
+
+/** Who said what the turn's run answers, where channels brought it. */
+export function speakersOf(turn: Turn): Speaker[] {
+  return withJoined(turn).flatMap(({ origin }) => {
+    return origin === undefined ? [] : [{ channel: origin.channel, user: origin.sender.id }];
+  });
 }
 
 /** Thrown by accept for an idempotency key that was used before: nothing is accepted, `original` is the first message. */

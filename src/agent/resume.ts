@@ -4,8 +4,8 @@
  *
  * A run writes its calls down before it makes them, and each result when it is there. So of what was written
  * - a call with a result has happened;
- * - a call without one may have happened: it is made again only where its tool says that this does no harm. Otherwise
- *   its outcome is unknown, and the model is told so;
+ * - a call without one may have happened: it is made again only where its tool says that this does no harm, or where it
+ *   waited for an operator's yes. Otherwise its outcome is unknown, and the model is told so;
  * - a text without calls was never whole: the model is asked again.
  */
 import type { ModelMessage, ToolCall } from './provider.ts';

@@ -1,11 +1,14 @@
 /**
  * An agent's workspace: a folder whose `AGENTS.md`, `SOUL.md` and `TOOLS.md` belong to what the model is told first, in this
- * order, after the agent's `prompt`. (The names are OpenClaw's.) They may change while the gateway runs.
+ * order, after the agent's `prompt` and before the list of its skills. (The names are OpenClaw's.) They may change while the
+ * gateway runs. Its agent may write in it, so they are opened as its own tools open files: a link from `SOUL.md` to a
+ * key would otherwise tell the key.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import { type Boundary, type Folder, inFolder } from '../tools/files/folder.ts';
+import { Skills } from './skills.ts';
 
 const FILES = ['AGENTS.md', 'SOUL.md', 'TOOLS.md'] as const;
 /** Longest part of a file that is used, in bytes: with the prompt still less than half of the context. */
@@ -33,9 +36,9 @@ export class Workspaces {
   readonly #byAgent: ReadonlyMap<string, Workspace>;
 
   constructor({ home, agents }: Pick<Config, 'home' | 'agents'>, dependencies: WorkspaceDependencies) {
-    const entries = Object.entries(agents).map(([id, { prompt, workspace }]) => {
-      const folder = workspace ?? join(home, 'agents', id);
-      return [id, new Workspace(folder, prompt, dependencies)] as const;
+    const entries = Object.entries(agents).map(([id, { prompt, workspace, tools }]) => {
+      const root = workspace ?? join(home, 'agents', id);
+      return [id, new Workspace({ root, home }, prompt, skillReader(tools), dependencies)] as const;
     });
     this.#byAgent = new Map(entries);
   }
@@ -60,18 +63,31 @@ export class Workspaces {
   }
 }
 
+/** The tool an agent reads its skills with; undefined: it has none, and is not told of any. */
+function skillReader(tools: readonly string[]): string | undefined {
+  return ['skills.read', 'files.read'].find(
+    (tool) => tools.includes('*') || tools.includes(tool) || tools.includes(`group:${tool.split('.')[0]}`),
+  );
+}
+
 class Workspace {
   readonly folder: string;
+  readonly #boundary: Boundary;
   readonly #prompt: string;
+  readonly #reader: string | undefined;
+  readonly #skills: Skills;
   readonly #shared: WorkspaceDependencies;
   #files: readonly KnownFile[] = FILES.map(() => MISSING);
   #system: string;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<string> | undefined;
 
-  constructor(folder: string, prompt: string, dependencies: WorkspaceDependencies) {
-    this.folder = folder;
+  constructor(boundary: Boundary, prompt: string, reader: string | undefined, dependencies: WorkspaceDependencies) {
+    this.folder = boundary.root;
+    this.#boundary = boundary;
     this.#prompt = prompt;
+    this.#reader = reader;
+    this.#skills = new Skills(boundary, dependencies.onFault);
     this.#shared = dependencies;
     this.#system = prompt;
   }
@@ -85,48 +101,50 @@ class Workspace {
 
   async #look(): Promise<string> {
     this.#lookedAt = this.#shared.now();
-    const files = await Promise.all(FILES.map((name, index) => this.#read(name, this.#files[index] ?? MISSING)));
-    if (files.some((file, index) => file !== this.#files[index])) {
+    const [files, otherSkills] = await Promise.all([
+      this.#readFiles(),
+      this.#reader === undefined ? false : this.#skills.look(),
+    ]);
+    if (otherSkills || files.some((file, index) => file !== this.#files[index])) {
       this.#files = files;
       const sections = files.map(({ text }, index) => (text === '' ? '' : `The file ${FILES[index]}:\n\n${text}`));
-      this.#system = [this.#prompt, ...sections].filter((part) => part !== '').join('\n\n');
+      const skills = this.#reader === undefined ? '' : this.#skills.section(this.#reader);
+      this.#system = [this.#prompt, ...sections, skills].filter((part) => part !== '').join('\n\n');
     }
     this.#looking = undefined;
     return this.#system;
   }
 
+  /** Never rejects. */
+  async #readFiles(): Promise<KnownFile[]> {
+    try {
+      return await inFolder(this.#boundary, [], (folder) =>
+        Promise.all(FILES.map((name, index) => this.#read(folder, name, this.#files[index] ?? MISSING))),
+      );
+    } catch {
+      // There is no folder, as for agents that need none.
+      return FILES.map((_, index) => (this.#files[index]?.version === '' ? this.#files[index] : MISSING));
+    }
+  }
+
   /** The file as it is now: `known` itself where nothing has changed. */
-  async #read(name: string, known: KnownFile): Promise<KnownFile> {
-    const path = join(this.folder, name);
+  async #read(folder: Folder, name: string, known: KnownFile): Promise<KnownFile> {
     let file: FileHandle | undefined;
     try {
-      file = await openFile(path);
-      if (file === undefined) return known.version === '' ? known : MISSING;
-      const stats = await file.stat();
-      if (!stats.isFile()) throw new Error('it is not a file');
+      if ((await folder.look(name)) === undefined) return known.version === '' ? known : MISSING;
+      const { handle, stats } = await folder.openFile(name);
+      file = handle;
       const { mtimeMs, size, ino } = stats;
       const version = `${mtimeMs}-${size}-${ino}`;
       return version === known.version ? known : { version, text: await beginningOf(file) };
     } catch (error) {
       const version = `unreadable: ${error}`;
       if (version === known.version) return known;
-      this.#shared.onFault(error, path);
+      this.#shared.onFault(error, join(this.folder, name));
       return { version, text: '' };
     } finally {
       await file?.close().catch(() => undefined);
     }
-  }
-}
-
-/** Undefined for a file that is not there. */
-async function openFile(path: string): Promise<FileHandle | undefined> {
-  try {
-    // Not blocking: a named pipe would wait for a writer, in one of the few threads files are read on.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
   }
 }
 

@@ -31,8 +31,9 @@ export interface ChannelRequests {
   'channel.approve': {
     approval: string;
     allow: boolean;
-    /** The operator's name. */
+    /** The operator's name, and their channel and id: `telegram:123`. */
     by: string;
+    via: string;
   };
 }
 

@@ -36,7 +36,8 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
-  addApprove(program);
+  addApprovals(program);
+  addSandbox(program);
   addDeadLetters(program);
   addSchedules(program);
   addChannels(program);
@@ -206,16 +207,57 @@ function addSessions(program: Command): void {
     });
 }
 
-function addApprove(program: Command): void {
-  withJson(withClientFlags(program.command('approve')))
-    .description('let a tool call that waits for an operator be made, or not')
-    .argument('<session>', 'its key')
-    .argument('<approval>', 'the id that was told')
-    .option('--deny', 'refuse it')
-    .addHelpText('after', examples('dhaavak approve agent:main:main 01M87Z2RA3RK3162KRJZ3EB4TK'))
-    .action(async (session: string, approval: string, flags) => {
-      const { approve } = await import('./commands/approve.ts');
-      process.exitCode = await approve(session, approval, flags);
+function addApprovals(program: Command): void {
+  const approvals = program.command('approvals').description('decide on tool calls that wait for an operator');
+  const ID = '01M87Z2RA3RK3162KRJZ3EB4TK';
+  approvals.addHelpText('after', examples('dhaavak approvals list', `dhaavak approvals allow ${ID}`));
+  withJson(withClientFlags(approvals.command('list')))
+    .description('show the calls that wait, with all there is to know of them')
+    .option('--session <key>', 'of this session only')
+    .addHelpText('after', examples('dhaavak approvals list', 'dhaavak approvals list --json | jq .approvals[0].input'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/approvals.ts')).list(flags);
+    });
+  for (const [name, description] of [
+    ['allow', 'let a call be made: this one, as it is shown'],
+    ['deny', 'refuse a call; its model is told'],
+  ] as const) {
+    withJson(withClientFlags(approvals.command(name)))
+      .description(description)
+      .argument('<approval>', 'its id, as the list has it')
+      .addHelpText('after', examples(`dhaavak approvals ${name} ${ID}`))
+      .action(async (approval: string, flags) => {
+        process.exitCode = await (await import('./commands/approvals.ts'))[name](approval, flags);
+      });
+  }
+  withJson(withClientFlags(approvals.command('history')))
+    .description('show what was decided, by whom or why, the newest first')
+    .option('--session <key>', 'of this session only')
+    .option('--limit <number>', 'at most so many (default: 100)')
+    .addHelpText('after', examples('dhaavak approvals history', 'dhaavak approvals history --limit 10 --json'))
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/approvals.ts')).history(flags);
+    });
+}
+
+function addSandbox(program: Command): void {
+  const sandbox = program.command('sandbox').description('see what sessions may do with tools');
+  sandbox.addHelpText('after', examples('dhaavak sandbox explain agent:main:main'));
+  withJson(withClientFlags(sandbox.command('explain')))
+    .description(
+      'say of every tool whether a session may call it, and which rule decided; and whether it is in a sandbox',
+    )
+    .argument('<session>', 'its key; it need not be there yet')
+    .option('--sender <who>', 'while it answers what they said: telegram:123')
+    .addHelpText(
+      'after',
+      examples(
+        'dhaavak sandbox explain agent:main:dm:telegram:123',
+        'dhaavak sandbox explain --sender telegram:123 agent:main:group:telegram:-1001234',
+      ),
+    )
+    .action(async (session: string, flags) => {
+      process.exitCode = await (await import('./commands/sandbox.ts')).explain(session, flags);
     });
 }
 

@@ -69,10 +69,10 @@ export class RunPrinter {
     this.#note(`${printableLine(name, TOOL_TEXT_MAX)} ${input} → ${result}`);
   }
 
-  #approval({ session, approval, name, input }: EventData<'approval.requested'>): void {
+  #approval({ approval, name, input }: EventData<'approval.requested'>): void {
     this.#endLine();
     const call = `${printableLine(name, TOOL_TEXT_MAX)} ${printableLine(JSON.stringify(input) ?? '', TOOL_TEXT_MAX)}`;
-    this.#note(`${call} waits for an operator: dhaavak approve ${session} ${approval} (or --deny)`);
+    this.#note(`${call} waits for an operator: dhaavak approvals allow ${approval} (or deny)`);
   }
 
   #end({ status, error }: EventData<'run.end'>): void {

@@ -5,10 +5,7 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
-import { reachShape } from './reach.ts';
-
-/** Which sessions are kept in a sandbox: none but those that are not main, which then lack what needs one; or as named. */
-const SANDBOX_MODES = ['off', 'non-main', 'always'] as const;
+import { sandboxMode, toolNames, toolsSchema } from './tools.ts';
 
 const port = z.int().min(0).max(65_535);
 const milliseconds = z
@@ -128,13 +125,7 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
-  tools: z
-    .strictObject({
-      approvalTimeoutMs: milliseconds.default(300_000),
-      sandbox: z.enum(SANDBOX_MODES).default('non-main'),
-      ...reachShape,
-    })
-    .prefault({}),
+  tools: toolsSchema,
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(
@@ -146,11 +137,14 @@ const shape = z.strictObject({
         prompt: z.string().max(65_536).default('You are a helpful assistant. Answer briefly and plainly.'),
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
-        tools: z.array(z.string().min(1)).default(['time.now', 'calc']),
+        /** What it has at all; `tools` above takes away from that. Files are its workspace's. */
+        tools: toolNames.default(['group:time', 'group:math', 'group:files', 'group:skills']),
+        /** Of these, never called. */
+        deny: toolNames.default([]),
         /** Of these, called with an operator's approval only. */
-        approve: z.array(z.string().min(1)).default([]),
+        approve: toolNames.default([]),
         /** Undefined: `tools.sandbox`. */
-        sandbox: z.enum(SANDBOX_MODES).optional(),
+        sandbox: sandboxMode.optional(),
       }),
     )
     .refine((agents) => 'main' in agents, 'there must be an agent named "main"')
@@ -182,6 +176,13 @@ export const configSchema = shape.superRefine(({ agents, bindings, tools }, cont
   for (const [index, { agent }] of bindings.entries()) {
     if (Object.hasOwn(agents, agent)) continue;
     context.addIssue({ code: 'custom', path: ['bindings', index, 'agent'], message: `no agent is named "${agent}"` });
+  }
+  for (const [index, rule] of tools.rules.entries()) {
+    for (const [at, agent] of (rule.agents ?? []).entries()) {
+      if (Object.hasOwn(agents, agent)) continue;
+      const path = ['tools', 'rules', index, 'agents', at];
+      context.addIssue({ code: 'custom', path, message: `no agent is named "${agent}"` });
+    }
   }
 });
 

@@ -108,11 +108,23 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.delete':
     case 'session.history':
     case 'schedule.remove':
-    case 'approval.resolve':
+    case 'session.tools':
     case 'dead-letter.resubmit':
     case 'dead-letter.discard':
       forward(context, connection, head, frame);
       break;
+    case 'approval.resolve': {
+      const data = decode('approval.resolve', frame);
+      // A client cannot say who it is: a field `by` of its own was refused just now.
+      const named = {
+        id: head.id,
+        type: head.type,
+        timestamp: Date.now(),
+        data: { ...data, by: connection.grant?.name },
+      };
+      forward(context, connection, head, Buffer.from(encodeFrame(named)), data.session);
+      break;
+    }
     case 'pairing.list': {
       const { watch } = decode('pairing.list', frame);
       if (watch !== undefined) context.clients.watchPairing(connection, watch);
@@ -121,6 +133,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     }
     case 'session.list': // any shard will do: the id picks one
     case 'schedule.list':
+    case 'approval.list':
     case 'dead-letter.list':
     case 'pairing.approve':
     case 'pairing.reject':

@@ -28,6 +28,8 @@ export const REQUEST_SCOPES = {
   'schedule.list': 'read',
   'schedule.remove': 'write',
   'approval.resolve': 'admin',
+  'approval.list': 'admin',
+  'session.tools': 'read',
   'dead-letter.list': 'read',
   'dead-letter.resubmit': 'write',
   'dead-letter.discard': 'write',

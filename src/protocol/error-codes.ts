@@ -57,9 +57,9 @@ export const ERROR_CODES = {
     todo: 'wait `retryAfterMs`',
   },
   conflict: {
-    meaning: 'The name is taken, or there are as many as there may be.',
+    meaning: 'The name is taken, there are as many as there may be, or somebody else was first.',
     retryable: false,
-    todo: 'choose another name, or revoke one',
+    todo: 'choose another name, or revoke one; the message says who was first',
   },
   not_found: {
     meaning:

@@ -5,6 +5,7 @@ import {
   attachment,
   channelStatus,
   count,
+  decision,
   delivery,
   flag,
   messageSource,
@@ -65,11 +66,7 @@ export const EVENTS = {
   /** It was decided, or time is up. */
   'approval.resolved': z.strictObject({
     approval: id,
-    allowed: z.boolean(),
-    /** Who has decided, as people on their channel see them. */
-    by: z.string().exactOptional(),
-    /** Why it is not allowed. */
-    reason: z.string().exactOptional(),
+    ...decision.omit({ at: true }).shape,
   }),
   'message.outbound': z.strictObject({ run: id, message: id, text: z.string(), truncated: flag }),
   'run.end': z.strictObject({

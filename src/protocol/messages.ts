@@ -114,6 +114,13 @@ export const REQUESTS = {
   }),
   'schedule.remove': z.strictObject({ session: sessionKey, schedule: id }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allow: z.boolean() }),
+  'approval.list': z.strictObject({
+    state: z.enum(['waiting', 'decided']).optional(),
+    session: sessionKey.optional(),
+    before: id.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+  }),
+  'session.tools': z.strictObject({ session: sessionKey, sender: z.string().min(3).max(256).optional() }),
   'dead-letter.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -160,6 +167,7 @@ export type RunStatus = z.output<typeof shapes.runStatus>;
 export type Attachment = z.output<typeof shapes.attachment>;
 export type HistoryEntry = z.output<typeof shapes.historyEntry>;
 export type PendingApproval = z.output<typeof shapes.pendingApproval>;
+export type ApprovalInfo = z.output<typeof shapes.approvalInfo>;
 export type Outcome = z.output<typeof shapes.outcome>;
 export type Snapshot = z.output<typeof shapes.snapshot>;
 export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
@@ -201,6 +209,8 @@ export const REPLY_TYPES = {
   'schedule.list': 'result',
   'schedule.remove': 'result',
   'approval.resolve': 'result',
+  'approval.list': 'result',
+  'session.tools': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',

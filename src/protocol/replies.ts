@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   applicant,
+  approvalInfo,
   channelStatus,
   count,
   deadLetter,
@@ -19,6 +20,7 @@ import {
   snapshot,
   storeCheck,
   tokenInfo,
+  toolAccess,
   undelivered,
 } from './shapes.ts';
 import { id, sessionKey } from './vocabulary.ts';
@@ -68,6 +70,18 @@ export const REPLIES = {
   }),
   'schedule.remove': z.strictObject({ session: sessionKey, schedule: id }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
+  'approval.list': z.strictObject({
+    /** Those that wait the oldest first, those that are decided the newest first. */
+    approvals: z.array(approvalInfo),
+    /** There are more. */
+    more: z.boolean(),
+  }),
+  'session.tools': z.strictObject({
+    session: sessionKey,
+    agent: z.string(),
+    sandbox: z.strictObject({ mode: z.enum(['off', 'non-main', 'always']), sandboxed: z.boolean(), rule: z.string() }),
+    tools: z.array(toolAccess),
+  }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */
     letters: z.array(deadLetter),

@@ -67,6 +67,8 @@ export const session = z.strictObject({
       /** What the one at the top is, and the agents of all above it, from the top: it may do no more than they may. */
       root: z.enum(ROOT_TYPES),
       agents: z.array(z.string()),
+      /** People on channels whose messages led to it, such as `telegram:123`: what they may not do it may not. */
+      speakers: z.array(z.string()),
       /** When its task has to be done. */
       until: time,
     })
@@ -191,8 +193,35 @@ export const pendingApproval = z.strictObject({
   call: z.string(),
   name: z.string(),
   input: z.unknown(),
+  /** Which rule asks: a key of the configuration, or `the tool itself`. */
+  rule: z.string(),
+  /** What must be the same when the call is made, or it is not made: such as its folder, and the hash of a file it names. */
+  bound: z.record(z.string(), z.string()).exactOptional(),
   /** Then the answer is no. */
   expiresAt: time,
+});
+
+/** Who decided on a tool call, and how. */
+export const decision = z.strictObject({
+  allowed: z.boolean(),
+  at: time,
+  /** The operator: their name on the channel, or the name of their token. Absent: nobody did. */
+  by: z.string().exactOptional(),
+  /** Where: `api`, or the channel and the platform's id of the operator, such as `telegram:123`. */
+  via: z.string().exactOptional(),
+  /** Why it is not allowed. */
+  reason: z.string().exactOptional(),
+});
+
+/** A tool call that waits for an operator, or was decided. */
+export const approvalInfo = z.strictObject({
+  ...pendingApproval.shape,
+  session: sessionKey,
+  /** The user's message whose run made the call. */
+  message: id,
+  askedAt: time,
+  /** Absent: it waits. */
+  decision: decision.exactOptional(),
 });
 
 /** How the turn of a message ended: the first answer, to whoever sends the message again under its key. */
@@ -268,6 +297,20 @@ export const shardStatus = z.strictObject({
   /** Damaged values of the store it has read. */
   damaged: count,
   restarts: count,
+});
+
+/** What the policy comes to for one tool and one session. */
+export const toolAccess = z.strictObject({
+  name: z.string(),
+  group: z.string(),
+  allowed: z.boolean(),
+  /** The key of the configuration that decided, and what stands there. */
+  rule: z.string(),
+  /** Of a call that no rule with a pattern speaks of, and what decided that. */
+  risk: z.enum(['safe', 'ask', 'forbid']),
+  riskRule: z.string(),
+  /** Whether other calls of it may have another risk. */
+  varies: z.boolean(),
 });
 
 /** How one account of a channel is. Counts are since the channels' thread started. */

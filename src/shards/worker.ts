@@ -32,6 +32,7 @@ import type { OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
 import { reachTools } from '../tools/sessions/reach.ts';
 import { Asker } from './asker.ts';
@@ -69,8 +70,9 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
-const tools = createToolRegistry();
 const waiters = new TurnWaiters(realClock);
+const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+const tools = createToolRegistry(config, { code: { settings: config.tools.code, sandbox } });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -187,6 +189,7 @@ const shared: RequestDependencies = {
   config,
   store,
   models,
+  tools,
   session,
   arrivingKeys,
   newId,
@@ -259,6 +262,8 @@ const api: ShardControl = {
     scheduler.stop();
     reports.stop();
     const outcome = await system.drain(timeoutMs);
+    await tools.close();
+    await sandbox.stop();
     closing = true;
     closed ??= store.close();
     await closed;
@@ -268,8 +273,8 @@ const api: ShardControl = {
 comlink.expose(api, nodeEndpoint(control));
 
 // What the configuration names must be there: better no start than a run that fails later.
+tools.check(config);
 for (const agent of Object.values(config.agents)) {
-  tools.check(agent);
   for (const model of models.line(agent.model, agent.fallbacks).models) budgets?.checkPrice(model);
 }
 

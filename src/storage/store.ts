@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { DhaavakError, type WireError } from '../protocol/errors.ts';
 import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/messages.ts';
+import { ApprovalTable } from './approvals.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
@@ -127,6 +128,8 @@ export class Store {
   readonly pairing: PairingTable;
   readonly schedules: ScheduleTable;
   readonly spawns: SpawnTable;
+  /** What operators were asked about tool calls, and what they said. */
+  readonly approvals: ApprovalTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -169,6 +172,7 @@ export class Store {
     });
     this.schedules = new ScheduleTable(table('schedules'));
     this.spawns = new SpawnTable(table('spawns'), table('children'));
+    this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
     this.#health = new JournalHealth({

@@ -1,20 +1,30 @@
-/** The tools there are, and the part of them one agent may call. */
-import leven from 'leven';
+/** The tools there are, and the part of them one session may call. */
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
-import { DhaavakError } from '../protocol/errors.ts';
-import type { CallContext, Tool, ToolCaller, ToolContext } from './tool.ts';
+import type { Config } from '../config/schema.ts';
+import { refusal } from './gate.ts';
+import { checkToolNames } from './names.ts';
+import {
+  type AgentTools,
+  decide,
+  type Level,
+  Levels,
+  NO_POLICY,
+  type PolicySettings,
+  type SandboxMode,
+  type Speaker,
+} from './policy.ts';
+import { rate, ratingOfAll } from './risk.ts';
+import type { CallContext, OtherTool, Tool, ToolCaller, ToolContext, ToolRisk, TypedResult } from './tool.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
 /** Longest name, in characters; OpenAI's limit. */
 const NAME_LENGTH_MAX = 64;
 const NAME = /^[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$/;
-/** The configuration names a group with this before it. */
-const GROUP_PREFIX = 'group:';
 const GROUP = /^[a-z][a-z0-9-]{0,31}$/;
-/** A name is suggested for a mistyped one up to this many edits away. */
-const SUGGESTION_EDITS_MAX = 4;
+/** Outcomes of the policy that are remembered; more are made again. */
+const OUTCOMES_MAX = 1_000;
 
 export interface ToolResult {
   output: string;
@@ -23,7 +33,7 @@ export interface ToolResult {
 
 /** What the agent loop sees of the tools. */
 export interface ToolView {
-  /** The same array every time: providers cache by it. */
+  /** The same array for the same tools: providers cache by it. */
   readonly descriptions: readonly ToolDescription[];
   /** Whether making the call a second time does no harm. False for a tool that is not here. */
   isSafeToRepeat(call: ToolCall): boolean;
@@ -31,99 +41,184 @@ export interface ToolView {
   execute(call: ToolCall, context: CallContext): Promise<ToolResult>;
 }
 
-/** What the configuration says of an agent's tools. */
-export interface ToolSettings {
-  tools: readonly string[];
-  approve: readonly string[];
+/** What the policy comes to for one tool and one session. */
+export interface ToolAccess {
+  name: string;
+  group: string;
+  allowed: boolean;
+  /** What decided that, as a key of the configuration and what stands there. */
+  rule: string;
+  /** Of a call that no rule with a pattern speaks of, and what decided that. */
+  risk: ToolRisk;
+  riskRule: string;
+  /** Whether other calls of it have another risk. */
+  varies: boolean;
 }
 
-/** The tools an agent may call, whatever session calls them. */
-interface AgentTools {
+/** The tools that are left by an outcome of the policy. */
+interface Allowed {
   descriptions: readonly ToolDescription[];
   tools: ReadonlyMap<string, Tool>;
-  approve: ReadonlySet<string>;
+  /** Those of them that a tool which calls others may call. */
+  others: ReadonlyMap<string, Tool>;
 }
 
 export class ToolRegistry {
+  readonly #settings: PolicySettings;
+  readonly #levels: Levels;
   readonly #tools = new Map<string, Tool>();
   readonly #descriptions = new Map<string, ToolDescription>();
-  /** By the array of names: an agent's stands in the configuration and lives as long. */
-  readonly #agents = new WeakMap<readonly string[], AgentTools>();
+  /** By the agent's settings, which live as long as the configuration, then by the levels that have a say. */
+  #byLevels = new WeakMap<AgentTools, Map<string, Allowed>>();
+  readonly #levelIds = new Map<Level, number>();
+  /** By the names of the tools. */
+  readonly #outcomes = new Map<string, Allowed>();
 
-  constructor(tools: readonly Tool[]) {
+  /** `settings` are left out in tests of single tools only: then an agent's tools are all there is to it. */
+  constructor(tools: readonly Tool[], settings: PolicySettings = NO_POLICY) {
+    this.#settings = settings;
+    this.#levels = new Levels(settings);
     for (const tool of tools) this.register(tool);
   }
 
   /** Throws for a name that is taken or that a model API would refuse. */
   register(tool: Tool): void {
-    const { name, group, description, input } = tool;
+    const { name, group } = tool;
     if (!NAME.test(name) || name.length > NAME_LENGTH_MAX) {
       throw new Error(`"${name}" is not a tool name: use lower-case words joined by dots, at most ${NAME_LENGTH_MAX}`);
     }
     if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
-    this.#descriptions.set(name, { name, description, inputSchema });
+    this.#byLevels = new WeakMap();
+    this.#outcomes.clear();
   }
 
-  /**
-   * The tools of an agent, for the calls of one session; those in `approve` are called with an operator's approval only,
-   * as those are whose risk is `ask`. Throws as {@link check} does.
-   */
-  view(agent: ToolSettings, caller: ToolCaller): ToolView {
-    const { descriptions, tools, approve } = this.#toolsOf(agent);
+  /** Throws `invalid_request` for a name in the configuration that is no tool's, with the nearest one that is. */
+  check(config: Pick<Config, 'tools' | 'agents' | 'channels'>): void {
+    checkToolNames(config, [...this.#tools.values()]);
+  }
+
+  /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
+  view(agent: AgentTools, caller: ToolCaller, speakers: readonly Speaker[] = []): ToolView {
+    const { descriptions, tools, others } = this.#allowed(agent, caller, speakers);
+    const run = (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> =>
+      execute(of, this.#settings, agent, call, {
+        ...context,
+        caller,
+        call: call.id,
+        others: [...others.keys()],
+        callTool: (inner, innerContext) => run(others, inner, innerContext),
+      });
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
-      execute: (call, context) => execute(tools, approve, call, { ...context, caller, call: call.id }),
+      async execute(call, context) {
+        const { output, failed } = await run(tools, call, context);
+        return { output, failed };
+      },
     };
   }
 
-  /** Throws `invalid_request` for a name that is no tool's, with the nearest one that is. */
-  check(agent: ToolSettings): void {
-    this.#toolsOf(agent);
+  /** The sandbox mode for the sessions of an agent, and the key that says so. */
+  sandbox(agent: AgentTools, id: string): { mode: SandboxMode; key: string } {
+    return this.#levels.sandbox(agent, id);
   }
 
-  #toolsOf({ tools: names, approve }: ToolSettings): AgentTools {
-    const known = this.#agents.get(names);
+  /** Ends what the tools keep for a session that is deleted. */
+  endSession(session: string): void {
+    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  }
+
+  /** Ends what the tools keep for any session. To be called when no run is going on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#tools.values()].map((tool) => tool.close?.()));
+  }
+
+  /** What {@link view} comes to, tool by tool, and why. */
+  explain(
+    agent: AgentTools,
+    caller: Pick<ToolCaller, 'agent' | 'type' | 'channel' | 'user'>,
+    speakers: readonly Speaker[] = [],
+  ): ToolAccess[] {
+    const levels = this.#levels.of(agent, caller, speakers);
+    return [...this.#tools.values()].map((tool) => {
+      const { risk, rule: riskRule, varies } = ratingOfAll(tool, caller.agent, this.#settings.rules, agent);
+      const { name, group } = tool;
+      const decision = decide(tool, levels);
+      const isForbidden = decision.allowed && risk === 'forbid' && !varies;
+      return { name, group, ...(isForbidden ? { allowed: false, rule: riskRule } : decision), risk, riskRule, varies };
+    });
+  }
+
+  #allowed(agent: AgentTools, caller: ToolCaller, speakers: readonly Speaker[]): Allowed {
+    const byLevels = this.#byLevels.get(agent) ?? new Map<string, Allowed>();
+    this.#byLevels.set(agent, byLevels);
+    const key = this.#levels
+      .of(agent, caller, speakers)
+      .map((level) => this.#idOf(level))
+      .join();
+    const known = byLevels.get(key);
     if (known !== undefined) return known;
-    const tools = new Map(names.flatMap((name) => this.#named(name)).map((tool) => [tool.name, tool]));
-    const descriptions = [...tools.keys()].map((name) => this.#descriptions.get(name)!);
-    const agent = {
-      descriptions,
-      tools,
-      approve: new Set(approve.flatMap((name) => this.#named(name)).map(({ name }) => name)),
-    };
-    this.#agents.set(names, agent);
-    return agent;
+    const allowed = this.#outcome(this.explain(agent, caller, speakers));
+    if (byLevels.size >= OUTCOMES_MAX) byLevels.clear();
+    byLevels.set(key, allowed);
+    return allowed;
   }
 
-  /** The tool, or those of the group, that the configuration names. Throws `invalid_request`. */
-  #named(name: string): readonly Tool[] {
-    const tool = this.#tools.get(name);
-    if (tool !== undefined) return [tool];
-    const group = [...this.#tools.values()].filter((one) => `${GROUP_PREFIX}${one.group}` === name);
-    if (group.length === 0) throw this.#unknown(name);
-    return group;
+  #outcome(accesses: readonly ToolAccess[]): Allowed {
+    const names = accesses.filter(({ allowed }) => allowed).map(({ name }) => name);
+    const key = names.join();
+    const known = this.#outcomes.get(key);
+    if (known !== undefined) return known;
+    const tools = new Map(names.map((name) => [name, this.#tools.get(name)!]));
+    const outcome = { descriptions: this.#composed(tools), tools, others: simple(tools) };
+    if (this.#outcomes.size >= OUTCOMES_MAX) this.#outcomes.clear();
+    this.#outcomes.set(key, outcome);
+    return outcome;
   }
 
-  #unknown(name: string): DhaavakError {
-    const nearest = [...this.#tools.keys()].toSorted((a, b) => leven(a, name) - leven(b, name))[0];
-    const hint =
-      nearest !== undefined && leven(nearest, name) <= SUGGESTION_EDITS_MAX
-        ? `did you mean "${nearest}"?`
-        : `there are: ${[...this.#tools.keys()].join(', ')}`;
-    return new DhaavakError('invalid_request', `there is no tool "${name}"; ${hint}`, { param: 'tools' });
+  /** The descriptions of `tools`, in which those that call others become what they are over these. */
+  #composed(tools: Map<string, Tool>): ToolDescription[] {
+    const others: OtherTool[] = [...tools.values()]
+      .filter(({ over }) => over === undefined)
+      .map((tool) => ({ ...this.#descriptionOf(tool), safeToRepeat: tool.safeToRepeat, returns: tool.returns }));
+    const instead = new Set<string>();
+    const descriptions = new Map([...tools].map(([name, tool]) => [name, this.#descriptionOf(tool)]));
+    for (const [name, tool] of tools) {
+      if (tool.over === undefined) continue;
+      const { description, safeToRepeat, ...made } = tool.over(others);
+      tools.set(name, { ...tool, description, safeToRepeat });
+      descriptions.set(name, { ...descriptions.get(name)!, description });
+      if (made.instead) for (const other of others) instead.add(other.name);
+    }
+    return [...descriptions.values()].filter(({ name }) => !instead.has(name));
+  }
+
+  /** Made with the first session that has the tool: a start should not pay for what nobody asks for. */
+  #descriptionOf({ name, description, input }: Tool): ToolDescription {
+    const known = this.#descriptions.get(name);
+    if (known !== undefined) return known;
+    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
+    const made = { name, description, inputSchema };
+    this.#descriptions.set(name, made);
+    return made;
+  }
+
+  #idOf(level: Level): number {
+    const id = this.#levelIds.get(level) ?? this.#levelIds.size;
+    this.#levelIds.set(level, id);
+    return id;
   }
 }
 
 async function execute(
   tools: ReadonlyMap<string, Tool>,
-  approve: ReadonlySet<string>,
+  { rules }: PolicySettings,
+  agent: AgentTools,
   call: ToolCall,
   context: ToolContext,
-): Promise<ToolResult> {
+): Promise<TypedResult> {
   const tool = tools.get(call.name);
   if (!tool)
     return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
@@ -131,18 +226,26 @@ async function execute(
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
     context.signal.throwIfAborted();
-    const risk = tool.risk === 'forbid' ? 'forbid' : (tool.riskOf?.(input.data, context) ?? tool.risk);
-    if (risk === 'forbid') return failure(`${tool.name} may not be called`);
-    if (risk === 'ask' || approve.has(tool.name)) {
-      const verdict = await context.approve?.(call, context.signal);
-      if (!verdict?.allowed) {
-        return failure(`${tool.name} was not called: ${verdict?.reason ?? 'there is no operator to approve it'}`);
-      }
-    }
-    return { output: bounded(asText(await tool.handler(input.data, context))), failed: false };
+    const own = tool.risk === 'forbid' ? 'forbid' : (tool.riskOf?.(input.data, context) ?? tool.risk);
+    const rated = { tool, agent: context.caller.agent, input: input.data, given: call.input, own };
+    const refused = await refusal({ tool, call, input: input.data, rating: rate(rated, rules, agent) }, context);
+    if (refused !== undefined) return failure(refused);
+    return success(await tool.handler(input.data, context));
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Without those that call others: none is called from within another. */
+function simple(tools: ReadonlyMap<string, Tool>): ReadonlyMap<string, Tool> {
+  return new Map([...tools].filter(([, { over }]) => over === undefined));
+}
+
+/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
+function success(value: unknown): TypedResult {
+  if (typeof value === 'string') return { output: bounded(value), failed: false };
+  const text = JSON.stringify(value) ?? 'null';
+  return { output: bounded(text), failed: false, json: text.length > OUTPUT_LENGTH_MAX ? 'cut' : 'whole' };
 }
 
 function failure(text: string): ToolResult {
@@ -154,11 +257,6 @@ function explain(error: z.ZodError): string {
   return error.issues
     .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
     .join('; ');
-}
-
-/** Of nothing and of what JSON can't express (a function), the model is told that it is nothing. */
-function asText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
 }
 
 function bounded(text: string): string {

@@ -1,6 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
+import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { MessageOrigin, RootType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
@@ -26,6 +27,8 @@ export interface ToolCaller {
   message: string;
   /** The chat it came from; undefined: no channel brought it. */
   origin: MessageOrigin | undefined;
+  /** People on channels whose policy counts, besides that of the session. */
+  readonly speakers: readonly { channel: string; user: string }[];
   /** How many sessions have handed on what the messages that are answered are about. */
   readonly hops: number;
 }
@@ -38,10 +41,35 @@ export interface CallContext {
   approve?: Approve | undefined;
 }
 
-export interface ToolContext extends CallContext {
+/** The same, and whose call it is. */
+export interface CallerContext extends CallContext {
   caller: ToolCaller;
-  /** The call's id, as the model's API named it: unique within one answer of the model. */
+}
+
+export interface ToolContext extends CallerContext {
+  /** The id of this call, as the model's API named it: unique within one answer of the model. */
   call: string;
+  /** For a tool that has {@link Tool.over}: the names of those it may call. */
+  others: readonly string[];
+  /**
+   * Makes a call of another tool that the same session may call, with all that comes of a call of the model: policy,
+   * approval, check of the input, limit of the output. Tools that have {@link Tool.over} are not among them. Never rejects.
+   */
+  callTool(call: ToolCall, context: CallContext): Promise<TypedResult>;
+}
+
+/** What came of a call, for a tool that has made it. */
+export interface TypedResult {
+  output: string;
+  failed: boolean;
+  /** The output is JSON of a value: all of it, or its beginning. Undefined: it is text. */
+  json?: 'whole' | 'cut';
+}
+
+/** What a tool that calls others is told of each. */
+export interface OtherTool extends ToolDescription {
+  safeToRepeat: boolean;
+  returns: string | undefined;
 }
 
 export interface Tool<Input = unknown> {
@@ -58,17 +86,26 @@ export interface Tool<Input = unknown> {
   /** Of a call of which {@link riskOf} does not say more. `forbid` is final: no rule lowers it. */
   risk: ToolRisk;
   /** The risk of this one call, where it depends on the input. Must not wait for anything; what it throws refuses the call. */
-  riskOf?(input: Input, context: ToolContext): ToolRisk;
+  riskOf?(input: Input, context: CallerContext): ToolRisk;
   /**
    * What an approval of the call is bound to besides its input, by name: `{ cwd: '/work', 'sha256 of run.sh': '9f…' }`. Asked
    * before an operator is, who sees it, and again right before the call is made: where it has changed, the call is
    * refused. Asked only for calls that need an approval. What it throws refuses the call. At most 16 facts of 256 characters.
+   * A moment is left between the second look and the call: where it matters, the handler looks again at what it opened.
    */
-  binding?(input: Input, context: ToolContext): Promise<Record<string, string>>;
+  binding?(input: Input, context: CallerContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
+  sessionEnded?(session: string): void;
+  /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
+  close?(): Promise<void>;
+  /** Its result as a TypeScript type, for programs of the `code` tool; default: `unknown`. A tool that gives text: `string`. */
+  returns?: string;
+  /** For a tool that calls others: what it is where it may call `others`. */
+  over?(others: readonly OtherTool[]): { description: string; safeToRepeat: boolean; instead: boolean };
 }
 
 /** A {@link Tool} with its input typed by its schema. */

@@ -9,7 +9,9 @@ import { CONTEXT_TURNS_MAX } from '../../src/agent/context.ts';
 import { OUTCOME_UNKNOWN } from '../../src/agent/resume.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { Store } from '../../src/storage/store.ts';
+import { codeTool } from '../../src/tools/code/code.ts';
 import { ToolRegistry } from '../../src/tools/registry.ts';
+import type { Result } from '../../src/tools/sandbox/execution.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { call, type ScriptedProvider, type Step, scripted, stop, text, toolCalls } from '../agent/scripted-run.ts';
 import { modelsOf, newId, sessionSystem } from '../support/session-system.ts';
@@ -49,8 +51,8 @@ function toolsThat(hang: { pay?: true; look?: true } = {}): ToolRegistry {
   return new ToolRegistry([tool('pay', false), tool('look', true)]);
 }
 
-function live(provider: ScriptedProvider, tools = toolsThat()) {
-  const running = sessionSystem({ store, config, models: modelsOf(provider), tools });
+function live(provider: ScriptedProvider, tools = toolsThat(), mine = config) {
+  const running = sessionSystem({ store, config: mine, models: modelsOf(provider), tools });
   onTestFinished(async () => void (await running.system.drain(0)));
   /** As a shard does after its start. */
   const wake = () => running.session(KEY).control({ type: 'wake' });
@@ -105,6 +107,39 @@ describe('a tool call', () => {
     expect(effects).toEqual(['look', 'look']);
     expect(sent(provider, 0)?.at(-1)).toEqual(['tool', 'look done']);
     expect(provider.requests).toHaveLength(1);
+  });
+
+  it.each([
+    { granted: ['code', 'look'], runs: 2 },
+    { granted: ['code', 'look', 'pay'], runs: 1 },
+  ])('that is a program is made again only where all that it can call may be: $granted', async ({ granted, runs }) => {
+    const mine = { ...config, agents: { main: { tools: granted } } };
+    const programs = (outcome: Promise<Result>) => {
+      const tools = toolsThat();
+      const settings = { timeoutMs: 1_000, cpuMs: 1_000, callsMax: 10, only: false };
+      const run = () => {
+        effects.push('program');
+        return outcome;
+      };
+      tools.register(codeTool(settings, run));
+      return tools;
+    };
+    const first = live(
+      scripted([call('c1', 'code', { source: 'return 1' }), toolCalls]),
+      programs(new Promise(() => {})),
+      mine,
+    );
+    await first.say('run');
+    await holds(() => effects.length === 1);
+    await store.journal.commit(() => {});
+
+    const provider = scripted(ANSWER);
+    const ended: Result = { ending: { status: 'ok', text: '1' }, console: '', calls: [] };
+    const second = live(provider, programs(Promise.resolve(ended)), mine);
+    await second.wake();
+    await second.ended(1);
+    expect(effects).toHaveLength(runs);
+    expect(sent(provider, 0)?.at(-1)).toEqual(['tool', runs === 2 ? '1' : OUTCOME_UNKNOWN]);
   });
 
   it('with a result is not made again, nor is the model asked for it again', async () => {

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { type RunEvent, runAgent } from '../../src/agent/loop.ts';
 import { OfflineProvider } from '../../src/agent/providers/offline.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 import { lineOf } from './scripted-run.ts';
 
 async function ask(text: string, tools = ['time.now', 'calc']): Promise<{ text: string; events: RunEvent[] }> {
@@ -12,7 +12,7 @@ async function ask(text: string, tools = ['time.now', 'calc']): Promise<{ text: 
     models: lineOf([new OfflineProvider()]),
     system: '',
     messages: [{ role: 'user', text }],
-    tools: createToolRegistry().view({ tools, approve: [] }, toolCaller()),
+    tools: builtinTools().view({ tools, approve: [] }, toolCaller()),
     thinkingLevel: 'off',
     outputTokensMax: 1_000,
     turnsMax: 25,

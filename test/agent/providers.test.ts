@@ -11,7 +11,6 @@ import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { ImageType } from '../../src/protocol/messages.ts';
 import { IMAGE_TYPES } from '../../src/protocol/vocabulary.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import {
   ANTHROPIC_KEY,
   ANTHROPIC_MODEL,
@@ -21,8 +20,9 @@ import {
 import { OPENAI_KEY, OPENAI_MODEL, OPENAI_TEXT_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
-const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
+const { descriptions: tools } = builtinTools().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 const never = new AbortController().signal;
 
 let anthropic: ModelServer;

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { Cooldowns, ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, type RunEvent, type RunOptions, runAgent } from '../../src/agent/loop.ts';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { ToolRegistry, type ToolView } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
-export const builtin = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
+export const builtin = builtinTools().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 
 /** What the model does in a turn: events to yield, an error to throw, or nothing for ever. */
 export type Step = ModelEvent | Error | 'hang';

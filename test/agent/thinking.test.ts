@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
 import { AnthropicProvider } from '../../src/agent/providers/anthropic.ts';
 import { OpenAiProvider } from '../../src/agent/providers/openai.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import {
   ANTHROPIC_BUDGET_MODEL,
   ANTHROPIC_KEY,
@@ -13,8 +12,9 @@ import {
 import { OPENAI_KEY, OPENAI_MODEL, OPENAI_REASONING_MODEL, startOpenAiServer } from '../support/openai-server.ts';
 import type { ModelServer } from '../support/sse.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
-const { descriptions: tools } = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
+const { descriptions: tools } = builtinTools().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 const never = new AbortController().signal;
 
 let anthropic: ModelServer;

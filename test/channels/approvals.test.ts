@@ -122,7 +122,7 @@ describe('where there are buttons, a tool call that waits for an operator', () =
     const [waiting] = (await client.ask('subscribe', { session: DM })).snapshot!.approvals!;
     await client.ask('channel.restart', { channel: 'telegram' });
     await client.ask('approval.resolve', { session: DM, approval: waiting!.approval, allow: true });
-    await becomes(first, `${CALL} was approved by an operator.`);
+    await becomes(first, `${CALL} was approved by admin.`);
     await sentWith(server, '42');
     server.sent.length = 0;
     const second = await asked(server);
@@ -161,11 +161,9 @@ describe('where there are no buttons, a tool call that waits for an operator', (
 
 describe('the call in a question', () => {
   it('holds nothing that cannot be seen or ends its code, and is cut where it is long', () => {
-    expect(callText({ approval: 'a', name: 'run', input: { line: 'a`b\u202e\u{e0041}c' } })).toBe(
+    expect(callText({ name: 'run', input: { line: 'a`b\u202e\u{e0041}c' } })).toBe(
       '`run {"line":"a\\u0060b\\u202e\\udb40\\udc41c"}`',
     );
-    expect(callText({ approval: 'a', name: 'run', input: 'x'.repeat(700) })).toMatch(
-      /^`run "x{595}…` \(and 106 more characters\)$/,
-    );
+    expect(callText({ name: 'run', input: 'x'.repeat(700) })).toMatch(/^`run "x{595}…` \(and 106 more characters\)$/);
   });
 });

@@ -13,6 +13,7 @@ import * as limits from '../../src/protocol/limits.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import { REPLIES } from '../../src/protocol/replies.ts';
 import {
+  approvalInfo,
   deadLetter,
   historyEntry,
   messageSource,
@@ -126,6 +127,7 @@ describe('docs/protocol.md', () => {
     expect(firstColumn(tables(section('Source'))[0])).toEqual(names(messageSource.shape));
     expect(firstColumn(tables(section('Schedule'))[0])).toEqual(names(scheduleInfo.shape));
     expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(snapshot.shape));
+    expect(firstColumn(tables(section('Approval'))[0])).toEqual(names(approvalInfo.shape));
     expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(deadLetter.shape));
   });
 

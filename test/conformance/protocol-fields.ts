@@ -7,6 +7,7 @@ import { REPLIES } from '../../src/protocol/replies.ts';
 import {
   attachment,
   channelStatus,
+  decision,
   delivery,
   grantInfo,
   historyEntry,
@@ -19,6 +20,7 @@ import {
   shardStatus,
   snapshot,
   tokenInfo,
+  toolAccess,
   undelivered,
   usage,
 } from '../../src/protocol/shapes.ts';
@@ -56,6 +58,9 @@ export const NESTED: readonly (readonly [section: string, field: string, fields:
   ['Session', 'spawned', session.shape.spawned.unwrap().shape],
   ['`channel.list`', 'channels', channelStatus.shape],
   ['`channel.list`', 'undelivered', undelivered.shape],
+  ['Approval', 'decision', decision.shape],
+  ['`session.tools`', 'sandbox', REPLIES['session.tools'].shape.sandbox.shape],
+  ['`session.tools`', 'tools', toolAccess.shape],
   ['`pairing.list`', 'pending', pairingInfo.shape],
   ['`allow.list`', 'grants', grantInfo.shape],
   ['`message.send`', 'attachments', REQUESTS['message.send'].shape.attachments.unwrap().element.shape],

@@ -34,7 +34,8 @@ describe('a tool call that needs an operator', () => {
     expect(writer.events('message.outbound')[0]?.data.text).toContain('42');
     expect(admin.events('approval.resolved').map(({ data }) => data.allowed)).toEqual([true]);
     expect(await admin.refusal('approval.resolve', answer)).toMatchObject({
-      code: 'not_found',
+      code: 'conflict',
+      message: 'too late: it was approved by admin (api)',
       param: 'data.approval',
     });
   });
@@ -69,15 +70,54 @@ describe('a tool call that needs an operator', () => {
     const { message } = await admin.ask('message.send', { text: 'what is 6*7' });
     const { data } = await admin.event('approval.requested');
     const flags = ['--url', gateway.url, '--token', gateway.token];
-    const done = await runCli(['approve', MAIN, data.approval, '--deny', ...flags]);
+    const done = await runCli(['approvals', 'deny', data.approval, ...flags]);
     expect(done).toEqual({ exitCode: 0, stdout: `${data.approval} is refused.\n`, stderr: '' });
     await admin.runEnd(message);
     const sent = runCli(['send', 'what is 6*7', ...flags]);
     const next = await admin.event('approval.requested', (event) => event.data.approval !== data.approval);
-    await runCli(['approve', MAIN, next.data.approval, ...flags]);
+    await runCli(['approvals', 'allow', next.data.approval, ...flags]);
     const { stdout, stderr } = await sent;
     expect(stdout).toContain('6*7 = 42');
-    expect(stderr).toContain(`dhaavak approve ${MAIN} ${next.data.approval}`);
+    expect(stderr).toContain(`dhaavak approvals allow ${next.data.approval}`);
+  });
+
+  it('is listed on the command line while it waits, and afterwards with who decided', async () => {
+    const { gateway, admin } = await open();
+    const flags = ['--url', gateway.url, '--token', gateway.token];
+    expect((await runCli(['approvals', 'list', ...flags])).stdout).toBe('No tool call waits.\n');
+    const { message } = await admin.ask('message.send', { text: 'what is 6*7' });
+    const { data } = await admin.event('approval.requested');
+    const { stdout } = await runCli(['approvals', 'list', ...flags]);
+    for (const part of [data.approval, MAIN, 'calc {"expression":"6*7"}', 'agents.main.approve: calc']) {
+      expect(stdout).toContain(part);
+    }
+    const json = await runCli(['approvals', 'list', '--json', '--session', MAIN, ...flags]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ approvals: [{ approval: data.approval, message }], more: false });
+    await runCli(['approvals', 'allow', data.approval, ...flags]);
+    await admin.runEnd(message);
+    const history = await runCli(['approvals', 'history', ...flags]);
+    expect(history.stdout).toMatch(new RegExp(`${data.approval}  \\S+  approved  admin \\(api\\)  ${MAIN}  calc`));
+    const late = await runCli(['approvals', 'deny', data.approval, ...flags]);
+    expect(late).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(late.stderr).toContain('too late: it was approved by admin (api)');
+    const unknown = await runCli(['approvals', 'allow', 'nothing', ...flags]);
+    expect(unknown).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('see dhaavak approvals list') });
+  });
+
+  it('is decided on by the name of a token, which no client can choose', async () => {
+    const { gateway, admin } = await open();
+    const { token } = await admin.ask('token.create', { name: 'asha', scopes: ['admin'] });
+    const asha = await gateway.connect({ token });
+    await admin.ask('message.send', { text: 'what is 6*7' });
+    const { data } = await admin.event('approval.requested');
+    const answer = { session: MAIN, approval: data.approval, allow: true };
+    expect(await asha.refusal('approval.resolve', { ...answer, by: 'somebody else' } as never)).toMatchObject({
+      code: 'invalid_request',
+    });
+    await asha.ask('approval.resolve', answer);
+    expect((await admin.event('approval.resolved')).data).toMatchObject({ allowed: true, by: 'asha', via: 'api' });
+    const { approvals } = await admin.ask('approval.list', { state: 'decided' });
+    expect(approvals).toMatchObject([{ session: MAIN, decision: { by: 'asha' } }]);
   });
 
   it('is decided on in the chat by an operator, and by nobody else', async () => {

@@ -30,7 +30,7 @@ describe('without a good credential', () => {
     for (const auth of Object.values(CREDENTIALS)) {
       for (const type of REQUEST_TYPES_AFTER_HELLO) {
         address += 1; // each try from an address of its own: none is locked out
-        const raw = await openRaw(gateway.url, undefined, `127.1.${address >> 8}.${address & 255}`);
+        const raw = await openRaw(gateway.url, undefined, `127.0.${1 + (address >> 8)}.${address & 255}`);
         const { auth: _, ...bare } = helloData('');
         const hello = { id: 'h', type: 'hello', data: auth === 'left out' ? bare : { ...bare, auth } };
         const request = { id: 'q', type, data: VALID_REQUESTS[type] };

@@ -83,6 +83,7 @@ export class Shard {
       config: plan.config,
       store: this.#store,
       models: this.#models,
+      tools: this.#tools.registry,
       session: this.#session,
       arrivingKeys: this.#arrivingKeys,
       newId,

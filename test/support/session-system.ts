@@ -56,6 +56,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
   const events: SessionSystem['events'] = [];
   const arrivingKeys: ArrivingKeys = new Map();
   const used = models ?? createModels(config);
+  const registry = tools ?? createToolRegistry(config);
   const refs = (key: string): SessionRef => session(key);
   const system = new ActorSystem({
     limits: { backoffMs: 1 },
@@ -70,7 +71,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       config,
       store,
       models: used,
-      tools: tools ?? createToolRegistry(),
+      tools: registry,
       activeMax: 100,
       budgets: undefined,
       workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
@@ -96,6 +97,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
     config,
     store,
     models: used,
+    tools: registry,
     session,
     arrivingKeys,
     newId,

@@ -13,6 +13,7 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     message: 'm1',
     origin: undefined,
     hops: 0,
+    speakers: [],
     ...changes,
   };
 }

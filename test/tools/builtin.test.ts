@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
 import { evaluate } from '../../src/tools/builtin/calc.ts';
 import type { ToolResult } from '../../src/tools/registry.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
-const tools = createToolRegistry().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
+const tools = builtinTools().view({ tools: ['time.now', 'calc'], approve: [] }, toolCaller());
 
 function call(name: string, input: unknown): Promise<ToolResult> {
   return tools.execute({ id: '1', name, input }, { signal: new AbortController().signal });

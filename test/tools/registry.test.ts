@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
-import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { toolsSchema } from '../../src/config/tools.ts';
+import type { Speaker } from '../../src/tools/policy.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
 import { toolCaller } from '../support/tool-caller.ts';
+import { builtinTools } from '../support/tool-registry.ts';
 
 const context: CallContext = { signal: new AbortController().signal };
 
@@ -45,25 +47,55 @@ describe('a view of the tools', () => {
   });
 
   it('is made once for a list of names', () => {
-    const registry = createToolRegistry();
+    const registry = builtinTools();
     const names = ['calc'];
     const agent = { tools: names, approve: [] };
     expect(registry.view(agent, toolCaller()).descriptions).toBe(registry.view(agent, toolCaller()).descriptions);
   });
 
-  it.each([
-    ['time.no', 'did you mean "time.now"?'],
-    ['something.else', 'there are: time.now, calc'],
-  ])('refuses the unknown name %s helpfully', (name, hint) => {
-    expect(() => createToolRegistry().view({ tools: ['calc', name], approve: [] }, toolCaller())).toThrow(
-      expect.objectContaining({ code: 'invalid_request', message: `there is no tool "${name}"; ${hint}` }),
-    );
-  });
-
   it('can call nothing outside it', async () => {
-    const view = createToolRegistry().view({ tools: ['time.now'], approve: [] }, toolCaller());
+    const view = builtinTools().view({ tools: ['time.now'], approve: [] }, toolCaller());
     const result = await view.execute({ id: '1', name: 'calc', input: { expression: '1' } }, context);
     expect(result).toEqual({ output: 'there is no tool "calc"; the tools are: time.now', failed: true });
+  });
+});
+
+describe('a view under a policy', () => {
+  const settings = toolsSchema.parse({ types: { dm: { deny: ['b'] } }, senders: { 'api:mallory': { deny: ['b'] } } });
+  const tools = () => ['a', 'b', 'c'].map((name) => tool({ name }));
+  const agent = { tools: ['*'], approve: [] };
+
+  it('has the same descriptions for whoever may call the same tools, and others for others', () => {
+    const registry = new ToolRegistry(tools(), settings);
+    const of = (changes: Parameters<typeof toolCaller>[0], speakers: Speaker[] = []) =>
+      registry.view(agent, toolCaller(changes), speakers).descriptions;
+    const main = of({});
+    const dm = of({ type: 'dm', user: 'ada' });
+    expect(main.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+    expect(dm.map(({ name }) => name)).toEqual(['a', 'c']);
+    expect(of({ type: 'group', user: 'x' })).toBe(main);
+    expect(of({ type: 'dm', user: 'bob' })).toBe(dm);
+    expect(of({ type: 'group', user: 'x' }, [{ channel: 'api', user: 'mallory' }])).toBe(dm);
+    expect(registry.view({ tools: ['c', 'a'], approve: [] }, toolCaller()).descriptions).toBe(dm);
+  });
+
+  it('calls nothing that it does not describe, also what another view does', async () => {
+    const registry = new ToolRegistry(tools(), settings);
+    registry.view(agent, toolCaller());
+    const dm = registry.view(agent, toolCaller({ type: 'dm' }));
+    const call = { id: '1', name: 'b', input: { text: 'x' } };
+    expect(await dm.execute(call, context)).toEqual({
+      output: 'there is no tool "b"; the tools are: a, c',
+      failed: true,
+    });
+    expect(dm.isSafeToRepeat(call)).toBe(false);
+  });
+
+  it('has a tool that comes later', () => {
+    const registry = new ToolRegistry(tools(), settings);
+    registry.view(agent, toolCaller());
+    registry.register(tool({ name: 'd' }));
+    expect(registry.view(agent, toolCaller()).descriptions.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd']);
   });
 });
 
@@ -113,11 +145,11 @@ describe('executing a call', () => {
     });
   });
 
-  it('does not call what is marked forbid', async () => {
+  it('does not call what is marked forbid, and tells the model of no such tool', async () => {
     const handler = (): never => expect.unreachable();
-    expect(await execute({ risk: 'forbid', handler })).toMatchObject({
+    expect(await execute({ risk: 'forbid', handler })).toEqual({
       failed: true,
-      output: 'test.tool may not be called',
+      output: 'there is no tool "test.tool"; the tools are: none',
     });
   });
 

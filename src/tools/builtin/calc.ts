@@ -61,6 +61,7 @@ export const calc = defineTool({
   }),
   risk: 'safe',
   safeToRepeat: true,
+  returns: 'string',
   handler: ({ expression }) => formatNumber(evaluate(expression)),
 });
 

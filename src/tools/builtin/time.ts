@@ -17,6 +17,7 @@ export const timeNow = defineTool({
   input,
   risk: 'safe',
   safeToRepeat: true,
+  returns: '{ utc: string; local: string; timeZone: string }',
   handler({ timeZone }) {
     const now = new Date();
     const format = localFormat(timeZone);

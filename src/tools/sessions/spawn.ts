@@ -12,6 +12,8 @@ const TASK_LENGTH_MAX = 16_000;
 const TITLE_LENGTH_MAX = 100;
 /** Sessions of sub-agents that are kept of one session; the oldest make room. */
 const KEPT_MAX = 50;
+/** People whose policy is handed on; a run that answers more of them spawns nothing. */
+const SPEAKERS_MAX = 50;
 /** The idempotency key of a sub-agent's task: it has one. */
 const TASK_KEY = 'task';
 
@@ -83,6 +85,7 @@ export function sessionsSpawn(desk: SessionDesk): Tool {
           : `a sub-agent at depth ${depthMax} may not spawn further ones: do the task yourself`,
       );
     }
+    if (caller.speakers.length > SPEAKERS_MAX) throw new Error('too many people are answered at once: do it yourself');
     const agent = given.agent ?? caller.agent;
     checkAgent(desk, caller, agent);
     if (given.model !== undefined) desk.checkModel(given.model);
@@ -95,6 +98,7 @@ export function sessionsSpawn(desk: SessionDesk): Tool {
       depth,
       root: caller.type,
       agents: [...(parent.spawned?.agents ?? []), caller.agent],
+      speakers: [...new Set(caller.speakers.map((one) => `${one.channel}:${one.user}`))],
       until: now() + timeoutMs,
     };
     const { channel, user } = parent;

@@ -20,7 +20,9 @@ async function configured(act: (asked: Asked) => ReturnType<typeof says>, more: 
   const port = await freePort();
   const module = await writeLineChannel(await tempFolder());
   const channels = { custom: { line: lineConfig(module, port) } };
-  const config: ConfigInput = { agents, models, channels, shards: { count: 2 }, ...more };
+  // By default what reaches out is for main sessions only.
+  const tools: ConfigInput['tools'] = { types: { dm: { deny: [] } }, ...more.tools };
+  const config: ConfigInput = { agents, models, channels, shards: { count: 2 }, ...more, tools };
   return { config, port, asked };
 }
 

@@ -15,7 +15,9 @@ const OTHER = Array.from({ length: 50 }, (_, n) => `agent:main:dm:api:friend${n}
 
 async function open(act: (asked: Asked) => ReturnType<typeof says>, more: ConfigInput = {}) {
   const { models, asked } = await actingModel(act);
-  const gateway = await localGateway({ agents, models, shards: { count: SHARDS }, ...more });
+  // By default what reaches out is for main sessions only.
+  const tools: ConfigInput['tools'] = { types: { dm: { deny: [] } }, ...more.tools };
+  const gateway = await localGateway({ agents, models, shards: { count: SHARDS }, ...more, tools });
   const client = await gateway.connect();
   await client.ask('session.create', { user: OTHER.split(':').at(-1) ?? '' });
   await client.ask('subscribe', { session: OTHER });

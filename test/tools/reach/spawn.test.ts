@@ -18,7 +18,9 @@ async function open(
   more: ConfigInput = {},
 ) {
   const { models, asked } = await actingModel(act);
-  const gateway = await localGateway({ agents, models, shards: { count: SHARDS }, ...more });
+  // By default what reaches out is for main sessions only.
+  const tools: ConfigInput['tools'] = { types: { dm: { deny: [] } }, ...more.tools };
+  const gateway = await localGateway({ agents, models, shards: { count: SHARDS }, ...more, tools });
   const client = await gateway.connect();
   await client.ask('subscribe', { session: MAIN });
   return { gateway, client, asked };
@@ -141,7 +143,12 @@ describe('sessions.spawn', () => {
     const sent = await client.ask('message.send', { text: 'go' });
     await client.runEnd(sent.message);
     expect(asked.find(isTask)?.tools.map((name) => name.replace(/[^a-z]/g, '.'))).toEqual(['time.now']);
-    expect((await subAgents(client))[0]?.id).toMatch(/^agent:other:sub:/);
+    const [child] = await subAgents(client);
+    expect(child?.id).toMatch(/^agent:other:sub:/);
+    const { tools } = await client.ask('session.tools', { session: child?.id ?? '' });
+    const allowed = tools.filter((tool) => tool.allowed).map(({ name }) => name);
+    expect(allowed).toEqual(['time.now']);
+    expect(tools.find(({ name }) => name === 'calc')?.rule).toBe('agents.main.tools: not in it');
   });
 
   it('ends a sub-agent when its time is up, and says so', async () => {

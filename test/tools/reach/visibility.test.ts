@@ -112,6 +112,7 @@ async function write(store: Store, plan: readonly Made[], world: number): Promis
         depth: (by.spawned?.depth ?? 0) + 1,
         root: 'main',
         agents: [...(by.spawned?.agents ?? []), by.agent],
+        speakers: [],
         until: 1,
       };
     }

@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { expressionOf, signaturesOf } from '../../src/tools/code/signatures.ts';
+import type { OtherTool } from '../../src/tools/tool.ts';
+
+function tool(name: string, schema: z.ZodType, returns?: string): OtherTool {
+  const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { io: 'input' });
+  return { name, description: 'Does it.', inputSchema, safeToRepeat: true, returns };
+}
+
+const inputOf = (schema: z.ZodType) => /t\((.*)\): Promise/.exec(signaturesOf([tool('t', schema)]))?.[1];
+
+it('writes what a JSON Schema says as TypeScript', () => {
+  expect(inputOf(z.strictObject({ a: z.string(), b: z.int().optional(), c: z.boolean() }))).toBe(
+    'input: { a: string; b?: number; c: boolean }',
+  );
+  expect(inputOf(z.strictObject({ a: z.enum(['x', 'y']), b: z.literal(1) }))).toBe('input: { a: "x" | "y"; b: 1 }');
+  expect(inputOf(z.strictObject({ a: z.array(z.union([z.string(), z.number()])) }))).toBe(
+    'input: { a: (string | number)[] }',
+  );
+  expect(inputOf(z.strictObject({ a: z.record(z.string(), z.number()), b: z.unknown() }))).toBe(
+    'input: { a: Record<string, number>; b: unknown }',
+  );
+  expect(inputOf(z.strictObject({ a: z.strictObject({ b: z.null() }).nullable() }))).toBe(
+    'input: { a: { b: null } | null }',
+  );
+});
+
+it('lets an input be left out that nothing is required of', () => {
+  expect(inputOf(z.strictObject({}))).toBe('');
+  expect(inputOf(z.strictObject({ a: z.string().optional() }))).toBe('input?: { a?: string }');
+});
+
+it('says what an argument means and what a tool returns', () => {
+  const schema = z.strictObject({ a: z.string().default('x').describe('a */ thing\nof two lines') });
+  expect(signaturesOf([tool('files.read', schema, 'string')])).toBe(
+    '// Does it.\nfiles.read(input?: { a?: string /* a * / thing of two lines; default "x" */ }): Promise<string>',
+  );
+});
+
+it('names tools as a program can write them', () => {
+  expect(expressionOf('files.read')).toBe('files.read');
+  expect(expressionOf('mcp.git-hub.delete')).toBe('mcp["git-hub"].delete');
+  expect(expressionOf('delete')).toBe('globalThis["delete"]');
+  expect(expressionOf('a-b.c')).toBe('globalThis["a-b"].c');
+});
+
+it('only names the tools that no longer fit', () => {
+  const long = tool('long', z.strictObject({ a: z.string().describe('x'.repeat(40_000)) }));
+  expect(signaturesOf([tool('t', z.strictObject({})), long, tool('u', z.strictObject({}))])).toBe(
+    '// Does it.\nt(): Promise<unknown>\n// Too many to show: long, u. Each takes one object.',
+  );
+});
+
+it('bears a schema that is no schema', () => {
+  const strange = { type: 'object', properties: { a: null, b: 7, c: { type: ['string', 'null'] } } };
+  const described = { name: 't', description: '', inputSchema: strange, safeToRepeat: true, returns: undefined };
+  expect(signaturesOf([described])).toBe(
+    '//\nt(input?: { a?: unknown; b?: unknown; c?: string | null }): Promise<unknown>',
+  );
+});
