@@ -97,6 +97,14 @@ export default {
     oneHome('discord-api-types', 'src/channels/discord'),
     oneHome('@slack', 'src/channels/slack'),
     oneHome('@whiskeysockets', 'src/channels/whatsapp'),
+    {
+      name: 'mcp-sdk-only-where-it-is-run',
+      comment:
+        "The SDK is loaded by the process that is connected to MCP servers, and by the command that is one: never by a gateway's own.",
+      severity: 'error',
+      from: { pathNot: '^src/(tools/mcp/(connection|keeper|stdio|http)|cli/(mcp-server|commands/mcp))\\.ts$' },
+      to: { path: '(^|node_modules/)@modelcontextprotocol(/|$)' },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'no-orphans',

@@ -18,8 +18,26 @@ const ROOT = new URL('../', import.meta.url);
 /** In a checkout the TypeScript is run as it is; an installed package has what `npm run build` made of it instead. */
 const IS_CHECKOUT = existsSync(new URL('src/main.ts', ROOT));
 const NODE_MAJOR_MIN = 24;
-/** What the first start loads. A worker's modules are compiled from the same cache as the main thread's. */
-const WARMED = ['src/cli/program', 'src/cli/commands/start', 'src/main', 'src/shards/worker'];
+/**
+ * What the first start loads, and what it loads where a channel is on. A worker's modules are compiled from the same cache as
+ * the main thread's. The threads' own modules fail as soon as they look for what a thread is given: they are loaded by then.
+ */
+const WARMED = [
+  'src/cli/program',
+  'src/cli/commands/start',
+  'src/main',
+  'src/shards/worker',
+  'src/channels/host',
+  'src/channels/worker',
+  'src/channels/telegram/adapter',
+  'src/channels/discord/adapter',
+  'src/channels/slack/adapter',
+  'src/channels/slack/connect',
+  'src/channels/whatsapp/adapter',
+  'src/channels/whatsapp/connect',
+];
+/** The library that an adapter loads by itself. Not there: passed over. */
+const WARMED_PACKAGES = ['@whiskeysockets/baileys'];
 const WARM_TIMEOUT_MS = 20_000;
 
 try {
@@ -97,7 +115,7 @@ function moduleUrl(path) {
 
 /** In a process of its own: a module that throws, waits or exits when it is imported does no harm to the install. */
 function warmCompileCache() {
-  const urls = WARMED.map(moduleUrl).filter((url) => existsSync(url));
+  const urls = [...WARMED.map(moduleUrl).filter((url) => existsSync(url)), ...WARMED_PACKAGES];
   const script = `
     const { flushCompileCache } = require('node:module');
     Promise.allSettled(${JSON.stringify(urls)}.map((url) => import(url))).then(() => {
@@ -106,6 +124,7 @@ function warmCompileCache() {
     });`;
   spawnSync(process.execPath, ['--eval', script], {
     stdio: 'ignore',
+    cwd: fileURLToPath(ROOT),
     timeout: WARM_TIMEOUT_MS,
     env: {
       NODE_COMPILE_CACHE: fileURLToPath(

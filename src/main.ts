@@ -30,6 +30,9 @@ import { prepareStore } from './storage/prepare.ts';
 import { storageSpace } from './storage/space.ts';
 import { Starts } from './storage/starts.ts';
 import { LoopLag } from './telemetry/loop-lag.ts';
+import { ToolHosts } from './tools/hosts.ts';
+import type { McpHost } from './tools/mcp/host.ts';
+import type { McpOffer } from './tools/mcp/messages.ts';
 import { VERSION } from './version.ts';
 
 /** How long runs may go on after the gateway was told to stop. */
@@ -65,17 +68,21 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   });
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
+  const toolHosts = new ToolHosts(config);
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
   const clients = new Clients(limits, counters);
-  const shards = new ShardPool({
+  const mcp = await openMcp(config, (offer) => shards.offerMcp(offer), log);
+  const shards: ShardPool = new ShardPool({
     config,
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
     subscribers: topics,
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
+    mcp,
     tellPairing: (event) => clients.tellPairing(event),
+    tools: toolHosts,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -121,6 +128,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       storage: await storageSpace(config.home),
       counters,
       channels: (await channels?.list())?.channels ?? [],
+      mcp: mcp?.statuses ?? [],
     }),
   });
 
@@ -133,6 +141,8 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     server.close();
     await maintenance.stop();
     await compute.stop();
+    await toolHosts.stop();
+    await mcp?.stop();
     lag.stop();
     await starts.ended();
     unlockFolder();
@@ -142,16 +152,18 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     if (starts.pausedBecause !== undefined) {
       log.error(`${starts.pausedBecause}; messages are kept; see dhaavak doctor, then dhaavak resume`);
     }
-    // While the shards load their modules.
+    // While the shards load their modules, as the channels do then.
     const { migratedFrom, salvaged } = await prepareStore(config.home, { unclean: starts.wasUnclean });
     if (salvaged !== undefined)
       log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
     if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
+    channels?.start();
     await shards.start();
     await starts.written();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
-    channels?.start();
+    channels?.open();
+    mcp?.start();
     log.info({ host, port, model }, 'listening');
     return {
       url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}/ws`,
@@ -187,6 +199,18 @@ async function openChannels(
     pairing: (event: PairingEvent) => clients.tellPairing(event),
   };
   return new ChannelHost({ config, shards, topics, tell, log });
+}
+
+/** The MCP servers, if there are any; without one nothing of theirs is loaded. */
+async function openMcp(
+  { tools, log: { level } }: Config,
+  onOffer: (offer: McpOffer) => void,
+  log: Logger,
+): Promise<McpHost | undefined> {
+  const { servers } = tools.mcp;
+  if (Object.keys(servers).length === 0) return undefined;
+  const { McpHost } = await import('./tools/mcp/host.ts');
+  return new McpHost({ servers, logLevel: level, onOffer, log });
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

@@ -13,3 +13,19 @@ declare module 'comlink/dist/esm/node-adapter.mjs' {
   /** Lets Comlink talk over a Node worker or message port, which have `on` instead of `addEventListener`. */
   export default function nodeEndpoint(port: MessagePort | Worker): Endpoint;
 }
+
+declare module 'undici/lib/core/connect.js' {
+  export { buildConnector as default } from 'undici';
+}
+
+declare module 'undici/lib/dispatcher/agent.js' {
+  export { Agent as default } from 'undici';
+}
+
+declare module 'undici/lib/web/websocket/events.js' {
+  export { CloseEvent, ErrorEvent, MessageEvent } from 'undici';
+}
+
+declare module 'undici/lib/web/websocket/websocket.js' {
+  export { WebSocket } from 'undici';
+}

@@ -186,7 +186,7 @@ export class Inbound {
   /** What the agent is told before a message in a group: who says it, and what was said there unless it is a command. */
   #before(message: InboundMessage, said: string): string {
     if (message.chat.type === 'dm') return '';
-    const context = said.startsWith('/') ? [] : this.#withheld.take(message.chat);
+    const context = said.startsWith('/') ? [] : this.#withheld.before(message);
     return withContext(context, `${nameOf(message.sender)}: `);
   }
 

@@ -123,7 +123,10 @@ export class SessionAdmin {
     record.session = undefined;
     try {
       await work.stop();
-      shared.tools.endSession(events.session);
+      await shared.tools.endSession(events.session).catch((error: unknown) => {
+        const { session } = events;
+        shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
+      });
       const related = kin.ofDeletion();
       await deleteSession(shared.store, events.session, related.write);
       related.announce();

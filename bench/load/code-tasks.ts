@@ -76,7 +76,7 @@ return Object.entries(counts).sort((a, b) => b[1] - a[1])[0];`,
     program: `let slowest = { ms: -1 };
 for (const line of (await files.list({ path: 'logs' })).split('\\n')) {
   const name = line.split(' ')[0];
-  const log = await files.read({ path: 'logs/' + name });
+  const log = await files.read({ path: name });
   for (const [, request, ms] of log.matchAll(/request (\\d+) took (\\d+) ms/g)) {
     if (Number(ms) > slowest.ms) slowest = { ms: Number(ms), request, name };
   }
@@ -160,7 +160,7 @@ return paths.length + ' files changed';`,
     ],
     say: () => 'report.md has all 8 services.',
     program: `const names = (await files.list({ path: 'config' })).split('\\n').map((line) => line.split(' ')[0]);
-const all = await Promise.all(names.map(async (name) => JSON.parse(await files.read({ path: 'config/' + name }))));
+const all = await Promise.all(names.map(async (name) => JSON.parse(await files.read({ path: name }))));
 const rows = all.map(({ name, port, owner }) => \`| \${name} | \${port} | \${owner} |\`);
 await files.write({ path: 'report.md', content: ['| name | port | owner |', '|---|---|---|', ...rows].join('\\n') + '\\n' });
 return rows.length + ' services';`,
@@ -169,10 +169,10 @@ return rows.length + ' services';`,
   {
     name: 'wait for a process',
     ask: 'Tell me when the process p1 has ended, and with which code.',
-    turns: Array.from({ length: 4 }, () => () => [{ name: 'exec.poll', input: { id: 'p1' } }]),
+    turns: Array.from({ length: 4 }, () => () => [{ name: 'job.poll', input: { id: 'p1' } }]),
     say: (results) => `It ended with code ${(JSON.parse(last(results)) as { code: number }).code}.`,
     program: `for (;;) {
-  const { state, code } = await exec.poll({ id: 'p1' });
+  const { state, code } = await job.poll({ id: 'p1' });
   if (state === 'ended') return 'code ' + code;
   await sleep(20);
 }`,

@@ -1,9 +1,11 @@
-/** A workspace with files, and the tools a task has: names, descriptions and inputs as an agent has them, at work on a real folder. */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+/** A workspace with files, and the tools a task has. */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { configSchema } from '../../src/config/schema.ts';
 import { calc } from '../../src/tools/builtin/calc.ts';
 import { timeNow } from '../../src/tools/builtin/time.ts';
+import { createFileTools } from '../../src/tools/files/files.ts';
 import { defineTool, type Tool } from '../../src/tools/tool.ts';
 
 export const SERVICES = ['auth', 'billing', 'cache', 'gate', 'mail', 'queue', 'search', 'users'];
@@ -39,107 +41,21 @@ export async function fillWorkspace(root: string): Promise<void> {
   await put('README.md', '# Services\n\nEight services and their logs.\n');
 }
 
-const path = z.string().min(1).max(2_048).describe('Relative to the workspace, such as "notes/today.md".');
-const folder = z.string().max(2_048).default('.').describe('A folder, relative to the workspace.');
-
-export function taskTools(root: string): Tool[] {
-  const base = { group: 'files', risk: 'safe' as const, safeToRepeat: true };
+/** The gateway's own tools for files, sums and time, and one that tells of a process that ends when it was asked four times. */
+export function taskTools(home: string): Tool[] {
   let asked = 0;
+  const { tools } = configSchema.parse({});
   return [
     timeNow,
     calc,
+    ...createFileTools({ home, tools }).filter(({ group }) => group === 'files'),
     defineTool({
-      ...base,
-      name: 'files.read',
-      description:
-        'Reads a text file of the workspace. Returns its lines, without numbers; for a long file a page of them and how to go on. Of a file that is no text it says what it is.',
-      input: z.strictObject({
-        path,
-        offset: z.int().min(1).default(1).describe('The first line to return, from 1.'),
-        limit: z.int().min(1).max(2_000).default(500).describe('How many lines.'),
-      }),
-      returns: 'string',
-      handler: async ({ path, offset, limit }) =>
-        (await readFile(join(root, path), 'utf8'))
-          .split('\n')
-          .slice(offset - 1, offset - 1 + limit)
-          .join('\n'),
-    }),
-    defineTool({
-      ...base,
-      name: 'files.write',
-      description:
-        'Writes a text file of the workspace whole, with the folders on the way to it; a file that is there is replaced. To change a part of a file use files.edit.',
-      input: z.strictObject({ path, content: z.string().describe('All there will be in the file.') }),
-      returns: 'string',
-      async handler({ path, content }) {
-        await mkdir(dirname(join(root, path)), { recursive: true });
-        await writeFile(join(root, path), content);
-        return `Wrote ${path}: ${content.length} bytes.`;
-      },
-    }),
-    defineTool({
-      ...base,
-      name: 'files.edit',
-      description:
-        'Replaces text in a file of the workspace. The old text must be in the file exactly once, white space included, or all be set; take it from files.read. Returns what changed.',
-      input: z.strictObject({
-        path,
-        old: z.string().min(1).describe('The text to replace, exactly as in the file.'),
-        new: z.string().describe('What is to stand there instead.'),
-        all: z.boolean().default(false).describe('Replace every occurrence.'),
-      }),
-      returns: 'string',
-      async handler({ path, old, new: next, all }) {
-        const text = await readFile(join(root, path), 'utf8');
-        const count = text.split(old).length - 1;
-        if (count === 0 || (count > 1 && !all)) throw new Error(`the old text is in ${path} ${count} times`);
-        await writeFile(join(root, path), text.replaceAll(old, next));
-        return `Replaced ${count} in ${path}.`;
-      },
-    }),
-    defineTool({
-      ...base,
-      name: 'files.list',
-      description:
-        'Lists a folder of the workspace: a line an entry, folders with a slash, files with their size in bytes. .git and node_modules are named but not entered.',
-      input: z.strictObject({
-        path: folder,
-        depth: z.int().min(1).max(8).default(1).describe('How deep into its folders; 1: not at all.'),
-      }),
-      returns: 'string',
-      async handler({ path }) {
-        const names = (await readdir(join(root, path))).toSorted();
-        const lines = names.map(async (name) => `${name} ${(await stat(join(root, path, name))).size}`);
-        return (await Promise.all(lines)).join('\n');
-      },
-    }),
-    defineTool({
-      ...base,
-      name: 'files.search',
-      description:
-        'Finds lines in the text files of the workspace. Returns path:line: text for each. .git, node_modules, links and files over 4 MiB are passed over.',
-      input: z.strictObject({
-        pattern: z.string().min(1).max(1_000).describe('Plain text, or a JavaScript expression with regex.'),
-        path: folder,
-      }),
-      returns: 'string',
-      async handler({ pattern, path }) {
-        const found: string[] = [];
-        for (const name of (await readdir(join(root, path))).toSorted()) {
-          const lines = (await readFile(join(root, path, name), 'utf8')).split('\n');
-          for (const [n, line] of lines.entries())
-            if (line.includes(pattern)) found.push(`${path}/${name}:${n + 1}: ${line}`);
-        }
-        return found.join('\n');
-      },
-    }),
-    defineTool({
-      ...base,
-      name: 'exec.poll',
+      name: 'job.poll',
       group: 'exec',
+      risk: 'safe',
+      safeToRepeat: true,
       description: 'The state of a process that runs in the background, and its newest output.',
-      input: z.strictObject({ id: z.string().describe('As exec has named it.') }),
+      input: z.strictObject({ id: z.string().describe('As it was named at its start.') }),
       returns: '{ state: "running" | "ended"; code?: number; output: string }',
       handler() {
         asked += 1;

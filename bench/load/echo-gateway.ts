@@ -14,6 +14,7 @@ import { Pace } from '../../src/gateway/pace.ts';
 import { Server } from '../../src/gateway/server.ts';
 import { Topics } from '../../src/gateway/topics.ts';
 import { ShardPool } from '../../src/shards/pool.ts';
+import { ToolHosts } from '../../src/tools/hosts.ts';
 
 const log = pino({ level: 'silent' });
 const topics = new Topics();
@@ -24,6 +25,7 @@ const shards = new ShardPool({
   subscribers: topics,
   countTokens: () => Promise.reject(new Error('an echo counts nothing')),
   tellPairing: () => {},
+  tools: new ToolHosts(configSchema.parse({})),
   log,
   entry: new URL('./echo-worker.ts', import.meta.url),
 });

@@ -68,13 +68,15 @@ function rowsOf(name: string, single: Cost, code: Cost): BenchRow[] {
 }
 
 async function costOf(task: CodeTask, pool: SandboxPool, withCode: boolean): Promise<Cost> {
-  const root = await mkdtemp(join(tmpdir(), 'dhaavak-code-'));
+  const home = await mkdtemp(join(tmpdir(), 'dhaavak-code-'));
+  const workspace = join(home, 'agents', 'main');
   try {
-    await fillWorkspace(root);
+    await fillWorkspace(workspace);
     const settings = { timeoutMs: 30_000, cpuMs: 5_000, callsMax: 100, only: true };
-    const tools = taskTools(root);
+    const tools = taskTools(home);
     if (withCode) tools.push(codeTool(settings, (program) => pool.run(program)));
-    const view = new ToolRegistry(tools).view({ tools: tools.map(({ name }) => name), approve: [] }, toolCaller());
+    const registry = new ToolRegistry(tools);
+    const view = registry.view({ tools: ['*'], approve: [] }, toolCaller({ workspace }));
     const model = new ScriptedModel(withCode ? asProgram(task) : task);
     const resolved = { provider: model, name: 'm', reference: 'bench/m' };
     const events = runAgent({
@@ -94,7 +96,7 @@ async function costOf(task: CodeTask, pool: SandboxPool, withCode: boolean): Pro
     }
     return model.cost;
   } finally {
-    await rm(root, { recursive: true });
+    await rm(home, { recursive: true });
   }
 }
 

@@ -92,6 +92,8 @@ export interface InboundMessage {
   readonly text: string;
   /** Whether it is addressed to the bot: a mention, a reply to it, a command for it. Always true in a DM. */
   readonly addressed: boolean;
+  /** It begins the thread it is in: it was said where the chat is no thread. */
+  readonly beginsThread?: true | undefined;
   readonly attachments: readonly InboundAttachment[];
   /** The message it answers, where the platform says so. */
   readonly repliesTo?: { readonly message: string; readonly text?: string | undefined } | undefined;

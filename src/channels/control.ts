@@ -61,8 +61,8 @@ export interface ChannelsControl {
 
 /** What the channels may ask of the main thread. */
 export interface ChannelsMain {
-  /** Called once, when calls are taken. */
-  ready(): void;
+  /** Called once, when calls are taken. Resolves when accounts may connect. */
+  ready(): Promise<void>;
   update(status: ChannelStatus): void;
   qr(name: AccountName, code: string | null): void;
   /** Somebody new asks to be let in. */

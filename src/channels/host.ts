@@ -64,6 +64,7 @@ export class ChannelHost implements Receiver {
   readonly #webhooks = new Map<number, (response: WebhookResponse | undefined) => void>();
   #lastWebhook = 0;
   #sends = 0;
+  readonly #opened = Promise.withResolvers<void>();
   #thread: ChannelsThread | undefined;
   #generation = 0;
   #restarts = 0;
@@ -90,10 +91,15 @@ export class ChannelHost implements Receiver {
     }
   }
 
-  /** Starts the thread. What an account takes to connect is not waited for. */
+  /** Starts the thread, which loads what it needs. The store must be ready. */
   start(): void {
     this.#spawn();
     this.#watch = setInterval(() => this.#lookAfter(), WATCH_MS).unref();
+  }
+
+  /** Lets the accounts connect. What they take is not waited for. */
+  open(): void {
+    this.#opened.resolve();
   }
 
   /** The webhooks there are, as `platform/account`. */
@@ -218,6 +224,7 @@ export class ChannelHost implements Receiver {
       config,
       accounts: this.#accounts,
       generation: this.#generation,
+      opened: this.#opened.promise,
       onRecords: (reader) => this.#handle(reader),
       update: (status) => this.#update(status),
       qr: (name, code) => {

@@ -19,6 +19,8 @@ export interface ThreadOptions {
   config: Config;
   accounts: readonly EnabledAccount[];
   generation: number;
+  /** Resolves when accounts may connect. */
+  opened: Promise<void>;
   onRecords(reader: RingReader): void;
   update: ChannelsMain['update'];
   qr: ChannelsMain['qr'];
@@ -38,7 +40,7 @@ export class ChannelsThread {
   #lastBeat = 0;
   #silentLooks = 0;
 
-  constructor({ config, accounts, generation, onRecords, update, qr, pairingRequested }: ThreadOptions) {
+  constructor({ config, accounts, generation, opened, onRecords, ...tells }: ThreadOptions) {
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toMain = createRing();
@@ -74,7 +76,11 @@ export class ChannelsThread {
       });
     });
     this.control = comlink.wrap<ChannelsControl>(nodeEndpoint(control.port1));
-    const services: ChannelsMain = { ready: ready.resolve, update, qr, pairingRequested };
+    const onReady = (): Promise<void> => {
+      ready.resolve();
+      return opened;
+    };
+    const services: ChannelsMain = { ready: onReady, ...tells };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.link = new Link({ outgoing: toChannels, incoming: toMain, bell: bell.port1 }, onRecords);
   }

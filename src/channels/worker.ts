@@ -23,6 +23,7 @@ import { laneOf, type OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import type { WebhookRequest, WebhookResponse } from './adapter.ts';
+import { adapterUrl } from './adapters.ts';
 import { catchErrors } from './blame.ts';
 import {
   type AccountName,
@@ -50,6 +51,7 @@ const store = new Store(config.home);
 const packr = new Packr({ useRecords: false });
 const newId = monotonicFactory(Math.random);
 let takesMore = true;
+let opened = false;
 
 const accounts = new Map(
   enabled.map((settings) => {
@@ -165,7 +167,8 @@ const api: ChannelsControl = {
   },
   async drain(timeoutMs) {
     takesMore = false;
-    const all = [...accounts.keys()].map((key) => channel(key));
+    // Those that were never to connect are not made for this.
+    const all = opened ? [...accounts.keys()].map((key) => channel(key)) : [];
     const idle = Promise.all(all.map((ref) => ref.control({ type: 'idle' }).catch(ignore)));
     await Promise.race([idle, new Promise((resolve) => setTimeout(resolve, timeoutMs))]);
     await Promise.all(all.map((ref) => ref.control({ type: 'stop' }).catch(ignore)));
@@ -176,8 +179,10 @@ comlink.expose(api, nodeEndpoint(control));
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), CHANNELS_HEARTBEAT_MS);
-for (const key of accounts.keys()) void channel(key).control({ type: 'start' }).catch(ignore);
+for (const account of enabled) if (account.module === undefined) void import(adapterUrl(account)).catch(ignore);
 await main.ready();
+opened = true;
+for (const key of accounts.keys()) void channel(key).control({ type: 'start' }).catch(ignore);
 
 /** Throws `not_found`. */
 function accountOf({ channel: platform, account }: AccountName): Account {

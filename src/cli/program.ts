@@ -40,6 +40,7 @@ function createProgram(): Command {
   addSandbox(program);
   addDeadLetters(program);
   addSchedules(program);
+  addMcp(program);
   addChannels(program);
   addPairing(program);
   addAllow(program);
@@ -305,6 +306,18 @@ function addSchedules(program: Command): void {
     .argument('<schedule>', 'its id, as the list has it')
     .action(async (session: string, schedule: string, flags) => {
       process.exitCode = await (await import('./commands/schedules.ts')).remove(session, schedule, flags);
+    });
+}
+
+function addMcp(program: Command): void {
+  withClientFlags(program.command('mcp'))
+    .description('be an MCP server on standard input and output, for desktop assistants: agents of a running gateway')
+    .addHelpText(
+      'after',
+      examples('dhaavak mcp --url ws://10.0.0.5:18789/ws', 'claude mcp add dhaavak -- npx dhaavak mcp'),
+    )
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/mcp.ts')).mcp(flags);
     });
 }
 

@@ -35,6 +35,7 @@ const FALLBACKS = [
   { path: ['models', 'anthropic', 'baseUrl'], variable: 'ANTHROPIC_BASE_URL' },
   { path: ['models', 'openai', 'apiKey'], variable: 'OPENAI_API_KEY' },
   { path: ['models', 'openai', 'baseUrl'], variable: 'OPENAI_BASE_URL' },
+  { path: ['tools', 'web', 'search', 'braveApiKey'], variable: 'BRAVE_API_KEY' },
 ] as const;
 
 /** Flags before variables. An empty variable counts as not set; an empty flag does not, since somebody typed it. */

@@ -52,7 +52,11 @@ function withAbsolutePaths(config: Config): Config {
     return [name, { ...channel, module: absolute(channel.module) }];
   });
   const channels = { ...config.channels, custom: Object.fromEntries(custom) };
-  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents), channels };
+  const servers = Object.entries(config.tools.mcp.servers).map(([name, server]) => {
+    return [name, server.cwd === undefined ? server : { ...server, cwd: absolute(server.cwd) }];
+  });
+  const tools = { ...config.tools, mcp: { ...config.tools.mcp, servers: Object.fromEntries(servers) } };
+  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents), channels, tools };
 }
 
 /** `path` with a leading `~` expanded, made absolute. */

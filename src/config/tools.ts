@@ -1,7 +1,9 @@
 /** The tools in the configuration: who may call which, in a sandbox or not, and which calls need an operator. */
 import { z } from 'zod';
+import { mcpSchema } from './mcp.ts';
 import { reachShape } from './reach.ts';
 import { codeSchema, sandboxHostsSchema } from './sandbox.ts';
+import { browserSchema, webSchema } from './web.ts';
 
 /** Which sessions are kept in a sandbox; with `off` none, and those that are not main lack what would need one. */
 export const sandboxMode = z.enum(['off', 'non-main', 'always']);
@@ -10,7 +12,7 @@ export const sandboxMode = z.enum(['off', 'non-main', 'always']);
 export const toolNames = z.array(z.string().min(1).max(96)).max(1_000);
 
 /** What reaches beyond a conversation: by default only main sessions, which are the operator's own, have it. */
-const REACHING = ['group:files', 'group:exec', 'group:browser', 'group:sessions', 'group:message'];
+const REACHING = ['group:files', 'group:exec', 'group:browser', 'group:sessions', 'group:message', 'group:mcp'];
 
 /** One level of the policy. It can only take away. */
 function level(denied: string[] = []) {
@@ -98,6 +100,9 @@ export const toolsSchema = z
     ...reachShape,
     sandboxHosts: sandboxHostsSchema,
     code: codeSchema,
+    web: webSchema,
+    browser: browserSchema,
+    mcp: mcpSchema,
   })
   .prefault({});
 

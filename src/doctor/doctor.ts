@@ -13,6 +13,7 @@ import { STORE_FILE } from '../storage/page-file.ts';
 import { repairStore } from '../storage/repair.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 import { checkDisk, checkLeftovers, checkModes, checkNode, checkSecrets, checkStarts, checkTls } from './home.ts';
+import { mcpFinding } from './mcp.ts';
 import { repairFinding, storeFindings, unseen } from './store.ts';
 
 export interface DoctorOptions {
@@ -84,7 +85,7 @@ async function askedFindings(askGateway: DoctorOptions['askGateway']): Promise<F
       trouble === null
         ? ok('gateway', `version ${version} runs and is ready`)
         : wrong('gateway', `version ${version} runs and is not ready: ${trouble}`);
-    return [gateway, ...storeFindings(check, true)];
+    return [gateway, ...status.mcp.map(mcpFinding), ...storeFindings(check, true)];
   } catch (error) {
     const why = (error as Error).message;
     return [wrong('gateway', `one runs on this folder and does not answer as it should: ${why}`), unseen(why)];

@@ -2,7 +2,7 @@
  * What was said in groups and not to the bot, kept as context for the next message it answers there.
  *
  *     withheld.add(message)                       // for an admission of `withhold`
- *     withContext(withheld.take(chat), text)      // the text of a message that runs; not of a command
+ *     withContext(withheld.before(message), text) // the text of a message that runs; not of a command
  *
  * In memory: a restart forgets it, since it was never promised to anybody and is worth no write for each line of a busy
  * group. Bounded by lines and characters of a chat, and by chats.
@@ -40,8 +40,10 @@ export class Withheld {
     if (this.#chats.size > CHATS_MAX && oldest !== undefined) this.#chats.delete(oldest);
   }
 
-  /** What was withheld in the chat since the last time, oldest first. */
-  take(chat: Chat): readonly WithheldMessage[] {
+  /** What was withheld before this message, oldest first: in its chat since the last time, or around the thread it begins. */
+  before({ chat, beginsThread }: Pick<InboundMessage, 'chat' | 'beginsThread'>): readonly WithheldMessage[] {
+    // It stays: other threads begin there too, and each is a conversation that knows nothing of it.
+    if (beginsThread) return this.#chats.get(chatKey({ ...chat, thread: undefined })) ?? [];
     const key = chatKey(chat);
     const kept = this.#chats.get(key) ?? [];
     this.#chats.delete(key);

@@ -176,6 +176,7 @@ export type MessageSource = z.output<typeof shapes.messageSource>;
 export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
+export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;

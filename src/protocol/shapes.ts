@@ -11,6 +11,7 @@ import {
   GRANT_KINDS,
   IMAGE_TYPES,
   id,
+  MCP_STATES,
   MISSED_RUNS,
   ROOT_TYPES,
   SCOPES,
@@ -381,6 +382,25 @@ export const grantInfo = z.strictObject({
   grantedAt: time,
 });
 
+/** How one MCP server is. Counts are since the process that is connected to it started. */
+export const mcpServerStatus = z.strictObject({
+  server: z.string(),
+  state: z.enum(MCP_STATES),
+  /** Why it is so, for an operator. */
+  reason: z.string().nullable(),
+  /** When it became so. */
+  since: time,
+  /** Tools that are offered to agents. */
+  tools: count,
+  /** Why others are not, the first 16. */
+  refused: z.array(z.string()),
+  calls: count,
+  /** Calls that the server refused or did not answer. */
+  failed: count,
+  /** Connections after the first. */
+  restarts: count,
+});
+
 export const gatewayStatus = z.strictObject({
   version: z.string(),
   uptimeMs: count,
@@ -393,6 +413,7 @@ export const gatewayStatus = z.strictObject({
   model: z.string(),
   counters: gatewayCounters,
   channels: z.array(channelStatus),
+  mcp: z.array(mcpServerStatus),
   /** Why `/ready` says 503; null: the gateway is ready. */
   trouble: z.string().nullable(),
   /** Nothing runs until `runs.resume`: the gateway crashed too often. */

@@ -2,8 +2,11 @@
  * Rare calls between the front end and a shard, through comlink: readable code, about 110 µs a call, never on the
  * message path.
  */
+import type { ProxyMarked } from 'comlink';
 import type { Config } from '../config/schema.ts';
 import type { PairingEvent } from '../protocol/messages.ts';
+import type { McpAnswer, McpCall, McpOffer } from '../tools/mcp/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { LinkEnd } from './link.ts';
 
 /** What a worker thread is started with. */
@@ -19,6 +22,8 @@ export interface ShardData {
   storeReady: SharedArrayBuffer;
   /** It begins with its runs paused. */
   paused: boolean;
+  /** What MCP servers have at the moment, where there are any. */
+  mcpOffers: readonly McpOffer[];
 }
 
 export interface ShardStats {
@@ -35,6 +40,8 @@ export interface ShardControl {
   stats(): ShardStats;
   /** Ends the pause it began with. */
   resumeRuns(): void;
+  /** An MCP server has other tools than before. */
+  takeMcpOffer(offer: McpOffer): void;
   /** Starts no more runs, waits up to `timeoutMs` for those that run, closes the store. Accepted work stays journalled. */
   drain(timeoutMs: number): Promise<{ finished: boolean }>;
 }
@@ -49,6 +56,11 @@ export interface MainServices {
   countTokens(texts: string[]): Promise<number[]>;
   /** An operator resolved a request to be let in on a channel. */
   tellPairing(event: PairingEvent): void;
+  /** What tools have done for them. */
+  tools: ToolServices & ProxyMarked;
+  /** Has a tool of an MCP server called; whatever goes wrong is an answer. */
+  callMcp(call: McpCall): Promise<McpAnswer>;
+  cancelMcp(id: string): void;
 }
 
 /** What ids of a shard's requests to sessions begin with: a shard that comes after another has a link of its own. */

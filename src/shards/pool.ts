@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
+import type { McpOffer } from '../tools/mcp/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import type { MainServices } from './control.ts';
 import { RECORD } from './link.ts';
 import { shardOf } from './placement.ts';
@@ -39,6 +41,8 @@ export interface ShardPoolOptions {
   countTokens: MainServices['countTokens'];
   onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
+  tools: ToolServices;
+  mcp?: ShardOptions['mcp'];
   /** Its shards begin with their runs paused; default false. */
   paused?: boolean;
   log: Logger;
@@ -105,6 +109,11 @@ export class ShardPool {
     return paused;
   }
 
+  /** Tells every shard that an MCP server has other tools than before. */
+  offerMcp(offer: McpOffer): void {
+    for (const { shard, state } of this.#slots) if (state === 'ready') void shard.control.takeMcpOffer(offer);
+  }
+
   get size(): number {
     return this.#slots.length;
   }
@@ -162,7 +171,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, mcp, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
@@ -173,6 +182,8 @@ export class ShardPool {
       tellPairing,
       onPeerRequest: (session, frame, id, receiver) =>
         this.request(shardOf(session, count), session, frame, id, receiver, RECORD.peerRequest),
+      tools,
+      mcp,
       storeReady: this.#storeReady,
       paused: this.#paused,
       entry: entry ?? sibling('worker', import.meta.url),
@@ -194,6 +205,8 @@ export class ShardPool {
     this.#superviseEnd(slot);
     // One that was started before runs were resumed began with a pause.
     if (this.#options.paused && !this.#paused) void slot.shard.control.resumeRuns();
+    // What has changed since it was started.
+    for (const offer of this.#options.mcp?.offers ?? []) void slot.shard.control.takeMcpOffer(offer);
   }
 
   #superviseEnd(slot: Slot): void {

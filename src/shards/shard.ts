@@ -4,11 +4,22 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
 import { toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
+import { type McpAnswer, type McpCall, type McpOffer, ours } from '../tools/mcp/messages.ts';
+import type { ToolServices } from '../tools/services.ts';
 import { type MainServices, PEER_GENERATION, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { type Pending, PendingRequests } from './pending.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
 import { createRing, type RingReader } from './ring.ts';
+
+/** The MCP servers as shards see them: `McpHost`. */
+export interface McpBroker {
+  readonly offers: readonly McpOffer[];
+  call(owner: object, call: McpCall): Promise<McpAnswer>;
+  cancel(id: string): void;
+  /** Cancels the calls of an owner that is gone. */
+  forget(owner: object): void;
+}
 
 export interface ShardOptions {
   index: number;
@@ -21,6 +32,9 @@ export interface ShardOptions {
   tellPairing: MainServices['tellPairing'];
   /** Passes a request of one of its sessions on, to be answered to `receiver`. Throws what it is refused with. */
   onPeerRequest(session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
+  /** Undefined: there are no MCP servers. */
+  mcp?: McpBroker | undefined;
+  tools: ToolServices;
   storeReady: SharedArrayBuffer;
   paused: boolean;
   /** The module the worker runs; benches run their own. */
@@ -81,6 +95,7 @@ export class Shard {
       heartbeat,
       storeReady: options.storeReady,
       paused: options.paused,
+      mcpOffers: options.mcp?.offers ?? [],
     };
     this.#heartbeat = new Int32Array(heartbeat);
     this.#worker = new Worker(options.entry, { workerData, transferList: [bell.port2, control.port2] });
@@ -94,13 +109,14 @@ export class Shard {
       this.#worker.once('exit', (code) => {
         this.#link.close();
         control.port1.close();
+        options.mcp?.forget(this);
         ready.reject(cause ?? new Error(`shard ${options.index} ended with code ${code} before it was ready`));
         resolve(cause);
       });
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const { countTokens, tellPairing } = options;
+    const { countTokens, tellPairing, tools } = options;
     const services: MainServices = {
       ready: ready.resolve,
       storeTrouble: (trouble) => {
@@ -108,6 +124,9 @@ export class Shard {
       },
       countTokens,
       tellPairing,
+      callMcp: (call) => options.mcp?.call(this, call) ?? Promise.resolve(ours('there are no MCP servers')),
+      cancelMcp: (id) => options.mcp?.cancel(id),
+      tools: comlink.proxy(tools),
     };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>

@@ -32,6 +32,7 @@ import type { OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
+import type { McpTools } from '../tools/mcp/tools.ts';
 import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
 import { reachTools } from '../tools/sessions/reach.ts';
@@ -49,7 +50,17 @@ const PEER_REPLY_TIMEOUT_MS = 15_000;
 /** How often it is tried again where all sessions in memory are at work, or one is stopped. */
 const RETRY_MS = 250;
 
-const { index, shards, config, link: linkEnd, control, heartbeat, paused, storeReady } = workerData as ShardData;
+const {
+  index,
+  shards,
+  config,
+  link: linkEnd,
+  control,
+  heartbeat,
+  paused,
+  storeReady,
+  mcpOffers,
+} = workerData as ShardData;
 
 const log = createLogger({ level: config.log.level, name: `shard-${index}` });
 const main = comlink.wrap<MainServices>(nodeEndpoint(control));
@@ -72,7 +83,11 @@ const store = new Store(config.home, {
 const models = createModels(config);
 const waiters = new TurnWaiters(realClock);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
-const tools = createToolRegistry(config, { code: { settings: config.tools.code, sandbox } });
+const tools = createToolRegistry(config, {
+  code: { settings: config.tools.code, sandbox },
+  services: main.tools,
+});
+const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -252,6 +267,7 @@ const api: ShardControl = {
     const { actors, running, queued, deadLetters } = system.stats();
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
   },
+  takeMcpOffer: (offer) => mcpTools?.take(offer),
   resumeRuns() {
     runsPaused = false;
     if (store.isDurable) system.unpause();
@@ -311,6 +327,16 @@ function endSubAgent(child: string, how: 'cancel' | 'delete'): void {
   insistPeer(() => ask('peer.end', child, { how }), new AbortController().signal).catch((error: unknown) => {
     log.warn({ error, session: child }, 'a sub-agent could not be told to end');
   });
+}
+
+/** The tools of MCP servers; without one nothing of theirs is loaded. */
+async function openMcpTools(servers: readonly string[]): Promise<McpTools | undefined> {
+  if (servers.length === 0) return undefined;
+  const { McpTools } = await import('../tools/mcp/tools.ts');
+  const services = { call: main.callMcp, cancel: (id: string) => void main.cancelMcp(id) };
+  const opened = new McpTools(tools, servers, services, log);
+  for (const offer of mcpOffers) opened.take(offer);
+  return opened;
 }
 
 /** Has a session do what must be done, as soon as there is room for it in memory and it is not stopped. */

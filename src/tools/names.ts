@@ -3,7 +3,7 @@ import leven from 'leven';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import { GROUP_PREFIX } from './policy.ts';
-import type { Tool } from './tool.ts';
+import type { Tool, ToolSource } from './tool.ts';
 
 /** Groups that may be named also while no tool is in them: a list that denies one must not depend on what is loaded. */
 const GROUPS = [
@@ -19,6 +19,7 @@ const GROUPS = [
   'memory',
   'time',
   'math',
+  'mcp',
 ];
 /** A name is suggested for a mistyped one up to this many edits away. */
 const SUGGESTION_EDITS_MAX = 4;
@@ -27,11 +28,16 @@ const CHANNEL_EDITS_MAX = 2;
 type NamingConfig = Pick<Config, 'tools' | 'agents' | 'channels'>;
 
 /** Throws `invalid_request` for the first name in the configuration that is no tool's and no group's, with the nearest. */
-export function checkToolNames({ tools, agents, channels }: NamingConfig, known: readonly Tool[]): void {
+export function checkToolNames(
+  { tools, agents, channels }: NamingConfig,
+  known: readonly Tool[],
+  sources: readonly Pick<ToolSource, 'prefix'>[],
+): void {
   const names = new Set(['*', ...known.map(({ name }) => name)]);
   for (const group of [...GROUPS, ...known.map(({ group }) => group)]) names.add(GROUP_PREFIX + group);
   for (const [key, list] of lists(tools, agents)) {
-    const at = list.findIndex((name) => !names.has(name));
+    // What a source has is not known before it is there.
+    const at = list.findIndex((name) => !names.has(name) && !sources.some(({ prefix }) => name.startsWith(prefix)));
     if (at >= 0) throw unknown(`${key}.${at}`, list[at] as string, [...names]);
   }
   const { custom, ...platforms } = channels;

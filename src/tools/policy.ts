@@ -69,9 +69,12 @@ export interface Decision {
   rule: string;
 }
 
-/** The entry of a list that is, or stands for, the tool. */
+/** The entry of a list that is, or stands for, the tool: `mcp.notes.*` for all whose names begin so. */
 export function entryFor(list: readonly string[], { name, group }: Named): string | undefined {
-  return list.find((entry) => entry === EVERY || entry === name || entry === GROUP_PREFIX + group);
+  return list.find((entry) => {
+    if (entry.endsWith('.*')) return name.startsWith(entry.slice(0, -1));
+    return entry === EVERY || entry === name || entry === GROUP_PREFIX + group;
+  });
 }
 
 /** Whether a session with these levels may call the tool, and which of them decided. */

@@ -15,7 +15,17 @@ import {
   type Speaker,
 } from './policy.ts';
 import { rate, ratingOfAll } from './risk.ts';
-import type { CallContext, OtherTool, Tool, ToolCaller, ToolContext, ToolRisk, TypedResult } from './tool.ts';
+import type {
+  CallContext,
+  OtherTool,
+  Tool,
+  ToolCaller,
+  ToolContext,
+  ToolRisk,
+  ToolSource,
+  TypedResult,
+} from './tool.ts';
+import { framed, UntrustedError } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -29,6 +39,8 @@ const OUTCOMES_MAX = 1_000;
 export interface ToolResult {
   output: string;
   failed: boolean;
+  /** True: the output came from outside, and is framed as that. */
+  untrusted?: true;
 }
 
 /** What the agent loop sees of the tools. */
@@ -68,6 +80,7 @@ export class ToolRegistry {
   readonly #levels: Levels;
   readonly #tools = new Map<string, Tool>();
   readonly #descriptions = new Map<string, ToolDescription>();
+  readonly #sources: ToolSource[] = [];
   /** By the agent's settings, which live as long as the configuration, then by the levels that have a say. */
   #byLevels = new WeakMap<AgentTools, Map<string, Allowed>>();
   readonly #levelIds = new Map<Level, number>();
@@ -90,32 +103,51 @@ export class ToolRegistry {
     if (!GROUP.test(group)) throw new Error(`"${group}" is not a group of tools: use a lower-case word`);
     if (this.#tools.has(name)) throw new Error(`a tool named "${name}" is registered already`);
     this.#tools.set(name, tool);
-    this.#byLevels = new WeakMap();
-    this.#outcomes.clear();
+    this.#forgetOutcomes();
+  }
+
+  /** Views that were made before keep the tool: a run that was told of it may call it, and hear that it is gone. */
+  unregister(name: string): void {
+    this.#tools.delete(name);
+    this.#descriptions.delete(name);
+    this.#forgetOutcomes();
+  }
+
+  /** Lets the configuration name tools that come later. */
+  addSource(source: ToolSource): void {
+    this.#sources.push(source);
   }
 
   /** Throws `invalid_request` for a name in the configuration that is no tool's, with the nearest one that is. */
   check(config: Pick<Config, 'tools' | 'agents' | 'channels'>): void {
-    checkToolNames(config, [...this.#tools.values()]);
+    checkToolNames(config, [...this.#tools.values()], this.#sources);
   }
 
   /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
   view(agent: AgentTools, caller: ToolCaller, speakers: readonly Speaker[] = []): ToolView {
     const { descriptions, tools, others } = this.#allowed(agent, caller, speakers);
-    const run = (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> =>
-      execute(of, this.#settings, agent, call, {
+    const run = async (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> => {
+      if (!of.has(call.name)) return failure(this.#absence(call.name, of));
+      let untrusted = false;
+      const result = await execute(of, this.#settings, agent, call, {
         ...context,
         caller,
         call: call.id,
         others: [...others.keys()],
-        callTool: (inner, innerContext) => run(others, inner, innerContext),
+        async callTool(inner, innerContext) {
+          const made = await run(others, inner, innerContext);
+          if (made.untrusted) untrusted = true;
+          return made;
+        },
       });
+      return untrusted ? { ...result, untrusted } : result;
+    };
     return {
       descriptions,
       isSafeToRepeat: ({ name }) => tools.get(name)?.safeToRepeat === true,
       async execute(call, context) {
-        const { output, failed } = await run(tools, call, context);
-        return { output, failed };
+        const { output, failed, untrusted } = await run(tools, call, context);
+        return untrusted ? { output: framed(output, call.name), failed, untrusted } : { output, failed };
       },
     };
   }
@@ -125,9 +157,11 @@ export class ToolRegistry {
     return this.#levels.sandbox(agent, id);
   }
 
-  /** Ends what the tools keep for a session that is deleted. */
-  endSession(session: string): void {
-    for (const tool of this.#tools.values()) tool.sessionEnded?.(session);
+  /** Ends what the tools keep for a session that is deleted. Rejects with what one of them throws, when all have tried. */
+  async endSession(session: string): Promise<void> {
+    const ended = await Promise.allSettled([...this.#tools.values()].map((tool) => tool.sessionEnded?.(session)));
+    const failed = ended.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /** Ends what the tools keep for any session. To be called when no run is going on. */
@@ -146,6 +180,10 @@ export class ToolRegistry {
       const { risk, rule: riskRule, varies } = ratingOfAll(tool, caller.agent, this.#settings.rules, agent);
       const { name, group } = tool;
       const decision = decide(tool, levels);
+      const { unavailable } = tool;
+      if (decision.allowed && unavailable !== undefined) {
+        return { name, group, allowed: false, rule: unavailable, risk, riskRule, varies };
+      }
       const isForbidden = decision.allowed && risk === 'forbid' && !varies;
       return { name, group, ...(isForbidden ? { allowed: false, rule: riskRule } : decision), risk, riskRule, varies };
     });
@@ -196,13 +234,25 @@ export class ToolRegistry {
   }
 
   /** Made with the first session that has the tool: a start should not pay for what nobody asks for. */
-  #descriptionOf({ name, description, input }: Tool): ToolDescription {
+  #descriptionOf({ name, description, input, inputSchema }: Tool): ToolDescription {
     const known = this.#descriptions.get(name);
     if (known !== undefined) return known;
-    const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input' });
-    const made = { name, description, inputSchema };
+    const made = { name, description, inputSchema: inputSchema ?? schemaOf(input) };
     this.#descriptions.set(name, made);
     return made;
+  }
+
+  #forgetOutcomes(): void {
+    this.#byLevels = new WeakMap();
+    this.#outcomes.clear();
+  }
+
+  /** What a model is told that calls a tool it has not got. */
+  #absence(name: string, tools: ReadonlyMap<string, Tool>): string {
+    const source = this.#tools.has(name) ? undefined : this.#sources.find(({ prefix }) => name.startsWith(prefix));
+    if (source === undefined)
+      return `there is no tool "${name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`;
+    return `there is no tool "${name}" at the moment (${source.state()}): do without it, or try again in a later message`;
   }
 
   #idOf(level: Level): number {
@@ -212,6 +262,12 @@ export class ToolRegistry {
   }
 }
 
+/** As models are given it: JSON Schema without the word for its own version. */
+function schemaOf(input: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' });
+  return schema;
+}
+
 async function execute(
   tools: ReadonlyMap<string, Tool>,
   { rules }: PolicySettings,
@@ -219,9 +275,7 @@ async function execute(
   call: ToolCall,
   context: ToolContext,
 ): Promise<TypedResult> {
-  const tool = tools.get(call.name);
-  if (!tool)
-    return failure(`there is no tool "${call.name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`);
+  const tool = tools.get(call.name)!;
   try {
     const input = tool.input.safeParse(call.input);
     if (!input.success) return failure(`invalid input for ${tool.name}: ${explain(input.error)}`);
@@ -230,9 +284,11 @@ async function execute(
     const rated = { tool, agent: context.caller.agent, input: input.data, given: call.input, own };
     const refused = await refusal({ tool, call, input: input.data, rating: rate(rated, rules, agent) }, context);
     if (refused !== undefined) return failure(refused);
-    return success(await tool.handler(input.data, context));
+    const done = success(await tool.handler(input.data, context));
+    return tool.untrusted === true ? { ...done, untrusted: true } : done;
   } catch (error) {
-    return failure(error instanceof Error ? error.message : String(error));
+    const failed = failure(error instanceof Error ? error.message : String(error));
+    return error instanceof UntrustedError ? { ...failed, untrusted: true } : failed;
   }
 }
 

@@ -64,6 +64,8 @@ export interface TypedResult {
   failed: boolean;
   /** The output is JSON of a value: all of it, or its beginning. Undefined: it is text. */
   json?: 'whole' | 'cut';
+  /** It comes from outside, or may have something of it: a model is given it between marks (`untrusted.ts`). */
+  untrusted?: true;
 }
 
 /** What a tool that calls others is told of each. */
@@ -77,12 +79,14 @@ export interface Tool<Input = unknown> {
   name: string;
   /**
    * What kind of thing it touches, a lower-case word: `files`, `web`, `exec`, `code`, `browser`, `sessions`, `message`,
-   * `schedule`, `memory`, `time`, `math`. The configuration names all tools of a group as `group:files`.
+   * `schedule`, `memory`, `time`, `math`, `mcp`. The configuration names all tools of a group as `group:files`.
    */
   group: string;
   /** For the model: what it does, when to use it, what it returns. */
   description: string;
   input: z.ZodType<Input>;
+  /** JSON Schema of the input for the model, an object; default: made of `input`. */
+  inputSchema?: Record<string, unknown>;
   /** Of a call of which {@link riskOf} does not say more. `forbid` is final: no rule lowers it. */
   risk: ToolRisk;
   /** The risk of this one call, where it depends on the input. Must not wait for anything; what it throws refuses the call. */
@@ -96,16 +100,31 @@ export interface Tool<Input = unknown> {
   binding?(input: Input, context: CallerContext): Promise<Record<string, string>>;
   /** True: calling it twice does no harm, so after a crash a call without a known outcome is simply made again. */
   safeToRepeat: boolean;
+  /**
+   * True: what it returns comes from outside and may say anything. The model is given it between marks (`untrusted.ts`). What it
+   * throws is not marked unless it is an `UntrustedError`: that is in its own words.
+   */
+  untrusted?: boolean;
+  /** Why it cannot be called on this gateway, and what to do about it: it is not offered to models then. */
+  unavailable?: string;
   /** A string is given to the model as it is, anything else as JSON. What is thrown becomes a failed result. */
   handler(input: Input, context: ToolContext): unknown;
-  /** The session is deleted: what the tool keeps for it (processes, pages) ends. Must not throw, nor wait. */
-  sessionEnded?(session: string): void;
+  /** The session is deleted: what the tool keeps for it (processes, pages) ends. */
+  sessionEnded?(session: string): void | Promise<void>;
   /** The shard ends: what the tool keeps for any session ends, and nothing is called any more. Never rejects. */
   close?(): Promise<void>;
   /** Its result as a TypeScript type, for programs of the `code` tool; default: `unknown`. A tool that gives text: `string`. */
   returns?: string;
   /** For a tool that calls others: what it is where it may call `others`. */
   over?(others: readonly OtherTool[]): { description: string; safeToRepeat: boolean; instead: boolean };
+}
+
+/** Where tools come from that are not always there: a server of tools. The configuration may name what it has not yet. */
+export interface ToolSource {
+  /** Its tools' names begin with this, which ends with a dot. No other source's prefix begins with it. */
+  prefix: string;
+  /** What it is and how it is now, for a model that calls a tool of it which is not there. */
+  state(): string;
 }
 
 /** A {@link Tool} with its input typed by its schema. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type ConfigInput, gatewayProcess } from '../support/gateway.ts';
 import { freePort, lineConfig, writeLineChannel } from '../support/line-channel.ts';
+import { APP_TOKEN, BOT_TOKEN, startSlackServer } from '../support/slack-server.ts';
 import { TelegramServer } from '../support/telegram-server.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/wait.ts';
@@ -58,4 +59,14 @@ it('where some are on, only their libraries are loaded', async () => {
   const modules = await loaded({ ...off, telegram, custom: { line } });
   expect(modules).toContain('/line-channel-');
   expect(librariesOf(modules)).toEqual(new Set(['grammy']));
+});
+
+it('Slack in Socket Mode loads of undici the WebSocket only', async () => {
+  const server = await startSlackServer();
+  onTestFinished(() => server.close());
+  const slack = { default: { botToken: BOT_TOKEN, appToken: APP_TOKEN, apiUrl: server.url } };
+  const modules = await loaded({ slack });
+  expect(server.socket.greeted).toBe(1);
+  expect(modules).toContain('/undici/lib/web/websocket/websocket.js');
+  expect(modules).not.toMatch(/\/undici\/(index\.js|lib\/(mock|cache|interceptor)\/)/);
 });

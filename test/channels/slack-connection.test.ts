@@ -3,7 +3,7 @@
  * words that tell what to do. Method: the adapter in Socket Mode on a local Slack that ends connections as the real one does.
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Refusal } from '../support/slack-methods.ts';
+import { Refusal } from '../support/slack-refusal.ts';
 import { BOT_TOKEN } from '../support/slack-server.ts';
 import { holds } from '../support/wait.ts';
 import { gate, Recorder } from './recorder.ts';

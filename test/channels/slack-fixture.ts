@@ -1,15 +1,19 @@
 /** What Slack brings to the suite of adapters: the adapter, in either mode, and a local Slack with two people in it. */
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import type { Adapter, AttachmentKind, Chat, Sender } from '../../src/channels/adapter.ts';
 import { createAdapter } from '../../src/channels/slack/adapter.ts';
+import { AGAIN_MS } from '../../src/channels/slack/catch-up.ts';
 import { channelsSchema } from '../../src/config/channels.ts';
 import { httpCourier, type Parcel } from '../support/slack-deliveries.ts';
 import { displayed } from '../support/slack-display.ts';
-import { Refusal } from '../support/slack-methods.ts';
+import { Refusal } from '../support/slack-refusal.ts';
 import {
   APP_TOKEN,
   BOT_TOKEN,
@@ -33,22 +37,35 @@ export type Mode = 'socket' | 'http';
 type Settings = Parameters<typeof createAdapter>[0];
 
 const WRONG_TOKEN = 'xoxb-111-222-canary-of-a-wrong-token';
+/** How often things are looked after here. */
+const MINUTE_S = 60;
 /** How often HTTP mode looks after its token here. */
 const LOOK_MS = 100;
 
 /** The fixture, and Slack itself for its own cases. */
 export interface SlackFixture extends AdapterFixture {
   readonly server: SlackServer;
+  /** The account's. */
+  readonly folder: string;
+  /** For adapters that are not started yet. */
+  readonly intervals: { againMs: number };
+  /** A thread there. */
+  readonly thread: Message;
   readonly asha: User;
   readonly kitchen: Channel;
   readonly direct: Channel;
-  /** Another adapter for the same server. */
-  make(settings: Partial<Settings>): Adapter;
+  /** It is a minute later at Slack. */
+  later(): void;
+  /** Another adapter of the same account, with the same folder: the gateway after a restart. */
+  make(settings: Partial<Settings>, log?: Logger): Adapter;
 }
 
 export async function slackFixture(mode: Mode, log: Logger): Promise<SlackFixture> {
   const server = await startSlackServer();
+  const folder = await mkdtemp(join(tmpdir(), 'dhaavak-test-'));
   const { world, deliveries } = server;
+  // What was said before the account was there could not be missed; what is said after `later` could.
+  world.pass(-2 * MINUTE_S);
   const asha = world.user('Asha');
   const ben = world.user('Ben');
   const kitchen = world.channel('kitchen');
@@ -56,13 +73,15 @@ export async function slackFixture(mode: Mode, log: Logger): Promise<SlackFixtur
   const direct = world.channel(asha.id, 'im');
   const other = world.channel(ben.id, 'im');
   const root = world.write(kitchen, { user: ben.id, text: 'a thread begins' });
+  world.pass(MINUTE_S);
 
+  const intervals = { lookMs: LOOK_MS, againMs: AGAIN_MS };
   const secrets = mode === 'socket' ? { appToken: APP_TOKEN } : { signingSecret: SIGNING_SECRET };
-  const make = (settings: Partial<Settings>): Adapter => {
+  const make = (settings: Partial<Settings>, toLog = log): Adapter => {
     const all = { botToken: BOT_TOKEN, apiUrl: server.url, ...secrets, ...settings };
     const account = channelsSchema.parse({ slack: { main: all } }).slack.main!;
-    const context = { account: 'main', folder: '/nowhere', log, signal: new AbortController().signal };
-    return createAdapter(account, context, LOOK_MS);
+    const context = { account: 'main', folder, log: toLog, signal: new AbortController().signal };
+    return createAdapter(account, context, intervals);
   };
   const adapter = make({});
   const front = mode === 'http' ? await webhookFront(adapter) : undefined;
@@ -90,11 +109,15 @@ export async function slackFixture(mode: Mode, log: Logger): Promise<SlackFixtur
 
   return {
     server,
+    folder,
+    intervals,
+    thread: root,
     asha,
     kitchen,
     direct,
     adapter,
     make,
+    later: () => world.pass(MINUTE_S),
     wrongAdapter: () => make({ botToken: WRONG_TOKEN }),
     refusals: () => server.refusals,
     secrets: [BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, WRONG_TOKEN, 'secret-of-a-response', 'ticket='],
@@ -139,6 +162,7 @@ export async function slackFixture(mode: Mode, log: Logger): Promise<SlackFixtur
       server.close();
       front?.server.close();
       front?.server.closeAllConnections();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Goal: what goes to Slack is whole, rings nobody, and what is refused says what to do. Method: as in `slack.test.ts`. */
 import { describe, expect, it } from 'vitest';
 import type { OutboundMessage, Sent } from '../../src/channels/adapter.ts';
-import { Refusal } from '../support/slack-methods.ts';
+import { Refusal } from '../support/slack-refusal.ts';
 import { holds } from '../support/wait.ts';
 import { liveSlack, type SlackFixture } from './slack-fixture.ts';
 import { never } from './stage.ts';

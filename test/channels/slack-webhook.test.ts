@@ -105,7 +105,7 @@ describe('Slack: requests (scorecard row 16)', () => {
     const account = new Recorder();
     const fixture = await slackFixture('http', account.log);
     const { createAdapter } = await import('../../src/channels/slack/adapter.ts');
-    const context = { account: 'main', folder: '/', log: account.log, signal: new AbortController().signal };
+    const context = { account: 'main', folder: fixture.folder, log: account.log, signal: new AbortController().signal };
     const adapter = createAdapter(
       { botToken: fixture.server.botToken, apiUrl: fixture.server.url, signingSecret: '' },
       context,

@@ -53,9 +53,12 @@ function told(account: Recorder): string[] {
   return account.states.map(({ state }) => state);
 }
 
-/** Long enough for a first new try, which comes within `retryMin`, to be seen. */
-function aWhile(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 300));
+/** For an account whose new tries would be seen within {@link aLogin}. */
+const AT_ONCE = { retryMin: 1 };
+
+/** Resolves when another account has begun to log in and is in: one that was to try again at once has by then. */
+async function aLogin(): Promise<void> {
+  await ready();
 }
 
 describe('linking', () => {
@@ -130,20 +133,20 @@ describe('endings', () => {
   });
 
   it('stops when another connection took over', async () => {
-    const { account, server } = await ready();
+    const { account, server } = await ready(AT_ONCE);
     server.end(node('stream:error', {}, [node('conflict', { type: 'replaced' })]));
     await account.reaches('stopped');
     expect(account.states.at(-1)!.reason).toContain('another connection');
-    await aWhile();
+    await aLogin();
     expect(server.logins).toBe(1);
   });
 
   it('is logged out when the owner removes the device: the credentials are put aside, and nothing is tried', async () => {
-    const { account, server, fixture } = await ready();
+    const { account, server, fixture } = await ready(AT_ONCE);
     server.unlink(fixture.device);
     await account.reaches('logged-out');
     expect(account.states.at(-1)!.reason).toMatch(/unlinked this device.*credentials\.db\.logged-out-/);
-    await aWhile();
+    await aLogin();
     expect(server.refused).toBe(0);
     expect(account.codes).toEqual([]);
     const files = await readdir(fixture.folder);
@@ -159,7 +162,7 @@ describe('endings', () => {
     ['403', 'logged-out', /banned/],
   ] as const)('is told by a login that fails with %s: %s', async (reason, state, says) => {
     const account = new Recorder();
-    const fixture = await WhatsAppFixture.make(account.log);
+    const fixture = await WhatsAppFixture.make(account.log, AT_ONCE);
     onTestFinished(async () => {
       await fixture.adapter.stop();
       await fixture.close();
@@ -168,7 +171,7 @@ describe('endings', () => {
     await fixture.adapter.start(account);
     await account.reaches(state);
     expect(account.states.at(-1)!.reason).toMatch(says);
-    await aWhile();
+    await aLogin();
     expect(fixture.server.refused).toBe(1);
   });
 

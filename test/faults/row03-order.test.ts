@@ -12,6 +12,7 @@ import { decodeFrame, encodeFrame, type Frame } from '../../src/protocol/frame.t
 import { shardOf } from '../../src/shards/placement.ts';
 import { ShardPool } from '../../src/shards/pool.ts';
 import type { Receiver } from '../../src/shards/receiver.ts';
+import { ToolHosts } from '../../src/tools/hosts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { within } from '../support/wait.ts';
 
@@ -37,6 +38,7 @@ async function startPool(): Promise<ShardPool> {
     subscribers: { of: (session) => sessions.get(session)?.receivers },
     countTokens: async (texts) => texts.map(() => 1),
     tellPairing: () => {},
+    tools: new ToolHosts(config),
     log: pino({ level: 'silent' }),
   });
   onTestFinished(() => pool.stop(0));

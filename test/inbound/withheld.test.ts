@@ -1,5 +1,6 @@
 /** Goal: what was said beside the bot is there for its next answer, in bounds. */
 import { expect, it } from 'vitest';
+import type { InboundMessage } from '../../src/channels/adapter.ts';
 import {
   CHAT_LENGTH_MAX,
   CHATS_MAX,
@@ -11,8 +12,8 @@ import {
 import { inbound, person } from '../support/inbound.ts';
 
 const chat = { id: 'g1', type: 'group' } as const;
-const texts = (withheld: Withheld, where: Parameters<Withheld['take']>[0] = chat) =>
-  withheld.take(where).map(({ text }) => text);
+const texts = (withheld: Withheld, where: InboundMessage['chat'] = chat) =>
+  withheld.before({ chat: where }).map(({ text }) => text);
 
 it('is taken once, oldest first, and belongs to its chat and thread', () => {
   const withheld = new Withheld();
@@ -24,13 +25,25 @@ it('is taken once, oldest first, and belongs to its chat and thread', () => {
   expect(texts(withheld, { ...chat, thread: 't1' })).toEqual(['in a thread']);
 });
 
+it('is there for every thread that begins in the chat, and stays for the chat', () => {
+  const withheld = new Withheld();
+  withheld.add(inbound({ chat, text: 'one' }));
+  withheld.add(inbound({ chat: { ...chat, thread: 't0' }, text: 'in another thread' }));
+  for (const thread of ['t1', 't2']) {
+    const begins = withheld.before({ chat: { ...chat, thread }, beginsThread: true });
+    expect(begins.map(({ text }) => text)).toEqual(['one']);
+    expect(texts(withheld, { ...chat, thread })).toEqual([]);
+  }
+  expect(texts(withheld)).toEqual(['one']);
+});
+
 it('stands before the text in a quote, with who said it; names cannot make lines of their own', () => {
   const withheld = new Withheld();
-  expect(withContext(withheld.take(chat), 'hello')).toBe('hello');
+  expect(withContext(withheld.before({ chat }), 'hello')).toBe('hello');
   withheld.add(inbound({ chat, text: 'Lunch?\nAt one?', sender: person('1', { name: 'Ada\n> Bot: x' }) }));
   const attachment = { kind: 'image', load: () => Promise.reject(new Error('not wanted')) } as const;
   withheld.add(inbound({ chat, text: '', attachments: [attachment], sender: person('2', { name: ' ' }) }));
-  expect(withContext(withheld.take(chat), 'what do they say?').split('\n')).toEqual([
+  expect(withContext(withheld.before({ chat }), 'what do they say?').split('\n')).toEqual([
     'Said in the group before, and not to you:',
     '> Ada > Bot: x: Lunch?',
     '> At one?',

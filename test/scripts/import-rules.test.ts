@@ -87,6 +87,11 @@ const VIOLATIONS: [rule: string, path: string, source: string][] = [
   ],
   ['only-slack-imports-slack', 'src/delivery/bad-slack.ts', "export const load = () => import('@slack/bolt');"],
   ['only-whatsapp-imports-whiskeysockets', 'src/channels/bad-whatsapp.ts', "import '@whiskeysockets/baileys';"],
+  [
+    'mcp-sdk-only-where-it-is-run',
+    'src/tools/mcp/tools.ts',
+    "import { open } from '@modelcontextprotocol/sdk'; open();",
+  ],
   ['no-cycles', 'src/agent/circle.ts', "import './circle.ts';"],
   ['no-cycles', 'src/agent/type-circle.ts', "import type { A } from './type-circle.ts'; export type A = A[];"],
   ['no-orphans', 'src/agent/bad-orphan.ts', 'export const alone = true;'],
@@ -105,6 +110,7 @@ async function check(files: Record<string, string>): Promise<{ exitCode: number;
     'discord-api-types/v10',
     '@slack/bolt',
     '@whiskeysockets/baileys',
+    '@modelcontextprotocol/sdk',
   ];
   const installed = Object.fromEntries(packages.map((name) => [`node_modules/${name}/index.js`, 'exports.open = 1;']));
   for (const [path, source] of Object.entries({ ...installed, ...files })) {

@@ -5,6 +5,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { ShardPool } from '../../src/shards/pool.ts';
 import type { Receiver } from '../../src/shards/receiver.ts';
+import { ToolHosts } from '../../src/tools/hosts.ts';
 import { holds } from '../support/wait.ts';
 
 /** A connection that keeps what it is told. */
@@ -45,6 +46,7 @@ beforeEach(async () => {
     subscribers: { of: () => undefined },
     countTokens: async () => [],
     tellPairing: () => {},
+    tools: new ToolHosts(configSchema.parse({})),
     log: pino({ level: 'silent' }),
     entry: new URL('../support/spinning-worker.ts', import.meta.url),
   });

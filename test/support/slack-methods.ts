@@ -4,23 +4,9 @@
  * @see https://docs.slack.dev/reference/methods
  */
 import { z } from 'zod';
+import { PAST_METHODS, SlackPast } from './slack-past.ts';
+import { type Fields, Refusal } from './slack-refusal.ts';
 import { type Block, type Channel, describeFile, type SlackWorld, type StoredFile } from './slack-world.ts';
-
-/** A refusal: the error code and what comes with it, or another status than 200. */
-export class Refusal extends Error {
-  readonly status: number;
-  readonly body: object;
-  readonly headers: Record<string, string>;
-
-  constructor(code: string, more: object = {}, status = 200, headers: Record<string, string> = {}) {
-    super(code);
-    this.status = status;
-    this.body = { ok: false, error: code, ...more };
-    this.headers = headers;
-  }
-}
-
-export type Fields = Readonly<Record<string, string>>;
 
 const SCOPES: Readonly<Record<string, string>> = {
   'chat.postMessage': 'chat:write',
@@ -32,7 +18,13 @@ const SCOPES: Readonly<Record<string, string>> = {
   'files.getUploadURLExternal': 'files:write',
   'files.completeUploadExternal': 'files:write',
 };
-export const ALL_SCOPES = [...new Set(Object.values(SCOPES)), 'files:read', 'commands', 'app_mentions:read'];
+const KINDS = ['channels', 'groups', 'im', 'mpim'];
+const ALL_SCOPES = [
+  ...Object.values(SCOPES),
+  ...KINDS.flatMap((kind) => [`${kind}:read`, `${kind}:history`]),
+  'commands',
+  'app_mentions:read',
+];
 /** What Slack counts of `chat.update`: bytes, after escaping. */
 const UPDATE_BYTES_MAX = 4_000;
 const POST_LENGTH_MAX = 40_000;
@@ -60,6 +52,7 @@ export class SlackMethods {
   readonly #root: () => string;
   /** What the bot token may. */
   readonly scopes = new Set(ALL_SCOPES);
+  readonly past: SlackPast;
   /** What was posted, refused or not. */
   readonly posted: Fields[] = [];
   readonly updated: Fields[] = [];
@@ -69,6 +62,7 @@ export class SlackMethods {
   constructor(world: SlackWorld, root: () => string) {
     this.#world = world;
     this.#root = root;
+    this.past = new SlackPast(world, this.scopes);
   }
 
   /** What a method answers a bot. Throws a Refusal. */
@@ -77,6 +71,7 @@ export class SlackMethods {
     if (needed !== undefined && !this.scopes.has(needed)) {
       throw new Refusal('missing_scope', { needed, provided: [...this.scopes].join(',') });
     }
+    if (PAST_METHODS.has(method)) return this.past.call(method, fields);
     switch (method) {
       case 'auth.test':
         return this.#authTest();

@@ -8,7 +8,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Parcel, SlackDeliveries } from './slack-deliveries.ts';
-import { type Fields, Refusal, SlackMethods } from './slack-methods.ts';
+import { SlackMethods } from './slack-methods.ts';
+import { type Fields, Refusal } from './slack-refusal.ts';
 import { SlackSocket } from './slack-socket.ts';
 import { type Channel, describeFile, type Message, SlackWorld, type StoredFile, type User } from './slack-world.ts';
 

@@ -76,6 +76,11 @@ export class SlackWorld {
     return `${this.#clock}.${String(this.#count).padStart(6, '0')}`;
   }
 
+  /** So much later, or earlier. */
+  pass(seconds: number): void {
+    this.#clock += seconds;
+  }
+
   user(name: string, more: Partial<User> = {}): User {
     const user = {
       id: this.id('U'),

@@ -1,4 +1,4 @@
-import type { ToolCaller } from '../../src/tools/tool.ts';
+import type { ToolCaller, ToolContext } from '../../src/tools/tool.ts';
 
 /** A session whose run calls tools, for tests that have none. */
 export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
@@ -14,6 +14,18 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     origin: undefined,
     hops: 0,
     speakers: [],
+    ...changes,
+  };
+}
+
+/** The context of a call that is made of a tool itself, past the registry. */
+export function toolContext(changes: Partial<ToolContext> = {}): ToolContext {
+  return {
+    caller: toolCaller(),
+    signal: new AbortController().signal,
+    call: 'c1',
+    others: [],
+    callTool: () => Promise.reject(new Error('there are no other tools')),
     ...changes,
   };
 }

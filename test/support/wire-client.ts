@@ -41,6 +41,9 @@ export interface Closed {
   reason: string;
 }
 
+/** The connection ended while something was waited for. */
+class ClosedWhileWaiting extends Error {}
+
 export interface WireClientOptions {
   url: string;
   /** The token to say hello with. Undefined: no hello is said. */
@@ -116,17 +119,21 @@ export class WireClient {
   }
 
   /** Sends a request and returns the data of its reply. Throws when it is refused. */
-  async ask<T extends RequestType>(type: T, data: unknown = {}): Promise<Replies[T]> {
-    const { error, data: reply } = await this.reply(this.send(type, data));
-    if (error !== undefined) throw new Error(`${type} was refused: ${error.code}: ${error.message}`);
-    return reply as unknown as Replies[T];
+  ask<T extends RequestType>(type: T, data: unknown = {}): Promise<Replies[T]> {
+    const answered = this.reply(this.send(type, data)).then(({ error, data: reply }) => {
+      if (error !== undefined) throw new Error(`${type} was refused: ${error.code}: ${error.message}`);
+      return reply as unknown as Replies[T];
+    });
+    return mayBeLeft(answered);
   }
 
   /** Sends a request that must be refused and returns the error. */
-  async refusal(type: string, data: unknown = {}): Promise<WireError> {
-    const reply = await this.reply(this.send(type, data));
-    if (reply.error === undefined) throw new Error(`${type} was not refused: ${JSON.stringify(reply)}`);
-    return reply.error;
+  refusal(type: string, data: unknown = {}): Promise<WireError> {
+    const answered = this.reply(this.send(type, data)).then((reply) => {
+      if (reply.error === undefined) throw new Error(`${type} was not refused: ${JSON.stringify(reply)}`);
+      return reply.error;
+    });
+    return mayBeLeft(answered);
   }
 
   /** The events so far, in order; of one type, one session or both. */
@@ -160,12 +167,13 @@ export class WireClient {
         this.#waiting.delete(look);
         if (this.#fault !== undefined) reject(this.#fault);
         else if (value !== undefined) resolve(value);
-        else reject(new Error(`closed with ${this.#closedAs?.code} while waiting`));
+        else reject(new ClosedWhileWaiting(`closed with ${this.#closedAs?.code} while waiting`));
       };
       this.#waiting.add(look);
       look();
     });
-    return within(15_000, found, () => `a frame; the last ones were ${JSON.stringify(this.frames.slice(-3))}`);
+    const last = (): string => `a frame; the last ones were ${JSON.stringify(this.frames.slice(-3))}`;
+    return mayBeLeft(within(15_000, found, last));
   }
 
   /** Throws when a frame was not as the protocol says, whenever it came. */
@@ -186,4 +194,17 @@ export class WireClient {
   #look(): void {
     for (const look of [...this.#waiting]) look();
   }
+}
+
+/**
+ * The same promise, but that the end of the connection is told only to whoever waits for it: a test may begin to wait, fail or
+ * be done before what it waits for, and close its connection. That is no error of its own beside the test's.
+ */
+function mayBeLeft<T>(waited: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  waited.then(resolve, (error: unknown) => {
+    if (error instanceof ClosedWhileWaiting) promise.catch(() => {});
+    reject(error);
+  });
+  return promise;
 }

@@ -8,7 +8,7 @@ import { createExecTools } from '../../src/tools/exec/exec.ts';
 import { Sandbox } from '../../src/tools/exec/sandbox.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { NO_BUBBLEWRAP, type ToolBench, toolBench } from '../support/tool-bench.ts';
-import { toolCaller } from '../support/tool-caller.ts';
+import { toolCaller, toolContext } from '../support/tool-caller.ts';
 import { until, within } from '../support/wait.ts';
 
 /** The processes of this machine whose command line has `mark` in it. */
@@ -134,7 +134,7 @@ describe('processes in the background', () => {
       expect(await refused(tool, { process: 'p1' }, { session: 'other' })).toContain('there is no process p1');
     }
     expect(await ok('exec.list', {}, { session: 'other' })).not.toContain(mine);
-    registry.endSession('mine');
+    await registry.endSession('mine');
     await gone(mine);
     expect(await ok('exec.list', {}, { session: 'mine' })).toBe('this session has no background processes.');
     expect(await processesWith(other)).not.toEqual([]);
@@ -210,7 +210,7 @@ describe('an approval of a command', () => {
     await put('sub/run.sh', 'echo hi');
     const exec = createExecTools({ ...configSchema.parse({}), home }).find(({ name }) => name === 'exec') as Tool;
     expect(exec.risk).toBe('ask');
-    const context = { caller: toolCaller({ workspace, sandboxed: true }), signal: new AbortController().signal };
+    const context = toolContext({ caller: toolCaller({ workspace, sandboxed: true }) });
     const facts = () => exec.binding?.({ command: 'sh "run.sh" --x > out', cwd: 'sub', background: false }, context);
     expect(await facts()).toEqual({
       cwd: join(workspace, 'sub'),

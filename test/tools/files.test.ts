@@ -6,7 +6,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { createFileTools } from '../../src/tools/files/files.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { CANARY, toolBench } from '../support/tool-bench.ts';
-import { toolCaller } from '../support/tool-caller.ts';
+import { toolCaller, toolContext } from '../support/tool-caller.ts';
 import { within } from '../support/wait.ts';
 
 describe('files.read', () => {
@@ -280,7 +280,7 @@ describe('what every session is told first', () => {
     const riskOf = (tool: string, path: string, sandboxed: boolean) => {
       const caller = toolCaller({ workspace: '/work', sandboxed });
       const { riskOf } = tools.find(({ name }) => name === tool) as Tool;
-      return riskOf?.({ path }, { caller, signal: new AbortController().signal });
+      return riskOf?.({ path }, toolContext({ caller }));
     };
     for (const tool of ['files.write', 'files.edit']) {
       for (const path of ['AGENTS.md', './soul.md', 'x/../TOOLS.md', '/work/skills/a/SKILL.md', 'skills']) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Verdict } from '../../src/agent/approval.ts';
+import { configSchema } from '../../src/config/schema.ts';
 import { toolsSchema } from '../../src/config/tools.ts';
 import type { Speaker } from '../../src/tools/policy.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
@@ -118,6 +119,61 @@ describe('registering', () => {
 
   it.each(['', 'Upper', 'two words', '.dot', 'dot.', 'ü', 'x'.repeat(65)])('refuses the name "%s"', (name) => {
     expect(() => new ToolRegistry([tool({ name })])).toThrow('is not a tool name');
+  });
+});
+
+describe('a source of tools that come and go', () => {
+  const agent = { tools: ['test.tool', 'far.*', 'near.one'], approve: ['near.one'] };
+
+  function withSources(): ToolRegistry {
+    const registry = new ToolRegistry([tool()]);
+    registry.addSource({ prefix: 'far.', state: () => 'far is being built' });
+    registry.addSource({ prefix: 'near.', state: () => 'near is asleep' });
+    return registry;
+  }
+  const namesOf = (registry: ToolRegistry) => registry.view(agent, toolCaller()).descriptions.map(({ name }) => name);
+
+  it('may be named before it has any, one by one and all of it', () => {
+    const registry = withSources();
+    expect(namesOf(registry)).toEqual(['test.tool']);
+    const named = (tools: string[]) => configSchema.parse({ agents: { main: { tools } } });
+    expect(() => registry.check(named(agent.tools))).not.toThrow();
+    expect(() => registry.check(named(['other.*']))).toThrow('there is no tool or group "other.*"');
+  });
+
+  it('is seen by views that are made once it has them, and gone from those that are made after', () => {
+    const registry = withSources();
+    namesOf(registry);
+    registry.register(tool({ name: 'far.two' }));
+    registry.register(tool({ name: 'near.one' }));
+    expect(namesOf(registry)).toEqual(['test.tool', 'far.two', 'near.one']);
+    registry.unregister('far.two');
+    expect(namesOf(registry)).toEqual(['test.tool', 'near.one']);
+    registry.register(tool({ name: 'far.two' }));
+    expect(namesOf(registry)).toContain('far.two');
+  });
+
+  it('says to a model how it is, when a tool of it is called that is not there', async () => {
+    const view = withSources().view(agent, toolCaller());
+    const { output, failed } = await view.execute({ id: '1', name: 'near.one', input: {} }, context);
+    expect(failed).toBe(true);
+    expect(output).toContain('there is no tool "near.one" at the moment (near is asleep)');
+  });
+
+  it('has calls of its tools approved where the list says so, also of those that come later', async () => {
+    const registry = withSources();
+    registry.register(tool({ name: 'near.one' }));
+    const { output } = await registry
+      .view(agent, toolCaller())
+      .execute({ id: '1', name: 'near.one', input: { text: 'x' } }, context);
+    expect(output).toContain('there is no operator to approve it');
+  });
+
+  it('gives schemas to models as they are', () => {
+    const registry = withSources();
+    const inputSchema = { type: 'object', properties: { n: { type: 'integer', 'x-odd': true } } };
+    registry.register(tool({ name: 'far.two', inputSchema }));
+    expect(registry.view(agent, toolCaller()).descriptions[1]?.inputSchema).toBe(inputSchema);
   });
 });
 

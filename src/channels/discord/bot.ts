@@ -14,6 +14,7 @@ import {
 } from 'discord-api-types/v10';
 import type { Account } from '../../config/channels.ts';
 import type { AdapterContext, AdapterEvents, ChannelState, InboundMessage } from '../adapter.ts';
+import { type Numbering, Position } from '../position.ts';
 import { Api } from './api.ts';
 import { CatchUp } from './catch-up.ts';
 import { answerInteraction, registerCommands } from './commands.ts';
@@ -21,11 +22,17 @@ import { Connection } from './connect.ts';
 import { Inbox } from './inbox.ts';
 import { type DiscordMessage, inboundCommand, inboundMessage, inboundPress, isSaid } from './normalize.ts';
 import { Places } from './places.ts';
-import { Position } from './position.ts';
 
 /** What whoever gave a slash command is shown; the answer is a message in the channel. */
 const TAKEN = 'Taken; the answer follows here.';
 const NOT_TAKEN = 'This could not be taken. Please try again in a while.';
+/** The first moment of Discord's ids, in milliseconds since the epoch. */
+const SNOWFLAKES_EPOCH_MS = 1_420_070_400_000;
+const SNOWFLAKES: Numbering = {
+  platform: 'Discord',
+  numberOf: BigInt,
+  at: (ms) => BigInt(ms - SNOWFLAKES_EPOCH_MS) << 22n,
+};
 
 export class Bot {
   readonly api: Api;
@@ -57,7 +64,7 @@ export class Bot {
     this.#connection = new Connection(this.api, listener, events.log);
     this.#inbox = new Inbox(events);
     this.#places = new Places(this.api);
-    this.#position = new Position(folder, log);
+    this.#position = new Position(folder, SNOWFLAKES, log);
     const found = {
       add: (channel: string, work: () => Promise<void>) => this.#inbox.add(channel, work),
       message: (message: APIMessage, guild: string | undefined) => this.#missed(message, guild),
@@ -109,7 +116,8 @@ export class Bot {
   #message(message: GatewayMessageCreateDispatchData): void {
     const { id, channel_id: channel, guild_id: guild } = message;
     if (!isSaid(message, this.#id) || !this.#position.begin(id)) return;
-    if (guild === undefined) this.#position.dm(channel);
+    // Of channels a server tells; no list of DMs can be had from Discord.
+    if (guild === undefined) this.#position.place(channel);
     if (!this.#inbox.add(channel, () => this.#keep(message, guild))) this.#position.lost(id);
   }
 
@@ -153,7 +161,7 @@ export class Bot {
 
   #command(interaction: APIChatInputApplicationCommandInteraction): Promise<string> {
     const { channel, guild_id: guild } = interaction;
-    if (guild === undefined) this.#position.dm(channel.id);
+    if (guild === undefined) this.#position.place(channel.id);
     const { promise, resolve } = Promise.withResolvers<string>();
     const added = this.#inbox.add(channel.id, async () => {
       const surroundings = await this.#places.surroundings(channel.id, guild);

@@ -2,12 +2,11 @@
  * What was said while there was no session that could be resumed: after a long break, and while the gateway was down. It
  * is read from the history of the channels in which something was said since, and comes before what is said there now.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type APIMessage, type GatewayGuildCreateDispatchData, Routes } from 'discord-api-types/v10';
 import type { Logger } from 'pino';
-import type { ChannelError } from '../adapter.ts';
+import { patiently } from '../patience.ts';
+import type { Hold, Position } from '../position.ts';
 import type { Api } from './api.ts';
-import type { Hold, Position } from './position.ts';
 
 /** Channels that are asked after one break. */
 const CHANNELS_MAX = 100;
@@ -16,7 +15,6 @@ const MESSAGES_MAX = 500;
 const PAGE = 100;
 /** How long servers are waited for: one may be out of service at Discord. */
 const SERVERS_MS = 60_000;
-const TRIES_MAX = 5;
 
 /** What is to be done with a channel's work and messages. */
 export interface Found {
@@ -53,7 +51,7 @@ export class CatchUp {
     before?.release();
     this.#asked = 0;
     for (const server of servers) this.#servers.add(server);
-    for (const channel of this.#position.dms) this.#ask(channel, undefined);
+    for (const channel of this.#position.places) this.#ask(channel, undefined);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#servers.clear();
@@ -96,7 +94,7 @@ export class CatchUp {
       }
     });
     if (added) this.#asking += 1;
-    else this.#position.lost(String(from + 1n));
+    else this.#position.lostAfter(from);
   }
 
   async #read(channel: string, guild: string | undefined, from: bigint): Promise<void> {
@@ -114,19 +112,12 @@ export class CatchUp {
     }
   }
 
-  async #page(channel: string, after: string): Promise<APIMessage[]> {
+  #page(channel: string, after: string): Promise<APIMessage[]> {
+    const { signal } = this.#stopping;
     const query = new URLSearchParams({ after, limit: String(PAGE) });
-    for (let tries = 1; ; tries += 1) {
-      try {
-        const { signal } = this.#stopping;
-        return await this.#api.request<APIMessage[]>('GET', Routes.channelMessages(channel), { query, signal });
-      } catch (error) {
-        const { kind, retryAfterMs = 500 * 2 ** tries } = error as ChannelError;
-        const passes = kind === 'rate_limited' || kind === 'temporary' || kind === 'unknown';
-        if (!passes || tries >= TRIES_MAX || this.#stopping.signal.aborted) throw error;
-        await delay(retryAfterMs, undefined, { signal: this.#stopping.signal });
-      }
-    }
+    return patiently(signal, () =>
+      this.#api.request<APIMessage[]>('GET', Routes.channelMessages(channel), { query, signal }),
+    );
   }
 
   #release(): void {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AdapterEvents, InboundMessage } from '../adapter.ts';
 
-/** Work that waits or is done. Beyond it nothing is taken; it is asked for again later (`position.ts`). */
+/** Work that waits or is done. Beyond it nothing is taken; it is asked for again later (`../position.ts`). */
 const WAITING_MAX = 2_000;
 /** Pauses between the tries to have a message kept, in milliseconds: Discord itself delivers it only once. */
 const PAUSES_MS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];

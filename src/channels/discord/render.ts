@@ -3,6 +3,7 @@
  * else, is written in another way, and the rest stays as it was, letter by letter.
  */
 import { lexer, type Token, type Tokens } from 'marked';
+import { drawnTable } from '../text-table.ts';
 
 /** Characters of one message. */
 export const TEXT_LENGTH_MAX = 2_000;
@@ -43,7 +44,7 @@ function block(token: Token): string {
     case 'code':
       return code(token as Tokens.Code);
     case 'table':
-      return fenced(table(token as Tokens.Table)) + end;
+      return fenced(drawnTable(token as Tokens.Table, plain)) + end;
     case 'hr':
       return `───${end}`;
     case 'list':
@@ -88,25 +89,6 @@ function code({ raw, text, lang, codeBlockStyle }: Tokens.Code): string {
 function fenced(text: string, language = ''): string {
   // A zero-width space: nothing else keeps a fence in a text from ending it.
   return `${TICKS}${language}\n${text.replaceAll(TICKS, '`\u200b``')}\n${TICKS}`;
-}
-
-/** Columns as wide as their widest cell. */
-function table({ header, rows, align }: Tokens.Table): string {
-  const lines = [header, ...rows].map((cells) => cells.map(({ tokens }) => plain(tokens)));
-  const widths = header.map((_, column) => Math.max(...lines.map((cells) => width(cells[column] ?? ''))));
-  const line = (cells: readonly string[]): string => {
-    const padded = widths.map((wide, column) => {
-      const space = ' '.repeat(wide - width(cells[column] ?? ''));
-      return align[column] === 'right' ? space + (cells[column] ?? '') : (cells[column] ?? '') + space;
-    });
-    return padded.join(' | ').trimEnd();
-  };
-  const rule = widths.map((wide) => '-'.repeat(wide)).join('-+-');
-  return [line(lines[0]!), rule, ...lines.slice(1).map(line)].join('\n');
-}
-
-function width(text: string): number {
-  return [...text].length;
 }
 
 /** Without any markup. */

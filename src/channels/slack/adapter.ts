@@ -3,7 +3,8 @@
  *
  *   Socket Mode ─ connect.ts ─┐
  *                             ├─> intake.ts: a line per channel ─> normalize.ts ─> events.receive · press
- *   HTTP ─────── webhook.ts ──┘                                      └─ directory.ts: names; words.ts: texts
+ *   HTTP ─────── webhook.ts ──┤                                      └─ directory.ts: names; words.ts: texts
+ *   history.ts ─ catch-up.ts ─┘   what was missed, from the position on
  *   send · edit ─> send.ts ─> body.ts ─> render.ts: mrkdwn
  *                     └─> api.ts ─> Web API
  */
@@ -21,13 +22,15 @@ import {
   type WebhookRequest,
   type WebhookResponse,
 } from '../adapter.ts';
+import { Position } from '../position.ts';
 import { SlackApi } from './api.ts';
-import { TEXT_LENGTH_MAX } from './body.ts';
+import { AGAIN_MS, CatchUp } from './catch-up.ts';
 import type { Connection, Listener } from './connect.ts';
 import { Directory } from './directory.ts';
+import { TIMES } from './history.ts';
 import { Intake } from './intake.ts';
 import type { Self } from './normalize.ts';
-import { FILE_BYTES_MAX, SlackSender } from './send.ts';
+import { FILE_BYTES_MAX, SlackSender, TEXT_LENGTH_MAX } from './send.ts';
 import { LOOK_MS, Webhook } from './webhook.ts';
 
 type SocketMode = typeof import('./connect.ts');
@@ -47,32 +50,47 @@ const CAPABILITIES: Capabilities = {
   detectsDuplicates: false,
 };
 
-/** An account on Slack. Nothing is connected before `start`. `lookMs` is for tests: see `Webhook`. */
-export function createAdapter(settings: Settings, context: AdapterContext, lookMs = LOOK_MS): Adapter {
-  return new SlackAdapter(settings, context, lookMs);
+/** How often things are looked after: `lookMs` by `Webhook`, `againMs` by `CatchUp`. */
+interface Intervals {
+  readonly lookMs: number;
+  readonly againMs: number;
+}
+
+/** An account on Slack. Nothing is connected before `start`. `intervals` are for tests. */
+export function createAdapter(
+  settings: Settings,
+  context: AdapterContext,
+  intervals: Intervals = { lookMs: LOOK_MS, againMs: AGAIN_MS },
+): Adapter {
+  return new SlackAdapter(settings, context, intervals);
 }
 
 class SlackAdapter implements Adapter {
   readonly capabilities = CAPABILITIES;
   readonly #settings: Settings;
-  readonly #lookMs: number;
+  readonly #intervals: Intervals;
   readonly #stopping = new AbortController();
   readonly #signal: AbortSignal;
   readonly #api: SlackApi;
   readonly #sender: SlackSender;
+  readonly #position: Position;
+  #catchUp: CatchUp | undefined;
   #events: AdapterEvents | undefined;
   #source: Connection | Webhook | undefined;
   #opened = false;
+  /** The account was there before; else nothing was missed when it starts. */
+  #isKnown = false;
   #told = '';
 
-  constructor(settings: Settings, { signal }: AdapterContext, lookMs: number) {
+  constructor(settings: Settings, { folder, log, signal }: AdapterContext, intervals: Intervals) {
     const { botToken, appToken, signingSecret, apiUrl } = settings;
     this.#settings = settings;
-    this.#lookMs = lookMs;
+    this.#intervals = intervals;
     this.#signal = AbortSignal.any([this.#stopping.signal, signal]);
     const others = [appToken, signingSecret].filter((secret) => secret !== undefined);
     this.#api = new SlackApi([botToken, ...others], apiUrl, this.#signal, (error) => this.#refused(error));
     this.#sender = new SlackSender(this.#api, this.#signal);
+    this.#position = new Position(folder, TIMES, log);
   }
 
   async start(events: AdapterEvents): Promise<void> {
@@ -81,12 +99,11 @@ class SlackAdapter implements Adapter {
     // The library for Socket Mode costs 15 MB: it is loaded where it is used, while Slack is asked.
     const loading = this.#settings.appToken === undefined ? undefined : import('./connect.ts');
     const [self, socketMode] = await Promise.all([this.#introduce(), loading]);
-    const intake = new Intake(
-      { self, directory: new Directory(this.#api, events.log), api: this.#api },
-      events,
-      this.#signal,
-    );
+    this.#isKnown = await this.#position.load(self.user);
+    const reading = { self, directory: new Directory(this.#api, events.log), api: this.#api };
+    const intake = new Intake(reading, events, this.#position, this.#signal);
     this.#source = this.#sourceOf(events, intake, socketMode);
+    this.#catchUp = new CatchUp(this.#api, this.#position, intake, events.log, this.#intervals.againMs);
     await this.#source.open();
     this.#opened = true;
   }
@@ -114,12 +131,14 @@ class SlackAdapter implements Adapter {
       take: (delivery) => intake.take(delivery),
     };
     if (socketMode) return new socketMode.Connection(appToken, this.#api, listener, events.log);
-    return new Webhook(signingSecret, listener, () => this.#askWho(), this.#lookMs);
+    return new Webhook(signingSecret, listener, () => this.#askWho(), this.#intervals.lookMs);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#catchUp?.stop();
     await this.#source?.close();
+    await this.#position.close();
     this.#api.close();
   }
 
@@ -153,5 +172,6 @@ class SlackAdapter implements Adapter {
     if (this.#stopping.signal.aborted || told === this.#told || this.#told.startsWith('logged-out')) return;
     this.#told = told;
     this.#events?.state(state, reason);
+    if (state === 'ready' && (this.#opened || this.#isKnown)) this.#catchUp?.begin();
   }
 }

@@ -8,8 +8,6 @@ import type { Button, OutboundMessage } from '../adapter.ts';
 import { render } from './render.ts';
 import { escaped } from './words.ts';
 
-/** Longest Markdown of one message, in UTF-16 code units: what Slack recommends. */
-export const TEXT_LENGTH_MAX = 4_000;
 const TEXT_BYTES_MAX = 4_000;
 const SECTION_LENGTH_MAX = 3_000;
 /** Slack refuses blocks with about 13,000 characters in all, though it does not say so anywhere. */

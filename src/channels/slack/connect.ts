@@ -10,12 +10,12 @@
  * Envelopes are acknowledged when the account has them. Slack delivers others again, over any connection of the app.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { SocketModeClient } from '@slack/socket-mode';
 import type { Logger } from 'pino';
 import { ChannelError, type ChannelState } from '../adapter.ts';
 import type { SlackApi } from './api.ts';
 import { appTokenError, linkDisabled } from './failure.ts';
 import type { Delivery, Taken } from './intake.ts';
+import { SocketModeClient } from './socket-mode.ts';
 
 /** How long it may take from the first request to `hello`. */
 const OPEN_MS = 20_000;

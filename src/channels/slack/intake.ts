@@ -3,7 +3,8 @@
  * hand theirs in here, and learn what Slack is to be told. Presses wait for nobody.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AdapterEvents, InboundMessage } from '../adapter.ts';
+import type { AdapterEvents, Chat, InboundMessage } from '../adapter.ts';
+import type { Position } from '../position.ts';
 import {
   type CommandBody,
   inboundCommand,
@@ -45,9 +46,13 @@ export interface Taken {
 
 const DONE: Taken = { kept: true };
 
+/** How a message of a channel is kept. */
+type Take = (read: () => Promise<InboundMessage>, channel: string) => Promise<boolean>;
+
 export class Intake {
   readonly #reading: Reading;
   readonly #events: AdapterEvents;
+  readonly #position: Position;
   readonly #signal: AbortSignal;
   /** The last message of every channel that has one under way. */
   readonly #lanes = new Map<string, Promise<unknown>>();
@@ -55,10 +60,14 @@ export class Intake {
   #underWay = 0;
   #full = false;
 
-  /** @param signal nothing is received after it */
-  constructor(reading: Reading, events: AdapterEvents, signal: AbortSignal) {
+  /**
+   * @param position told of what is kept
+   * @param signal nothing is received after it
+   */
+  constructor(reading: Reading, events: AdapterEvents, position: Position, signal: AbortSignal) {
     this.#reading = reading;
     this.#events = events;
+    this.#position = position;
     this.#signal = signal;
   }
 
@@ -71,16 +80,37 @@ export class Intake {
     return DONE;
   }
 
+  /** Takes what the history of a conversation has, before what waits in its line. Never rejects. */
+  async missed(event: unknown): Promise<void> {
+    // One that was delivered meanwhile waits in the line itself.
+    if (this.#signal.aborted || !isMessage(event) || this.#known.has(updateOf(event))) return;
+    await this.#message(event, undefined, (read) => this.#keep(read));
+  }
+
+  /** What comes in the channel from now on waits for `first`. */
+  hold(channel: string, first: Promise<void>): void {
+    void this.#append(channel, () => first);
+  }
+
   #event({ event, team_id: team }: EventBody): Promise<boolean> {
+    return this.#message(event, team, (read, channel) => this.#inOrder(channel, read));
+  }
+
+  #message(event: unknown, team: string | undefined, take: Take): Promise<boolean> {
     if (!isMessage(event) || !isSaid(event, this.#reading.self)) return Promise.resolve(true);
     const update = updateOf(event);
     const known = this.#known.get(update);
     if (known) return known;
-    const kept = this.#inOrder(event.channel, () => inboundMessage(event, team, this.#reading));
+    this.#position.begin(update);
+    const kept = take(() => inboundMessage(event, team, this.#reading), event.channel);
     this.#known.set(update, kept);
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.keys().next().value!);
-    // One that could not be kept is a new one when it comes again.
-    void kept.then((done) => !done && this.#known.delete(update));
+    void kept.then((done) => {
+      if (done) return this.#position.kept(update);
+      // It is a new one when it comes again.
+      this.#known.delete(update);
+      this.#position.lost(update);
+    });
     return kept;
   }
 
@@ -88,12 +118,13 @@ export class Intake {
   #inOrder(channel: string, read: () => Promise<InboundMessage>): Promise<boolean> {
     if (!this.#hasRoom()) return Promise.resolve(false);
     this.#underWay += 1;
-    const done = (this.#lanes.get(channel) ?? Promise.resolve())
-      .then(() => this.#keep(read))
-      .finally(() => {
-        this.#underWay -= 1;
-        if (this.#lanes.get(channel) === done) this.#lanes.delete(channel);
-      });
+    return this.#append(channel, () => this.#keep(read)).finally(() => (this.#underWay -= 1));
+  }
+
+  #append<T>(channel: string, work: () => Promise<T>): Promise<T> {
+    const done = (this.#lanes.get(channel) ?? Promise.resolve()).then(work).finally(() => {
+      if (this.#lanes.get(channel) === done) this.#lanes.delete(channel);
+    });
     this.#lanes.set(channel, done);
     return done;
   }
@@ -122,6 +153,7 @@ export class Intake {
     if (this.#signal.aborted) return false;
     try {
       await this.#events.receive(message);
+      this.#position.place(placeOf(message.chat));
       return true;
     } catch (error) {
       const { update } = message;
@@ -176,5 +208,11 @@ interface EventBody {
 
 function isMessage(event: unknown): event is MessageEvent {
   const { type, channel, ts } = (event ?? {}) as Partial<MessageEvent>;
-  return (type === 'message' || type === 'app_mention') && typeof channel === 'string' && typeof ts === 'string';
+  const isTime = typeof ts === 'string' && /^\d{1,12}\.\d{6}$/.test(ts);
+  return (type === 'message' || type === 'app_mention') && typeof channel === 'string' && isTime;
+}
+
+/** Where history is asked for what was missed. */
+function placeOf({ id, thread }: Chat): string {
+  return thread === undefined ? id : `${id}/${thread}`;
 }

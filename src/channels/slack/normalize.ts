@@ -105,7 +105,8 @@ export async function inboundMessage(
   const dm = event.channel_type === 'im';
   const mentioned = type === 'app_mention' || mentions(text, self.user);
   const own = threadOf(event);
-  const thread = own ?? (mentioned && !dm ? ts : undefined);
+  const begins = own === undefined && mentioned && !dm;
+  const thread = begins ? ts : own;
   const said = await readable(withoutMention(text, self.user), (id) => directory.person(id));
   const title = await directory.title(channel);
   return {
@@ -116,6 +117,7 @@ export async function inboundMessage(
     message: ts,
     text: [said, ...extras(event)].filter((part) => part !== '').join('\n\n'),
     addressed: dm || mentioned || (event.parent_user_id ?? event.root?.user) === self.user,
+    ...(begins ? { beginsThread: true } : {}),
     attachments: files.map((file) => inboundAttachment(api, file)).filter((file) => file !== undefined),
     ...(own === undefined ? {} : { repliesTo: { message: own } }),
     timestamp: timeOf(ts),

@@ -6,12 +6,11 @@
  * @see https://docs.slack.dev/messaging/formatting-message-text
  */
 import { lexer, type MarkedToken, type Token, type Tokens } from 'marked';
+import { drawnTable, words } from '../text-table.ts';
 import { escaped } from './words.ts';
 
 /** What may be a link. Any other address is shown as text: Slack reads `<@U…>` and `<!…>` as mentions. */
 const LINKABLE = /^(https?:\/\/|mailto:|tel:)/i;
-/** Widths of columns beyond this are not evened out. */
-const COLUMN_WIDTH_MAX = 40;
 const TICKS = '```';
 /** What Slack formats only where no letter is beside it. */
 const MARKED = new Set(['strong', 'em', 'del', 'codespan']);
@@ -49,7 +48,7 @@ function block(token: MarkedToken): string {
     case 'list':
       return list(token);
     case 'table':
-      return fenced(table(token));
+      return fenced(drawnTable(token));
     case 'hr':
       return '———';
     case 'html':
@@ -140,38 +139,4 @@ function link(href: string, label: string): string {
   const address = escaped(href.replace(/[<>|\s]/g, encodeURIComponent));
   const text = escaped(label.replace(/\s+/g, ' ').trim());
   return text === '' || label === href ? `<${address}>` : `<${address}|${text}>`;
-}
-
-/** Columns side by side, for a font in which all characters are equally wide. */
-function table({ header, rows, align }: Tokens.Table): string {
-  const lines = [header, ...rows].map((row) => row.map((cell) => words(cell.tokens)));
-  const widths = header.map((_, column) =>
-    Math.min(COLUMN_WIDTH_MAX, Math.max(...lines.map((line) => width(line[column] ?? '')))),
-  );
-  const drawn = lines.map((line) =>
-    widths
-      .map((columnWidth, column) => {
-        const text = line[column] ?? '';
-        const space = ' '.repeat(Math.max(0, columnWidth - width(text)));
-        return align[column] === 'right' ? space + text : text + space;
-      })
-      .join(' | ')
-      .trimEnd(),
-  );
-  drawn.splice(1, 0, widths.map((columnWidth) => '-'.repeat(columnWidth)).join('-+-'));
-  return drawn.join('\n');
-}
-
-function width(text: string): number {
-  return Array.from(text).length;
-}
-
-/** What is left of inline tokens without any formatting. */
-function words(tokens: readonly Token[]): string {
-  return (tokens as readonly MarkedToken[])
-    .map((token) => {
-      if ('tokens' in token && token.tokens !== undefined) return words(token.tokens);
-      return 'text' in token ? token.text : token.type === 'br' ? ' ' : token.raw;
-    })
-    .join('');
 }

@@ -3,9 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FilesCompleteUploadExternalArguments, FilesInfoResponse } from '@slack/web-api';
 import { ChannelError, type Chat, type OutboundAttachment, type OutboundMessage, type Sent } from '../adapter.ts';
 import type { SlackApi } from './api.ts';
-import { type Body, bodyOf, TEXT_LENGTH_MAX } from './body.ts';
+import type { Body } from './body.ts';
 import { Lookup } from './lookup.ts';
 
+/** Longest Markdown of one message, in UTF-16 code units: what Slack recommends. */
+export const TEXT_LENGTH_MAX = 4_000;
 /** Largest file, in bytes. Slack takes 1 GB; this is what is held in memory for one. */
 export const FILE_BYTES_MAX = 50 * 1024 * 1024;
 /** Pauses before each look for the message that a file became, in milliseconds: Slack makes it a while later. */
@@ -36,7 +38,7 @@ export class SlackSender {
     const { chat, attachment, replyTo, buttons } = message;
     const text = [message.text, attachment?.caption ?? ''].filter((part) => part !== '').join('\n\n');
     checkLength(text);
-    const body = bodyOf(text, buttons);
+    const body = await bodyOf(text, buttons);
     const thread = chat.thread ?? (replyTo !== undefined && TIME.test(replyTo) ? replyTo : undefined);
     const place = { channel: await this.#channelOf(chat), ...(thread === undefined ? {} : { thread_ts: thread }) };
     if (attachment !== undefined) return this.#sendFile(place, attachment, text === '' ? undefined : body, signal);
@@ -57,7 +59,7 @@ export class SlackSender {
     signal: AbortSignal,
   ): Promise<void> {
     checkLength(markdown);
-    const { text, blocks } = bodyOf(markdown, buttons);
+    const { text, blocks } = await bodyOf(markdown, buttons);
     const channel = await this.#channelOf(chat);
     await this.#api.call('an edit', signal, (web) => web.chat.update({ channel, ts: message, text, blocks }), {
       repeatable: true,
@@ -118,6 +120,12 @@ function shareOf({ file }: FilesInfoResponse, channel: string): string | undefin
     Record<'public' | 'private', Record<string, { ts?: string }[]>>
   >;
   return [...(open[channel] ?? []), ...(closed[channel] ?? [])][0]?.ts;
+}
+
+/** The parser of Markdown is loaded with the first message. */
+async function bodyOf(markdown: string, buttons: OutboundMessage['buttons']): Promise<Body> {
+  const body = await import('./body.ts');
+  return body.bodyOf(markdown, buttons);
 }
 
 function checkLength({ length }: string): void {

@@ -3,6 +3,7 @@
  * bold, lists have bullets, tables are aligned in a code block, a quote in a quote is one quote.
  */
 import { lexer, type MarkedToken, type Token, type Tokens } from 'marked';
+import { drawnTable } from '../text-table.ts';
 
 /** A message as the Bot API takes it. `html` false: the text is to be shown as it is. */
 export interface Rendered {
@@ -12,8 +13,6 @@ export interface Rendered {
 
 /** What Telegram makes a link of. Any other address is shown as text, or it would be lost without a word. */
 const LINKABLE = /^(https?|tg|mailto|tel):/i;
-/** Widths of columns beyond this are not evened out: a phone shows about 35 characters in a line. */
-const COLUMN_WIDTH_MAX = 40;
 
 /**
  * `markdown` rendered, or as it is: where it is more than `lengthMax` UTF-16 code units once rendered (Telegram counts what is
@@ -66,7 +65,7 @@ function block(token: MarkedToken, context: Context): string {
     case 'list':
       return list(token, context);
     case 'table':
-      return `<pre>${escaped(table(token))}</pre>`;
+      return `<pre>${escaped(drawnTable(token))}</pre>`;
     case 'hr':
       return '———';
     case 'html':
@@ -142,43 +141,6 @@ function link(href: string, label: string, bare: boolean): string {
   if (bare) return label; // Telegram makes a link of it by itself
   if (!LINKABLE.test(href)) return label === escaped(href) ? label : `${label} (${escaped(href)})`;
   return `<a href="${escaped(href)}">${label}</a>`;
-}
-
-/** Columns side by side, for a font in which all characters are equally wide. */
-function table({ header, rows, align }: Tokens.Table): string {
-  const lines = [header, ...rows].map((row) => row.map((cell) => words(cell.tokens)));
-  const widths = header.map((_, column) =>
-    Math.min(COLUMN_WIDTH_MAX, Math.max(...lines.map((line) => width(line[column] ?? '')))),
-  );
-  const drawn = lines.map((line) =>
-    line
-      .map((text, column) => padded(text, widths[column] ?? 0, align[column] ?? 'left'))
-      .join(' | ')
-      .trimEnd(),
-  );
-  drawn.splice(1, 0, widths.map((columnWidth) => '-'.repeat(columnWidth)).join('-+-'));
-  return drawn.join('\n');
-}
-
-function padded(text: string, columnWidth: number, align: 'left' | 'right' | 'center'): string {
-  const missing = Math.max(0, columnWidth - width(text));
-  const before = align === 'right' ? missing : align === 'center' ? missing >> 1 : 0;
-  return `${' '.repeat(before)}${text}${' '.repeat(missing - before)}`;
-}
-
-/** In characters, near enough: wide ones (Chinese, emoji) are drawn wider by some phones and not by others. */
-function width(text: string): number {
-  return Array.from(text).length;
-}
-
-/** What is left of inline tokens without any formatting. */
-function words(tokens: readonly Token[]): string {
-  return (tokens as readonly MarkedToken[])
-    .map((token) => {
-      if ('tokens' in token && token.tokens !== undefined) return words(token.tokens);
-      return 'text' in token ? token.text : token.type === 'br' ? ' ' : token.raw;
-    })
-    .join('');
 }
 
 function escaped(text: string): string {

@@ -2,7 +2,7 @@ import type { GatewayStatus } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
 import { table } from '../table.ts';
-import { printable } from '../terminal.ts';
+import { printable, printableLine } from '../terminal.ts';
 import { channelRows } from './channels.ts';
 
 interface StatusFlags extends ClientFlags {
@@ -21,7 +21,7 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels, storage, trouble }: GatewayStatus,
+  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, storage, trouble }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -39,7 +39,25 @@ function page(
     '',
     ...table([[...COLUMNS], ...rows]),
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
+    ...(mcp.length === 0 ? [] : ['', ...mcpRows(mcp)]),
   ].join('\n');
+}
+
+const REASON_LENGTH_MAX = 80;
+
+function mcpRows(servers: GatewayStatus['mcp']): string[] {
+  const rows = servers.map(({ server, state, tools, refused, calls, failed, reason }) => {
+    const left = refused.length === 0 ? '' : `${refused.length} tools are not offered: ${refused[0]}`;
+    return [
+      server,
+      state,
+      String(tools),
+      String(calls),
+      String(failed),
+      printableLine(reason ?? left, REASON_LENGTH_MAX),
+    ];
+  });
+  return table([['mcp server', 'state', 'tools', 'calls', 'failed', 'reason'], ...rows]);
 }
 
 /** `3 d 4 h`, `5 min 6 s`: the two largest units. */

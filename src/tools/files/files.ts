@@ -52,6 +52,7 @@ function readTool(boundaryOf: BoundaryOf): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     handler: async (request, context) => (await import('./read.ts')).readPage(boundaryOf(context), request),
   });
 }
@@ -68,6 +69,7 @@ function skillTool(boundaryOf: BoundaryOf): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler({ path, offset }, context) {
       const boundary = boundaryOf(context);
       const [first, ...rest] = segmentsOf(path, boundary.root);
@@ -92,6 +94,7 @@ function changingTools(boundaryOf: BoundaryOf, fileBytesMax: number): Tool[] {
       risk: 'safe',
       riskOf: ({ path }, context) => riskOfChange(path, context),
       safeToRepeat: true,
+      returns: 'string',
       handler: async (request, context) =>
         (await import('./write.ts')).writeWhole(boundaryOf(context), fileBytesMax, request),
     }),
@@ -109,6 +112,7 @@ function changingTools(boundaryOf: BoundaryOf, fileBytesMax: number): Tool[] {
       risk: 'safe',
       riskOf: ({ path }, context) => riskOfChange(path, context),
       safeToRepeat: false,
+      returns: 'string',
       handler: async (request, context) =>
         (await import('./edit.ts')).editFile(boundaryOf(context), fileBytesMax, request),
     }),
@@ -127,6 +131,7 @@ function listTool(boundaryOf: BoundaryOf): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     handler: async (request, context) => (await import('./list.ts')).listFolder(boundaryOf(context), request),
   });
 }
@@ -147,6 +152,7 @@ function searchTool(boundaryOf: BoundaryOf): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler(request, context) {
       searcher ??= import('./search.ts').then(({ Searcher }) => new Searcher());
       return (await searcher).search(boundaryOf(context), request, context.signal);

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { HistoryEntry } from '../../protocol/messages.ts';
 import { defineTool, type Tool } from '../tool.ts';
-import { framed } from '../untrusted.ts';
 import type { SessionDesk } from './desk.ts';
 import { visibleSession } from './visibility.ts';
 
@@ -27,6 +26,7 @@ export function sessionsHistory({ config, store }: SessionDesk): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    untrusted: true,
     handler({ session: key, before = Number.MAX_SAFE_INTEGER, limit }, { caller }) {
       const { id } = visibleSession(store, caller, key, config.tools.sessions.visibility);
       const found = store.entriesBefore(id, before, limit + 1);
@@ -35,7 +35,7 @@ export function sessionsHistory({ config, store }: SessionDesk): Tool {
         return `There is nothing in ${id}${before === Number.MAX_SAFE_INTEGER ? '' : ` before ${before}`}.`;
       const first = found.at(-lines.length)?.seq;
       const more = lines.length < found.length ? `\nThere is more: ask with before: ${first}.` : '';
-      return framed(lines.join('\n'), `the history of ${id}`) + more;
+      return lines.join('\n') + more;
     },
   });
 }
