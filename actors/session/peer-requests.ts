@@ -42,8 +42,6 @@ export class SessionPeerRequests {
     switch (type) {
       case 'peer.message':
         return this.#message(data as PeerRequests[typeof type], key);
-      case 'peer.await':
-        return this.#await(data as PeerRequests[typeof type], key);
       case 'peer.end':
         return this.#end(data as PeerRequests[typeof type], key);
     }
@@ -51,11 +49,12 @@ export class SessionPeerRequests {
 
   async #message(request: PeerRequests['peer.message'], key: string): Promise<PeerReplies['peer.message']> {
     const { text, source, origin, key: idempotencyKey, spawn } = request;
-    const repeat = ({ message }: KeyOwner) => ({ message, duplicate: true as const });
     const original = firstUse(this.#shared, key, idempotencyKey);
-    if (original !== undefined) return repeat(await original);
+    if (original !== undefined) return this.#repeat(request, key, await original);
     const ref = await this.#session(key, spawn);
     const message = this.#shared.newId();
+    // Before there is anything to end: whoever waits is known by then, and is not told in another way too.
+    const ended = this.#ended(request, message);
     try {
       await ref.tell({
         ...newTurn(message, text),
@@ -65,11 +64,52 @@ export class SessionPeerRequests {
         followUp: 'followup',
         also: this.#alsoWritten(message, key, source, spawn),
       });
-      return { message };
     } catch (error) {
+      this.#shared.waiters.ended(message);
       if (!(error instanceof DuplicateMessage)) throw error;
-      return repeat(error.original);
+      return this.#repeat(request, key, error.original);
     }
+    if (ended === undefined) return { message };
+    await ended;
+    return { message, ...this.#outcome(key, { message, seq: 0 }, idempotencyKey) };
+  }
+
+  /** The key was used before: it is the same message. */
+  async #repeat(
+    request: PeerRequests['peer.message'],
+    key: string,
+    owner: KeyOwner,
+  ): Promise<PeerReplies['peer.message']> {
+    const { message } = owner;
+    const reply = { message, duplicate: true as const };
+    if (request.waitMs === undefined) return reply;
+    let found = this.#outcome(key, owner, request.key);
+    if (found.outcome === undefined) {
+      await this.#ended(request, message);
+      found = this.#outcome(key, owner, request.key);
+    }
+    // Who gets it here is not to be told in a message as well.
+    if (found.outcome !== undefined && request.spawn !== undefined) await this.#forgetReport(request.spawn, key);
+    return { ...reply, ...found };
+  }
+
+  #ended({ waitMs }: PeerRequests['peer.message'], message: string): Promise<void> | undefined {
+    return waitMs === undefined ? undefined : this.#shared.waiters.wait(message, waitMs);
+  }
+
+  #outcome(key: string, owner: KeyOwner, used: string): Pick<PeerReplies['peer.message'], 'outcome'> {
+    const { now, store } = this.#shared;
+    const known = store.keys.owner(key, used, now()) ?? owner;
+    const outcome = outcomeOf(store, key, known);
+    if (outcome === undefined) return {};
+    const { text, truncated } = boundedText(outcome.text, REPORT_LENGTH_MAX);
+    return { outcome: { ...outcome, text, ...(truncated && { truncated }) } };
+  }
+
+  async #forgetReport({ session: { spawned } }: SpawnOrder, key: string): Promise<void> {
+    const { store } = this.#shared;
+    if (store.spawns.get(spawned.by, key)?.report === undefined) return;
+    await store.journal.commit((batch) => store.spawns.remove(batch, spawned.by, key));
   }
 
   /** A task is at work from the commit on that accepts it; a report is told by the commit that accepts it at the parent. */
@@ -93,21 +133,6 @@ export class SessionPeerRequests {
       await ref.control({ type: 'create', fields: spawn.session, also });
     } else if (!isActive(key) && !isKept(this.#shared, key)) throw noSuchSession(key);
     return ref;
-  }
-
-  async #await({ key: used, timeoutMs }: PeerRequests['peer.await'], key: string): Promise<PeerReplies['peer.await']> {
-    const { store, waiters } = this.#shared;
-    const owner = await firstUse(this.#shared, key, used);
-    if (owner === undefined) throw noSuchSession(key);
-    const { message } = owner;
-    let outcome = outcomeOf(store, key, owner);
-    if (outcome === undefined) {
-      await waiters.wait(message, timeoutMs);
-      outcome = outcomeOf(store, key, owner);
-    }
-    if (outcome === undefined) return { message };
-    const { text, truncated } = boundedText(outcome.text, REPORT_LENGTH_MAX);
-    return { message, outcome: { ...outcome, text, ...(truncated && { truncated }) } };
   }
 
   /** Its task had ended when it was called off: its end could not take the record away. */

@@ -21,16 +21,16 @@ export interface PeerRequests {
     key: string;
     /** Without it a session that is not there is `not_found`. */
     spawn?: SpawnOrder;
+    /** How long its end is waited for, in milliseconds: the reply comes with that, or when the time is over. */
+    waitMs?: number;
   };
-  /** How the message of a key has ended; without an outcome when it has not in `timeoutMs`. */
-  'peer.await': { key: string; timeoutMs: number };
   /** What goes on is cancelled, or the session deleted. One that is not there is left alone. */
   'peer.end': { how: 'cancel' | 'delete' };
 }
 
 export interface PeerReplies {
-  'peer.message': { message: string; duplicate?: true };
-  'peer.await': { message: string; outcome?: Outcome };
+  /** Without an outcome when nobody waits, or it has not ended in time. */
+  'peer.message': { message: string; duplicate?: true; outcome?: Outcome };
   'peer.end': Record<string, never>;
 }
 

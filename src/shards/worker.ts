@@ -157,7 +157,7 @@ const asker = new Asker(
 );
 
 const ask: AskPeer = (type, key, data) => {
-  const waitMs = type === 'peer.await' ? (data as PeerRequests['peer.await']).timeoutMs : 0;
+  const { waitMs = 0 } = data as Partial<PeerRequests['peer.message']>;
   return asker.ask(type, key, data, { timeoutMs: PEER_REPLY_TIMEOUT_MS + waitMs });
 };
 

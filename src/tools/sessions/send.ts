@@ -44,13 +44,13 @@ export function sessionsSend(desk: SessionDesk): Tool {
         text: messageText(caller.session, text),
         source: { type: 'session' as const, session: caller.session, hops },
         key: used,
+        ...(waitSeconds > 0 && { waitMs: waitSeconds * 1_000 }),
       };
-      await insist(() => ask('peer.message', id, message), signal).catch(explain);
+      const { outcome } = await insist(() => ask('peer.message', id, message), signal).catch(explain);
       if (waitSeconds === 0) return `The message is in ${id}, and is answered there.`;
-      const waited = await insist(() => ask('peer.await', id, { key: used, timeoutMs: waitSeconds * 1_000 }), signal);
-      return waited.outcome === undefined
+      return outcome === undefined
         ? `The message is in ${id}. There was no answer within ${waitSeconds} seconds; sessions.history shows it when it is there.`
-        : outcomeText(`${id}`, waited.outcome);
+        : outcomeText(id, outcome);
     },
   });
 }

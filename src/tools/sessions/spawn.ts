@@ -56,17 +56,13 @@ export function sessionsSpawn(desk: SessionDesk): Tool {
       own.add(child);
       try {
         await desk.store.journal.commit(() => {}); // that the call is made is on the disk before what it does
-        await insist(() => ask('peer.message', child, message.request), signal).catch(explain);
+        const { outcome } = await insist(() => ask('peer.message', child, message.request), signal).catch(explain);
+        if (outcome !== undefined) return outcomeText(`The sub-agent ${child}`, outcome);
       } finally {
         own.delete(child);
         if (own.size === 0) starting.delete(caller.session);
+        makeRoom(desk, caller.session);
         if (signal.aborted && !endedByShutdown(signal)) callOff(desk, caller.session, child).catch(() => {}); // it ends by its own time
-      }
-      makeRoom(desk, caller.session);
-      if (given.waitSeconds > 0) {
-        const timeoutMs = given.waitSeconds * 1_000;
-        const { outcome } = await insist(() => ask('peer.await', child, { key: TASK_KEY, timeoutMs }), signal);
-        if (outcome !== undefined) return outcomeText(`The sub-agent ${child}`, outcome);
       }
       return `The sub-agent ${child} is at work${given.waitSeconds > 0 ? ' still' : ''}. You are told in a message when it is done: go on, or end your answer here.`;
     },
@@ -106,6 +102,7 @@ export function sessionsSpawn(desk: SessionDesk): Tool {
       text: taskText(caller.session, given.task),
       source: { type: 'task' as const, session: caller.session, hops },
       key: TASK_KEY,
+      ...(given.waitSeconds > 0 && { waitMs: given.waitSeconds * 1_000 }),
       spawn: {
         session: {
           model: given.model ?? null,
