@@ -1,10 +1,12 @@
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import { AHEAD_MS } from './clean-up.ts';
-import type { SessionAnswers, SessionChanges } from './control.ts';
+import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Kin } from './kin.ts';
 import { noSuchSession, type SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -24,6 +26,7 @@ export interface AdminParts {
   transcript: Transcript;
   shared: SessionDependencies;
   work: SessionWork;
+  kin: Kin;
   now(): number;
 }
 
@@ -41,10 +44,11 @@ export class SessionAdmin {
     return this.#deletion !== undefined;
   }
 
-  async create(fields: Pick<Session, 'model' | 'thinkingLevel'>): Promise<SessionAnswers['create']> {
+  /** `also` is written with the session, where that is not there yet. */
+  async create(fields: NewSession, also?: Write): Promise<SessionAnswers['create']> {
     const { record } = this.#parts;
     for (let rest = this.leftOver(); rest !== undefined; rest = this.leftOver()) await rest;
-    return record.create(fields, this.#parts.now());
+    return record.create(fields, this.#parts.now(), also);
   }
 
   /**
@@ -67,12 +71,17 @@ export class SessionAdmin {
 
   /** Cancels what there is to do and begins the context anew; the transcript stays. */
   async reset(): Promise<SessionAnswers['reset']> {
-    const { events, record, shared, transcript, work } = this.#parts;
+    const { events, kin, record, shared, transcript, work } = this.#parts;
     const session = record.existing();
     work.cancelAll();
     session.lastActive = this.#parts.now();
     const marker = transcript.reset(shared.newId(), session.lastActive);
-    await record.write((batch) => transcript.write(batch, marker));
+    const children = kin.ofReset();
+    await record.write((batch) => {
+      transcript.write(batch, marker);
+      children.write(batch);
+    });
+    children.announce();
     events.publish('session.update', { state: session });
     return { session };
   }
@@ -110,7 +119,7 @@ export class SessionAdmin {
   }
 
   async #remove(session: Session | undefined): Promise<void> {
-    const { events, record, shared, transcript, work } = this.#parts;
+    const { events, kin, record, shared, transcript, work } = this.#parts;
     record.session = undefined;
     try {
       await work.stop();
@@ -118,7 +127,9 @@ export class SessionAdmin {
         const { session } = events;
         shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
       });
-      await deleteSession(shared.store, events.session);
+      const related = kin.ofDeletion();
+      await deleteSession(shared.store, events.session, related.write);
+      related.announce();
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

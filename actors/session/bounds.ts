@@ -7,8 +7,8 @@ import { TEXT_LENGTH_MAX } from '../../src/protocol/limits.ts';
 const INPUT_LENGTH_MAX = 65_536;
 
 /** The text as a frame or an entry can hold it: `truncated` when it is only the beginning. */
-export function boundedText(text: string): { text: string; truncated?: true } {
-  return text.length <= TEXT_LENGTH_MAX ? { text } : { text: text.slice(0, TEXT_LENGTH_MAX), truncated: true };
+export function boundedText(text: string, lengthMax = TEXT_LENGTH_MAX): { text: string; truncated?: true } {
+  return text.length <= lengthMax ? { text } : { text: text.slice(0, lengthMax), truncated: true };
 }
 
 /** The text in pieces of which each can be an event. */

@@ -1,4 +1,5 @@
 import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import type { Decider } from './approvals.ts';
 import type { Turn } from './turn.ts';
 
@@ -9,6 +10,10 @@ export interface SessionChanges {
   title?: string | null | undefined;
   followUp?: FollowUp | null | undefined;
 }
+
+/** What is said of a session when it is made; of a sub-agent's more than its key tells. */
+export type NewSession = Pick<Session, 'model' | 'thinkingLevel'> &
+  Partial<Pick<Session, 'title' | 'channel' | 'user' | 'spawned'>>;
 
 /** A command and what was said after it. */
 export interface SaidCommand {
@@ -44,7 +49,7 @@ export interface CommandMessage {
 /** What the control lane of a session answers: at once, also while a run is going on. */
 export type SessionControl =
   | { type: 'wake' }
-  | { type: 'create'; fields: Pick<Session, 'model' | 'thinkingLevel'> }
+  | { type: 'create'; fields: NewSession; also?: Write }
   | { type: 'get' }
   | { type: 'update'; changes: SessionChanges }
   | { type: 'reset' }

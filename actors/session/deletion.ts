@@ -1,3 +1,4 @@
+import type { Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 
 /** Records removed in one commit: others wait for the writer no longer than for a few messages. */
@@ -8,17 +9,19 @@ const IMAGES_MAX = 50;
 /**
  * Removes all there is of a session from the disk. The first commit takes the session and its unfinished messages, and
  * leaves a note in `deletions`, so that a deletion that was cut short goes on after the next start; the transcript, its
- * images and the idempotency keys follow in bounded steps. Nothing may write for the session meanwhile. Throws `storage_failed`.
+ * images and the idempotency keys follow in bounded steps. `also` is part of the first commit. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
-export async function deleteSession(store: Store, session: string): Promise<void> {
-  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, sessions } = store;
+export async function deleteSession(store: Store, session: string, also: Write): Promise<void> {
+  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, schedules, sessions } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   const forgetApprovals = approvals.removalOf(session);
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
     for (const key of waiting) batch.remove(inbox, key);
+    for (const { schedule } of schedules.of(session)) schedules.remove(batch, session, schedule);
     forgetApprovals(batch);
+    also(batch);
   });
   for (;;) {
     const old = [...entries.getKeys({ start: [session, 0], end: [session, Infinity], limit: BATCH_MAX })];

@@ -8,6 +8,7 @@ import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import type { Emit } from './event-stream.ts';
 import type { ArrivingKeys } from './inbox.ts';
+import type { KinReach } from './kin.ts';
 import type { RecentEventsPool } from './recent-events.ts';
 
 /** What every session of a shard shares. */
@@ -25,6 +26,8 @@ export interface SessionDependencies {
   emit: Emit;
   recentEvents: RecentEventsPool;
   arrivingKeys: ArrivingKeys;
+  /** The sessions that others are related to. */
+  kin: KinReach;
   /** Tells the channels that a record was put into the outbox. */
   poke(key: OutboxKey): void;
   /** A promise to wait for before publishing more, while subscribers lag behind; undefined: go on. */

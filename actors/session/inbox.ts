@@ -68,6 +68,7 @@ export class Inbox {
       if (idempotencyKey !== undefined) this.#putKey(batch, idempotencyKey, owner, acceptedAt);
       for (const key of otherKeys) this.#putKey(batch, key, owner, acceptedAt);
       if (turn.resubmits !== undefined) batch.remove(this.#store.deadLetters, turn.resubmits);
+      turn.also?.(batch);
       if (unkept !== undefined) batch.put(sessions, this.#session, unkept);
     });
     if (idempotencyKey !== undefined) this.#keepKey(idempotencyKey, owner, kept);

@@ -28,6 +28,14 @@ interface TurnEnd {
   error?: Pick<DhaavakError, 'code'> | undefined;
 }
 
+/** What is to be sent to the chat of `origin`. */
+interface Answer extends Pick<OutboxRecord, 'text' | 'run' | 'entry'> {
+  origin: MessageOrigin;
+  message: string;
+  /** It is no reply to the message of its origin. */
+  unasked?: true;
+}
+
 /** Puts what is to be sent into a commit, and tells when that is on the disk. */
 export interface Outgoing {
   write(batch: Batch): void;
@@ -57,7 +65,13 @@ export class OutgoingAnswers {
     if (text === '') return NOTHING;
     const entry = entries.findLast(({ role }) => role === 'assistant')?.seq;
     const details = { ...(run === undefined ? {} : { run }), ...(entry === undefined ? {} : { entry }) };
-    return this.#of([...last.values()].map(({ origin, message }) => ({ origin, message, text, ...details })));
+    return this.#of(
+      [...last.values()].map(({ origin, message, source }) => {
+        // What no person said is not replied to: its origin only says where the answer goes.
+        const replies = source === undefined ? {} : { unasked: true as const };
+        return { origin, message, text, ...details, ...replies };
+      }),
+    );
   }
 
   /** The answer to a command, if a channel brought it. */
@@ -65,15 +79,15 @@ export class OutgoingAnswers {
     return origin === undefined ? NOTHING : this.#of([{ origin, message, text }]);
   }
 
-  #of(answers: readonly ({ origin: MessageOrigin; message: string } & Pick<OutboxRecord, 'text' | 'run' | 'entry'>)[]) {
+  #of(answers: readonly Answer[]) {
     const { store, newId, poke, log } = this.#shared;
     const createdAt = Date.now();
-    const records = answers.map(({ origin, message, ...rest }) => {
+    const records = answers.map(({ origin, message, unasked, ...rest }) => {
       const key: OutboxKey = [addressOf(origin), laneOf(origin.chat), newId()];
       const { chat, message: replyTo } = origin;
       const record: OutboxRecord = {
         chat,
-        replyTo,
+        ...(unasked ? {} : { replyTo }),
         createdAt,
         sent: [],
         session: this.#events.session,

@@ -8,6 +8,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
+import { Kin } from './kin.ts';
 import { OutgoingAnswers } from './outgoing.ts';
 import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
@@ -83,6 +84,10 @@ export class SessionParts {
 
   get ends(): TurnEnds {
     return new TurnEnds(this);
+  }
+
+  get kin(): Kin {
+    return new Kin(this.events.session, this.shared.store, this.shared.kin);
   }
 
   get outgoing(): OutgoingAnswers {

@@ -4,7 +4,7 @@ import type { Session } from '../../src/protocol/messages.ts';
 import type { Batch, Write } from '../../src/storage/journal.ts';
 import { sessionOfKey } from '../../src/storage/session-record.ts';
 import type { Store } from '../../src/storage/store.ts';
-import type { SessionAnswers, SessionChanges } from './control.ts';
+import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
 import { parseSessionKey } from './session-key.ts';
 
 /** What is known of one session, in memory and on the disk. */
@@ -36,16 +36,16 @@ export class SessionRecord {
    * The session, made in memory where there is none: it is to be written with what comes of that. Throws `not_found` for an
    * agent that is not configured.
    */
-  open(now: number): Session {
-    this.session ??= newSession(this.#key, this.#config, now);
+  open(now: number, spawned = false): Session {
+    this.session ??= newSession(this.#key, this.#config, now, spawned);
     return this.existing();
   }
 
   /** Throws `not_found` for an agent that is not configured, `storage_failed`. */
-  async create(fields: Pick<Session, 'model' | 'thinkingLevel'>, now: number): Promise<SessionAnswers['create']> {
+  async create(fields: NewSession, now: number, also?: Write): Promise<SessionAnswers['create']> {
     if (this.session !== undefined && this.kept) return { session: this.session, created: false };
-    const session = Object.assign(this.open(now), fields);
-    await this.write();
+    const session = Object.assign(this.open(now, fields.spawned !== undefined), fields);
+    await this.write(also);
     return { session, created: true };
   }
 
@@ -95,10 +95,14 @@ export function keptSession(store: Store, key: string): Session | undefined {
   return { ...kept, title: kept.title ?? null, followUp: kept.followUp ?? null, costUsed: kept.costUsed ?? 0 };
 }
 
-/** The session a key stands for, as new; undefined for a key that is none, or whose agent is not configured. */
-function newSession(key: string, config: Config, now: number): Session | undefined {
+/**
+ * The session a key stands for, as new; undefined for a key that is none, or whose agent is not configured. What a
+ * sub-agent may do does not stand in its key: without more (`spawned`) there is none.
+ */
+function newSession(key: string, config: Config, now: number, spawned = false): Session | undefined {
   const parts = parseSessionKey(key);
-  if (parts === undefined || !Object.hasOwn(config.agents, parts.agent)) return undefined;
+  if (parts === undefined || (parts.type === 'sub' && !spawned) || !Object.hasOwn(config.agents, parts.agent))
+    return undefined;
   return sessionOfKey(key, now);
 }
 

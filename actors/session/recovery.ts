@@ -12,11 +12,12 @@ export function recoveredTurns(store: Store, session: string): Turn[] {
   const interruption = unfinished.findLastIndex(({ record }) => record.followUp === 'interrupt');
   const reset = unfinished[0] === undefined ? 0 : lastReset(store, session, unfinished[0].entry.seq);
   for (const [index, { entry, record }] of unfinished.entries()) {
-    const { seq, text, timestamp, message, attachments, origin } = entry;
+    const { seq, text, timestamp, message, attachments, origin, source } = entry;
     const turn: Turn = {
       ...newTurn(message, text),
       attachments,
       origin,
+      source,
       followUp: record.followUp,
       starts: startsOf(record),
       ...((index < interruption || seq < reset) && { interrupted: true }),

@@ -5,7 +5,13 @@ import type { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
-import { type HistoryEntry, REPLY_TYPES, type Replies, type RequestType } from '../../src/protocol/messages.ts';
+import {
+  type HistoryEntry,
+  REPLY_TYPES,
+  type Replies,
+  type RequestData,
+  type RequestType,
+} from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
@@ -47,6 +53,10 @@ export interface RequestDependencies extends KeyDependencies {
   tools: ToolRegistry;
   /** Who may talk on channels. */
   access: AccessRequests;
+  schedules: {
+    list(query: RequestData<'schedule.list'>): Replies['schedule.list'];
+    remove(session: string, schedule: string): Promise<void>;
+  };
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
@@ -119,6 +129,13 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'schedule.list':
+        return reply.send(answer(type, id, this.#shared.schedules.list(checkRequest(type, data))));
+      case 'schedule.remove': {
+        const { schedule } = checkRequest(type, data);
+        await this.#shared.schedules.remove(key, schedule);
+        return reply.send(answer(type, id, { session: key, schedule }));
+      }
       case 'approval.resolve': {
         // `by` is the front end's, which lets none of a client's through.
         const { by, ...said } = data as { by?: string };
@@ -235,7 +252,7 @@ export class SessionRequests {
 
   #history(data: unknown, key: string): Replies['session.history'] {
     const { before = Number.MAX_SAFE_INTEGER, limit = HISTORY_PAGE } = checkRequest('session.history', data);
-    if (!this.#isKept(key)) throw noSuchSession(key);
+    if (!isKept(this.#shared, key)) throw noSuchSession(key);
     const found = this.#shared.store.entriesBefore(key, before, limit + 1);
     const entries = newestThatFit(found.slice(-limit));
     return { session: key, entries, more: entries.length < found.length };
@@ -250,14 +267,14 @@ export class SessionRequests {
 
   /** A ref to a session that is there. A key that was never created must not bring an actor into memory. */
   #existing(key: string): SessionRef {
-    if (this.#shared.isActive(key) || this.#isKept(key)) return this.#shared.session(key);
+    if (this.#shared.isActive(key) || isKept(this.#shared, key)) return this.#shared.session(key);
     throw noSuchSession(key);
   }
+}
 
-  #isKept(key: string): boolean {
-    const { store, config } = this.#shared;
-    return store.sessions.doesExist(key) || isMainSession(key, config);
-  }
+/** Whether there is a session `key`, on the disk or because it always is. */
+export function isKept({ store, config }: Pick<RequestDependencies, 'store' | 'config'>, key: string): boolean {
+  return store.sessions.doesExist(key) || isMainSession(key, config);
 }
 
 function isMainSession(key: string, config: Config): boolean {

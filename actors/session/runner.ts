@@ -17,13 +17,16 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import { endedByShutdown, failedEnd, withReason } from './run-end.ts';
 import { type LiveRun, publishRun } from './run-events.ts';
 import { RunRecord } from './run-record.ts';
+import { outOfTime, policyType, TimeLimit, toolsOf } from './sub-agent.ts';
+import { speakerOf } from './tools.ts';
 import type { Transcript } from './transcript.ts';
-import { speakersOf, type Turn, withJoined } from './turn.ts';
+import { hopsOf, speakersOf, type Turn, withJoined } from './turn.ts';
 import { countUsage, NO_USAGE, type TurnEnds } from './turn-ends.ts';
 
 /** Lives of the process that may end while they run a message; the next one takes it for their cause. */
@@ -39,6 +42,7 @@ export interface RunnerParts {
   persistence: Persistence;
   ends: TurnEnds;
   outgoing: OutgoingAnswers;
+  kin: Kin;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -60,31 +64,40 @@ export class Runner {
     const { followUps, persistence, shared, inbox } = this.#parts;
     const run = { id: shared.newId(), message: turn.message, text: '' };
     this.live = run;
+    const until = turn.source?.type === 'task' ? session.spawned?.until : undefined;
+    const limit = new TimeLimit(task.signal, until, this.#parts.now());
+    const { signal } = limit;
     try {
       const tools = this.#toolsFor(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
       if (turn.followUp === 'collect' && resumption === undefined) {
-        turn.joined = [...turn.joined, ...(await followUps.collected(turn, task.signal))];
+        turn.joined = [...turn.joined, ...(await followUps.collected(turn, signal))];
       }
-      const end = await this.#runAgent(turn, run, tools, record, resumption, session, task.signal);
-      if (endedByShutdown(task.signal)) {
+      const end = await this.#runAgent(turn, run, tools, record, resumption, session, signal);
+      if (endedByShutdown(signal)) {
         // In good order: the start does not count.
         await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
-        throw task.signal.reason;
+        throw signal.reason;
       }
-      await this.#finish(turn, record, run.id, session, withReason(end, task.signal), task.signal);
+      await this.#finish(turn, record, run.id, session, withReason(end, signal), signal);
     } finally {
+      limit.dispose();
       this.live = undefined;
     }
   }
 
   /** Counts the start of a message that an earlier life of the process may have ended with. False: it was one too many. */
   async #mayStart(turn: Turn, session: Session): Promise<boolean> {
-    const { ends, inbox, persistence, transcript } = this.#parts;
-    if (turn.interrupted || transcript.isReset(turn)) {
+    const { ends, inbox, kin, persistence, transcript } = this.#parts;
+    if (turn.interrupted || transcript.isReset(turn) || (session.spawned !== undefined && kin.isCalledOff)) {
       await this.#giveUp(turn, session);
+      return false;
+    }
+    if (turn.source?.type === 'task' && session.spawned !== undefined && session.spawned.until <= this.#parts.now()) {
+      const error = new DhaavakError('deadline_exceeded', outOfTime().message).toWire();
+      await ends.unrun(turn, { status: 'failed', error });
       return false;
     }
     const { starts } = turn;
@@ -102,7 +115,7 @@ export class Runner {
   async #giveUp(turn: Turn, session: Session): Promise<void> {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
-    const record = this.#recordOf(turn, run, shared.tools.view(this.#agent, this.#caller(session)));
+    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session));
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -197,18 +210,20 @@ export class Runner {
     end: RunEnd,
     signal: AbortSignal,
   ): Promise<void> {
-    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, kin, outgoing, persistence, shared, transcript } = this.#parts;
     const usage = end.usage ?? (await this.#countUsage(turn, end));
     record.close(end);
     session.tokensUsed += usage.inputTokens + usage.outputTokens;
     session.costUsed += usage.cost ?? 0;
     session.lastActive = this.#parts.now();
     const words = outgoing.ofRun(withJoined(turn), end, run, record.entries);
+    const related = kin.ofEnd(withJoined(turn), end);
     failpoint('answer.before');
     await persistence.write(
       (batch) => {
         record.putRest(batch);
         words.write(batch);
+        related.write(batch);
         inbox.remove(batch, withJoined(turn));
         batch.put(shared.store.sessions, events.session, session);
       },
@@ -217,6 +232,7 @@ export class Runner {
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
     words.announce();
+    related.announce();
     const { message } = turn;
     if (end.status === 'ok') events.publish('message.outbound', { run, message, ...boundedText(end.text) });
     const error = end.error === undefined ? {} : { error: end.error.toWire() };
@@ -243,8 +259,9 @@ export class Runner {
 
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
   #toolsFor(turn: Turn, session: Session): ToolView {
-    const caller = this.#caller(session);
-    const view = () => this.#parts.shared.tools.view(this.#agent, caller, speakersOf(turn));
+    const { config, tools } = this.#parts.shared;
+    const caller = this.#caller(turn, session);
+    const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);
     return {
       get descriptions() {
         return view().descriptions;
@@ -254,11 +271,29 @@ export class Runner {
     };
   }
 
-  #caller({ id, type, channel, user }: Session): ToolCaller {
+  #caller(turn: Turn, session: Session): ToolCaller {
+    const { id, channel, user } = session;
     const { tools, workspaces } = this.#parts.shared;
+    const type = policyType(session);
     const agent = this.#parts.agentId();
     const sandboxed = isSandboxed(tools.sandbox(this.#agent, agent).mode, type);
-    return { session: id, agent, type, channel, user, workspace: workspaces.folder(agent), sandboxed };
+    return {
+      session: id,
+      agent,
+      type,
+      channel,
+      user,
+      workspace: workspaces.folder(agent),
+      sandboxed,
+      message: turn.message,
+      origin: turn.origin,
+      get speakers() {
+        return [...speakersOf(turn), ...(session.spawned?.speakers ?? []).map(speakerOf)];
+      },
+      get hops() {
+        return hopsOf(withJoined(turn));
+      },
+    };
   }
 
   get #agent(): Config['agents'][string] {

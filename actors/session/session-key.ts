@@ -15,11 +15,12 @@ export const DEFAULT_AGENT = 'main';
 
 /**
  * The key of a session: `agent:<agent>:main`, or `agent:<agent>:<dm|group>:<channel>:<user>` with the user percent-encoded,
- * so that a key is printable ASCII and its parts can't run into each other. (The form is OpenClaw's.) Throws
+ * or of a sub-agent `agent:<agent>:sub:<id>`, so that a key is printable ASCII and its parts can't run into each other. (The form is OpenClaw's.) Throws
  * `invalid_request` where the user's name makes the key longer than 256 characters.
  */
 export function sessionKey({ agent, type, channel, user }: SessionParts): string {
   if (type === 'main') return `agent:${agent}:main`;
+  if (type === 'sub') return `agent:${agent}:sub:${user}`;
   const key = `agent:${agent}:${type}:${channel}:${encodeURIComponent(user)}`;
   if (key.length > KEY_LENGTH_MAX) {
     throw new DhaavakError('invalid_request', `data.user makes a session key of over ${KEY_LENGTH_MAX} characters`, {
@@ -29,6 +30,9 @@ export function sessionKey({ agent, type, channel, user }: SessionParts): string
   return key;
 }
 
+/** Of a sub-agent's session of which nothing but its key is known. */
+const SUB_CHANNEL = 'sub';
+
 /** The session of a message that names none. */
 export const MAIN_SESSION = sessionKey({ agent: DEFAULT_AGENT, type: 'main', channel: '', user: '' });
 
@@ -37,6 +41,10 @@ export function parseSessionKey(key: string): SessionParts | undefined {
   const [prefix, agent, type, channel, user, ...rest] = key.split(':');
   if (prefix !== 'agent' || !agent || rest.length > 0) return undefined;
   if (type === 'main') return channel === undefined ? { agent, type, channel: 'api', user: 'owner' } : undefined;
+  // Whose it is stands in its record.
+  if (type === 'sub') {
+    return channel && user === undefined ? { agent, type, channel: SUB_CHANNEL, user: channel } : undefined;
+  }
   if ((type !== 'dm' && type !== 'group') || !channel || !user) return undefined;
   try {
     return { agent, type, channel, user: decodeURIComponent(user) };

@@ -105,8 +105,9 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     this.#parts.record.kept = true;
     turn.acknowledge?.(queued);
     failpoint('ack.after');
-    const { message, text, attachments } = turn;
-    if (attachments === undefined) this.#parts.events.publish('message.inbound', { message, text });
+    const { message, text, attachments, source } = turn;
+    const from = source === undefined ? {} : { source };
+    if (attachments === undefined) this.#parts.events.publish('message.inbound', { message, text, ...from });
     else {
       turn.images = undefined;
       this.#parts.events.publish('message.inbound', { message, text, attachments });
@@ -152,7 +153,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
       case 'wake':
         return undefined;
       case 'create':
-        return this.#parts.admin.create(message.fields);
+        return this.#parts.admin.create(message.fields, message.also);
       case 'get':
         return { session: this.#parts.record.existing() };
       case 'update':

@@ -5,6 +5,7 @@ import { putDeadLetter } from './dead-letters.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Inbox } from './inbox.ts';
+import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
 import type { Transcript } from './transcript.ts';
@@ -20,6 +21,7 @@ export interface TurnEndParts {
   persistence: Persistence;
   shared: SessionDependencies;
   outgoing: OutgoingAnswers;
+  kin: Kin;
   now(): number;
 }
 
@@ -35,7 +37,7 @@ export class TurnEnds {
 
   /** Takes the turn out of the inbox, writes how it ended, and tells. Never rejects: at worst it runs after a restart. */
   async unrun(turn: Turn, end: End, also?: (batch: Batch) => void, run = this.#parts.shared.newId()): Promise<void> {
-    const { events, inbox, outgoing, persistence, shared, transcript } = this.#parts;
+    const { events, inbox, kin, outgoing, persistence, shared, transcript } = this.#parts;
     const turns = withJoined(turn);
     const entries = turns.map(
       ({ message }): HistoryEntry => ({
@@ -49,14 +51,17 @@ export class TurnEnds {
       }),
     );
     const words = outgoing.ofRun(turns, end, run);
+    const related = kin.ofEnd(turns, end);
     try {
       await persistence.write((batch) => {
         inbox.remove(batch, turns);
         words.write(batch);
+        related.write(batch);
         for (const entry of entries) transcript.write(batch, entry);
         also?.(batch);
       });
       words.announce();
+      related.announce();
       for (const { message } of turns) events.publish('run.end', { run, message, usage: NO_USAGE, ...end });
     } catch (error) {
       shared.log.error(

@@ -1,5 +1,6 @@
-import type { Attachment, FollowUp, HistoryEntry, MessageOrigin } from '../../src/protocol/messages.ts';
+import type { Attachment, FollowUp, HistoryEntry, MessageOrigin, MessageSource } from '../../src/protocol/messages.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
+import type { Write } from '../../src/storage/journal.ts';
 import type { Speaker } from '../../src/tools/policy.ts';
 
 /** One message of a session and the run that answers it. */
@@ -15,6 +16,10 @@ export interface Turn {
   readonly otherKeys?: readonly string[] | undefined;
   /** Where the answer goes besides to subscribers, when a channel brought the message. */
   readonly origin?: MessageOrigin | undefined;
+  /** Who sent it, where that was no person. */
+  readonly source?: MessageSource | undefined;
+  /** What else is written in the commit that accepts it. */
+  readonly also?: Write | undefined;
   /** Makes its session where there is none, in the order of its arrival: no message behind it may come before it. */
   readonly opens?: true;
   /** What its sender wants of it, if anything; once it has arrived, what becomes of it. */
@@ -57,16 +62,22 @@ export function newTurn(message: string, text: string): Turn {
 }
 
 /** The turn's message as it stands in the transcript. */
-export function userEntry({ seq, text, acceptedAt, message, attachments, origin }: Turn): HistoryEntry {
+export function userEntry({ seq, text, acceptedAt, message, attachments, origin, source }: Turn): HistoryEntry {
   const entry: HistoryEntry = { seq, role: 'user', text, timestamp: acceptedAt, message };
   if (attachments !== undefined) entry.attachments = attachments;
   if (origin !== undefined) entry.origin = origin;
+  if (source !== undefined) entry.source = source;
   return entry;
 }
 
 /** The turn and those that its run answers too. */
 export function withJoined(turn: Turn): readonly Turn[] {
   return turn.joined.length === 0 ? [turn] : [turn, ...turn.joined];
+}
+
+/** How many sessions have handed on what these messages are about. */
+export function hopsOf(turns: readonly Turn[]): number {
+  return turns.reduce((most, { source }) => Math.max(most, source?.hops ?? 0), 0);
 }
 
 /** Who said what the turn's run answers, where channels brought it. */

@@ -1,7 +1,6 @@
 /** The shards, as the channels' thread reaches them through the main thread. */
-import { DhaavakError, type WireError } from '../protocol/errors.ts';
-import { decodeFrame, encodeFrame } from '../protocol/frame.ts';
 import type { EventData, EventType } from '../protocol/messages.ts';
+import { Asker } from '../shards/asker.ts';
 import type { Link } from '../shards/link.ts';
 import { CHANNEL_RECORD } from './control.ts';
 import type { ChannelReplies, ChannelRequests, ChannelRequestType } from './requests.ts';
@@ -9,26 +8,21 @@ import type { ChannelReplies, ChannelRequests, ChannelRequestType } from './requ
 /** How long a reply is waited for. After that nobody knows; the same request may be made again, since it has a key. */
 const REPLY_TIMEOUT_MS = 15_000;
 
-interface Waiting {
-  resolve(data: unknown): void;
-  reject(error: Error): void;
-  timer: NodeJS.Timeout;
-}
-
 /** An event of a session that is listened to. */
 export type SessionEvent = { [T in EventType]: { type: T; data: EventData<T> } }[EventType];
 
 export class ShardClient {
   readonly #link: Pick<Link, 'send' | 'sendWithTurn'>;
-  readonly #generation: number;
   readonly #onEvent: (event: SessionEvent) => void;
-  readonly #waiting = new Map<string, Waiting>();
-  #last = 0;
+  readonly #asker: Asker;
 
   constructor(link: Pick<Link, 'send' | 'sendWithTurn'>, generation: number, onEvent: (event: SessionEvent) => void) {
     this.#link = link;
-    this.#generation = generation;
     this.#onEvent = onEvent;
+    this.#asker = new Asker(
+      (number, key, frame) => link.sendWithTurn(CHANNEL_RECORD.request, number, key, frame),
+      String(generation),
+    );
   }
 
   /**
@@ -41,20 +35,7 @@ export class ShardClient {
     data: ChannelRequests[T],
     onReply?: (reply: ChannelReplies[T]) => void,
   ): Promise<ChannelReplies[T]> {
-    this.#last = (this.#last + 1) >>> 0;
-    const number = this.#last;
-    const id = `${this.#generation}-${number}`;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id)?.reject(late()), REPLY_TIMEOUT_MS);
-      const settle = (reply: unknown): void => {
-        onReply?.(reply as ChannelReplies[T]);
-        resolve(reply as ChannelReplies[T]);
-      };
-      this.#waiting.set(id, { resolve: settle, reject, timer });
-      const frame = encodeFrame({ id, type, timestamp: Date.now(), data });
-      if (this.#link.sendWithTurn(CHANNEL_RECORD.request, number, key, frame)) return;
-      this.#settle(id)?.reject(new DhaavakError('busy', 'the front end is too far behind', { retryAfterMs: 500 }));
-    });
+    return this.#asker.ask(type, key, data, { timeoutMs: REPLY_TIMEOUT_MS, onReply });
   }
 
   /** No more events of the session are wanted. */
@@ -64,25 +45,9 @@ export class ShardClient {
 
   /** Takes a frame that came: a reply, or an event. */
   receive(bytes: Uint8Array): void {
-    const { id, type, data, error } = decodeFrame(bytes);
-    const waiting = this.#settle(id ?? '');
-    if (waiting === undefined) {
-      if ((data as { epoch?: string } | undefined)?.epoch !== undefined) this.#onEvent({ type, data } as SessionEvent);
-    } else if (error === undefined) waiting.resolve(data);
-    else waiting.reject(DhaavakError.fromWire(error as WireError));
+    const unasked = this.#asker.receive(bytes);
+    if ((unasked?.data as { epoch?: string } | undefined)?.epoch !== undefined) this.#onEvent(unasked as SessionEvent);
   }
-
-  #settle(id: string): Waiting | undefined {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return undefined;
-    this.#waiting.delete(id);
-    clearTimeout(waiting.timer);
-    return waiting;
-  }
-}
-
-function late(): DhaavakError {
-  return new DhaavakError('unavailable', 'the worker of the session does not answer', { retryAfterMs: 500 });
 }
 
 const NOTHING = new Uint8Array(0);

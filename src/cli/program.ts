@@ -39,6 +39,7 @@ function createProgram(): Command {
   addApprovals(program);
   addSandbox(program);
   addDeadLetters(program);
+  addSchedules(program);
   addMcp(program);
   addChannels(program);
   addPairing(program);
@@ -287,6 +288,25 @@ function addDeadLetters(program: Command): void {
         process.exitCode = await commands[name](message, flags);
       });
   }
+}
+
+function addSchedules(program: Command): void {
+  const schedules = program.command('schedules').description('what sessions have set to be told later: look, remove');
+  schedules.addHelpText('after', examples('dhaavak schedules list', 'dhaavak schedules remove agent:main:main 3f9a…'));
+  withJson(withClientFlags(schedules.command('list')))
+    .description('list schedules, by session')
+    .option('--session <key>', 'of this session only')
+    .option('--limit <number>', 'at most so many (default: 100)')
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/schedules.ts')).list(flags);
+    });
+  withJson(withClientFlags(schedules.command('remove')))
+    .description('remove one')
+    .argument('<session>', 'the key of its session')
+    .argument('<schedule>', 'its id, as the list has it')
+    .action(async (session: string, schedule: string, flags) => {
+      process.exitCode = await (await import('./commands/schedules.ts')).remove(session, schedule, flags);
+    });
 }
 
 function addMcp(program: Command): void {

@@ -104,7 +104,7 @@ const shape = z.strictObject({
             .max(10 * 366 * 24 * 3_600_000)
             .default(24 * 3_600_000),
           action: z.enum(['passivate', 'delete']).default('passivate'),
-          types: z.array(z.enum(['dm', 'group'])).default(['dm', 'group']),
+          types: z.array(z.enum(['dm', 'group', 'sub'])).default(['dm', 'group', 'sub']),
         })
         .prefault({}),
     })
@@ -168,6 +168,11 @@ const shape = z.strictObject({
 });
 
 export const configSchema = shape.superRefine(({ agents, bindings, tools }, context) => {
+  for (const [index, agent] of tools.sessions.agents.entries()) {
+    if (Object.hasOwn(agents, agent)) continue;
+    const path = ['tools', 'sessions', 'agents', index];
+    context.addIssue({ code: 'custom', path, message: `no agent is named "${agent}"` });
+  }
   for (const [index, { agent }] of bindings.entries()) {
     if (Object.hasOwn(agents, agent)) continue;
     context.addIssue({ code: 'custom', path: ['bindings', index, 'agent'], message: `no agent is named "${agent}"` });

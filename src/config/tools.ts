@@ -1,6 +1,7 @@
 /** The tools in the configuration: who may call which, in a sandbox or not, and which calls need an operator. */
 import { z } from 'zod';
 import { mcpSchema } from './mcp.ts';
+import { reachShape } from './reach.ts';
 import { codeSchema, sandboxHostsSchema } from './sandbox.ts';
 import { browserSchema, webSchema } from './web.ts';
 
@@ -96,6 +97,7 @@ export const toolsSchema = z
     approvalTimeoutMs: milliseconds.default(300_000),
     files,
     exec,
+    ...reachShape,
     sandboxHosts: sandboxHostsSchema,
     code: codeSchema,
     web: webSchema,

@@ -107,6 +107,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'schedule.remove':
     case 'session.tools':
     case 'dead-letter.resubmit':
     case 'dead-letter.discard':
@@ -131,6 +132,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     }
     case 'session.list': // any shard will do: the id picks one
+    case 'schedule.list':
     case 'approval.list':
     case 'dead-letter.list':
     case 'pairing.approve':

@@ -25,6 +25,8 @@ export const REQUEST_SCOPES = {
   'session.update': 'write',
   'session.reset': 'write',
   'session.delete': 'write',
+  'schedule.list': 'read',
+  'schedule.remove': 'write',
   'approval.resolve': 'admin',
   'approval.list': 'admin',
   'session.tools': 'read',

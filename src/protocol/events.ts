@@ -8,6 +8,7 @@ import {
   decision,
   delivery,
   flag,
+  messageSource,
   pairingInfo,
   pendingApproval,
   presence,
@@ -37,6 +38,8 @@ export const EVENTS = {
     message: id,
     text: z.string(),
     attachments: z.array(attachment).readonly().exactOptional(),
+    /** Who sent it, where that was no person. */
+    source: messageSource.exactOptional(),
   }),
   'run.start': z.strictObject({
     run: id,

@@ -21,6 +21,7 @@ import {
   IMAGE_TYPES,
   id,
   LIST_KINDS,
+  ROOT_TYPES,
   SCOPES,
   SESSION_TYPES,
   sessionKey,
@@ -29,6 +30,7 @@ import {
 } from './vocabulary.ts';
 
 export type SessionType = (typeof SESSION_TYPES)[number];
+export type RootType = (typeof ROOT_TYPES)[number];
 export type ThinkingLevel = (typeof THINKING_LEVELS)[number];
 export type FollowUp = (typeof FOLLOW_UPS)[number];
 export type Scope = (typeof SCOPES)[number];
@@ -77,7 +79,7 @@ export const REQUESTS = {
   'message.cancel': z.strictObject({ session: sessionKey, run: id.optional() }),
   'session.create': z.strictObject({
     agent: word.optional(),
-    type: z.enum(SESSION_TYPES).optional(),
+    type: z.enum(ROOT_TYPES).optional(),
     channel: word.optional(),
     user: z.string().min(1).max(128).optional(),
     model: z.string().min(1).max(128).optional(),
@@ -105,6 +107,12 @@ export const REQUESTS = {
     before: z.int().positive().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
   }),
+  'schedule.list': z.strictObject({
+    session: sessionKey.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: z.string().min(1).max(1_024).optional(),
+  }),
+  'schedule.remove': z.strictObject({ session: sessionKey, schedule: id }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allow: z.boolean() }),
   'approval.list': z.strictObject({
     state: z.enum(['waiting', 'decided']).optional(),
@@ -164,6 +172,8 @@ export type Outcome = z.output<typeof shapes.outcome>;
 export type Snapshot = z.output<typeof shapes.snapshot>;
 export type DeadLetterInfo = z.output<typeof shapes.deadLetter>;
 export type MessageOrigin = z.output<typeof shapes.messageOrigin>;
+export type MessageSource = z.output<typeof shapes.messageSource>;
+export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
 export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
@@ -197,6 +207,8 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'schedule.list': 'result',
+  'schedule.remove': 'result',
   'approval.resolve': 'result',
   'approval.list': 'result',
   'session.tools': 'result',

@@ -14,6 +14,7 @@ import {
   outcome,
   pairingInfo,
   presence,
+  scheduleInfo,
   scopes,
   session,
   snapshot,
@@ -62,6 +63,12 @@ export const REPLIES = {
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
   'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'schedule.list': z.strictObject({
+    schedules: z.array(scheduleInfo),
+    /** There may be more; it is where to go on. */
+    cursor: z.string().exactOptional(),
+  }),
+  'schedule.remove': z.strictObject({ session: sessionKey, schedule: id }),
   'approval.resolve': z.strictObject({ session: sessionKey, approval: id, allowed: z.boolean() }),
   'approval.list': z.strictObject({
     /** Those that wait the oldest first, those that are decided the newest first. */

@@ -12,6 +12,8 @@ import {
   IMAGE_TYPES,
   id,
   MCP_STATES,
+  MISSED_RUNS,
+  ROOT_TYPES,
   SCOPES,
   SESSION_TYPES,
   sessionKey,
@@ -56,6 +58,22 @@ export const session = z.strictObject({
   costUsed: count,
   createdAt: time,
   lastActive: time,
+  /** Of a sub-agent's. */
+  spawned: z
+    .strictObject({
+      /** The session that has spawned it. */
+      by: sessionKey,
+      /** How many sessions are above it, at least 1. */
+      depth: z.int().positive(),
+      /** What the one at the top is, and the agents of all above it, from the top: it may do no more than they may. */
+      root: z.enum(ROOT_TYPES),
+      agents: z.array(z.string()),
+      /** People on channels whose messages led to it, such as `telegram:123`: what they may not do it may not. */
+      speakers: z.array(z.string()),
+      /** When its task has to be done. */
+      until: time,
+    })
+    .exactOptional(),
 });
 
 /** Token counts of one run, as the model API reported them, or counted by us (`estimated`). */
@@ -87,6 +105,35 @@ export const messageOrigin = z.strictObject({
   /** The message, to reply to. */
   message: z.string(),
   sender: z.strictObject({ id: z.string(), name: z.string() }),
+});
+
+/** Who sent a message, where that was no person. */
+export const messageSource = z.strictObject({
+  /** `session`: the agent of another one. `task`: what a sub-agent was spawned for. `report`: how one has ended. */
+  type: z.enum(['session', 'task', 'report', 'schedule']),
+  /** The session it comes from; of a schedule none. */
+  session: sessionKey.exactOptional(),
+  schedule: id.exactOptional(),
+  /** How many sessions have handed on what a person, a schedule or a client began; bounded. */
+  hops: count,
+});
+
+/** What becomes a message of its session when it is due. */
+export const scheduleInfo = z.strictObject({
+  schedule: id,
+  session: sessionKey,
+  text: z.string(),
+  /** Of one that is due again and again: five fields, in the time zone. */
+  cron: z.string().exactOptional(),
+  timeZone: z.string().exactOptional(),
+  /** When it is due next. */
+  next: time,
+  /** What becomes of times at which the gateway did not run: nothing, or one message for all of them. */
+  missed: z.enum(MISSED_RUNS),
+  /** How often it was due, and when last. */
+  fired: count,
+  last: time.exactOptional(),
+  createdAt: time,
 });
 
 /** What became of an answer on its way to a channel, where that is not simply that it is there. */
@@ -134,6 +181,8 @@ export const historyEntry = z.strictObject({
   attachments: z.array(attachment).readonly().exactOptional(),
   /** Of a user's message that a channel brought. */
   origin: messageOrigin.exactOptional(),
+  /** Of a user's message that no person sent. */
+  source: messageSource.exactOptional(),
   /** Of an answer that may not have reached its channel. */
   delivery: delivery.exactOptional(),
 });

@@ -8,7 +8,11 @@ export const sessionKey = z.string().min(1).max(256).regex(printable, 'must be p
 /** Part of a session key, as it is: it must not hold the colon that divides a key. Agents in the configuration too. */
 export const word = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case word of at most 32 characters');
 
-export const SESSION_TYPES = ['main', 'group', 'dm'] as const;
+/** Of sessions that people talk in. */
+export const ROOT_TYPES = ['main', 'group', 'dm'] as const;
+/** `sub`: a sub-agent's, which another session has spawned. */
+export const SESSION_TYPES = [...ROOT_TYPES, 'sub'] as const;
+export const MISSED_RUNS = ['skip', 'once'] as const;
 export const THINKING_LEVELS = ['off', 'low', 'medium', 'high'] as const;
 /** What a message does that comes while a run is going on; `docs/protocol.md` explains each. */
 export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const;

@@ -63,5 +63,8 @@ export interface MainServices {
   cancelMcp(id: string): void;
 }
 
+/** What ids of a shard's requests to sessions begin with: a shard that comes after another has a link of its own. */
+export const PEER_GENERATION = 'peer';
+
 /** How often a shard raises its heartbeat, in milliseconds. */
 export const HEARTBEAT_MS = 100;

@@ -20,6 +20,10 @@ export const RECORD = {
   outbox: 7,
   /** To the shard: as `request`, of a client whose credential may do everything. */
   adminRequest: 8,
+  /** To the front end: a session asks the session `key`. Passed on to that one's shard as it is. */
+  peerRequest: 9,
+  /** To the shard: the frame that answers a request of one of its sessions. */
+  peerReply: 10,
 } as const;
 
 /** Records handled before other work of the thread gets its turn, where whoever makes the link does not say. */

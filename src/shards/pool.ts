@@ -6,6 +6,7 @@ import type { McpOffer } from '../tools/mcp/messages.ts';
 import type { ToolServices } from '../tools/services.ts';
 import type { MainServices } from './control.ts';
 import { RECORD } from './link.ts';
+import { shardOf } from './placement.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
 import { Shard, type ShardOptions } from './shard.ts';
 import { sibling } from './sibling.ts';
@@ -179,6 +180,8 @@ export class ShardPool {
       countTokens,
       onOutbox,
       tellPairing,
+      onPeerRequest: (session, frame, id, receiver) =>
+        this.request(shardOf(session, count), session, frame, id, receiver, RECORD.peerRequest),
       tools,
       mcp,
       storeReady: this.#storeReady,

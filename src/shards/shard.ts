@@ -2,9 +2,11 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
+import { toWireError } from '../protocol/errors.ts';
+import { encodeFrame } from '../protocol/frame.ts';
 import { type McpAnswer, type McpCall, type McpOffer, ours } from '../tools/mcp/messages.ts';
 import type { ToolServices } from '../tools/services.ts';
-import type { MainServices, ShardControl, ShardData } from './control.ts';
+import { type MainServices, PEER_GENERATION, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
 import { type Pending, PendingRequests } from './pending.ts';
 import type { Receiver, Subscribers } from './receiver.ts';
@@ -28,6 +30,8 @@ export interface ShardOptions {
   /** Told of what was put into the outbox of a channel account. */
   onOutbox?: ((account: string, record: Uint8Array) => void) | undefined;
   tellPairing: MainServices['tellPairing'];
+  /** Passes a request of one of its sessions on, to be answered to `receiver`. Throws what it is refused with. */
+  onPeerRequest(session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
   /** Undefined: there are no MCP servers. */
   mcp?: McpBroker | undefined;
   tools: ToolServices;
@@ -52,6 +56,20 @@ export class Shard {
   readonly #heartbeat: Int32Array;
   readonly #subscribers: Subscribers;
   readonly #onOutbox: ShardOptions['onOutbox'];
+  readonly #onPeerRequest: ShardOptions['onPeerRequest'];
+  /** To other shards, and to itself, it is one more connection. */
+  readonly #peer: Receiver = {
+    queue: (frame) => {
+      this.#link.sendWithTurn(RECORD.peerReply, 0, '', frame);
+      return false; // it is copied: nothing is left to flush
+    },
+    flush() {},
+    subscribe() {},
+    answered() {},
+    fail: (id, error) => {
+      this.#peer.queue(encodeFrame({ id, type: 'error', timestamp: Date.now(), error: toWireError(error) }));
+    },
+  };
   readonly #pending = new PendingRequests();
   /** Connections that were given something in the batch at hand. */
   readonly #touched: Receiver[] = [];
@@ -62,6 +80,7 @@ export class Shard {
     this.index = options.index;
     this.#subscribers = options.subscribers;
     this.#onOutbox = options.onOutbox;
+    this.#onPeerRequest = options.onPeerRequest;
     const bell = new MessageChannel();
     const control = new MessageChannel();
     const toShard = createRing();
@@ -160,6 +179,8 @@ export class Shard {
         for (const receiver of subscribers) if (receiver.queue(frame)) touched.push(receiver);
       } else if (reader.kind === RECORD.outbox) {
         this.#onOutbox?.(reader.key, reader.payload);
+      } else if (reader.kind === RECORD.peerRequest) {
+        this.#passOn(reader.key, `${PEER_GENERATION}-${reader.number}`, reader.payload);
       } else {
         const receiver = this.#receiverOf(reader);
         if (receiver?.queue(reader.payload)) touched.push(receiver);
@@ -167,6 +188,14 @@ export class Shard {
     }
     for (const receiver of touched) receiver.flush();
     touched.length = 0;
+  }
+
+  #passOn(session: string, id: string, frame: Uint8Array): void {
+    try {
+      this.#onPeerRequest(session, frame, id, this.#peer);
+    } catch (error) {
+      this.#peer.fail(id, error as Error);
+    }
   }
 
   /** The connection a record other than an event is for. */

@@ -6,34 +6,47 @@ import { workerData } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { monotonicFactory } from 'ulid';
+import { Scheduler } from '../../actors/schedule/scheduler.ts';
 import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import { CleanUp } from '../../actors/session/clean-up.ts';
 import type { SessionControl } from '../../actors/session/control.ts';
 import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
+import { SessionPeerRequests } from '../../actors/session/peer-requests.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
+import { Reports } from '../../actors/session/reports.ts';
 import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
 import { createBudgets } from '../agent/budget.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
 import { AccessRequests } from '../inbound/access-requests.ts';
 import { AllowLists } from '../inbound/grants.ts';
 import { Pairing } from '../inbound/pairing.ts';
+import { realClock } from '../runtime/clock.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
+import type { OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import type { McpTools } from '../tools/mcp/tools.ts';
 import { createSandbox } from '../tools/sandbox/sandbox.ts';
-import { HEARTBEAT_MS, type MainServices, type ShardControl, type ShardData } from './control.ts';
+import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
+import { reachTools } from '../tools/sessions/reach.ts';
+import { Asker } from './asker.ts';
+import { HEARTBEAT_MS, type MainServices, PEER_GENERATION, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
+import type { AskPeer, PeerRequests } from './peer-requests.ts';
 import { shardOf } from './placement.ts';
 
 /** Requests handled before the sessions go on with what they do: a flood of them holds the event loop for some 2 ms. */
 const REQUESTS_PER_TURN = 64;
+/** Requests of this shard's sessions to others that wait at the same time, and how long each does for its reply. */
+const PEER_REQUESTS_MAX = 1_024;
+const PEER_REPLY_TIMEOUT_MS = 15_000;
 /** How often it is tried again where all sessions in memory are at work, or one is stopped. */
 const RETRY_MS = 250;
 
@@ -68,6 +81,7 @@ const store = new Store(config.home, {
   },
 });
 const models = createModels(config);
+const waiters = new TurnWaiters(realClock);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
 const tools = createToolRegistry(config, {
   code: { settings: config.tools.code, sandbox },
@@ -124,11 +138,60 @@ const session = system.register(
     },
     recentEvents: new RecentEventsPool(),
     arrivingKeys,
-    poke: (key) => link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key))),
+    kin: {
+      waiters,
+      report: (parent, child) => reports.tell(parent, child),
+      end: endSubAgent,
+      forgetSchedules: (key) => scheduler.forget(key),
+    },
+    poke,
     room: () => link.room(),
     countTokens: (texts) => main.countTokens(texts),
   }),
 );
+
+const asker = new Asker(
+  (number, key, frame) => link.sendWithTurn(RECORD.peerRequest, number, key, frame),
+  PEER_GENERATION,
+  PEER_REQUESTS_MAX,
+);
+
+const ask: AskPeer = (type, key, data) => {
+  const { waitMs = 0 } = data as Partial<PeerRequests['peer.message']>;
+  return asker.ask(type, key, data, { timeoutMs: PEER_REPLY_TIMEOUT_MS + waitMs });
+};
+
+const isOurs = (key: string): boolean => shardOf(key, shards) === index;
+
+const reports = new Reports({
+  store,
+  ask,
+  isOurs,
+  delete: (child) => void insist(child, { type: 'delete' }),
+  log,
+});
+
+const scheduler = new Scheduler({
+  store,
+  clock: realClock,
+  session,
+  isOurs,
+  newId,
+  limits: config.tools.schedule,
+  log,
+});
+
+const desk: SessionDesk = {
+  config,
+  store,
+  checkModel: (reference) => void models.resolve(reference),
+  ask,
+  schedules: scheduler,
+  poke,
+  newId,
+  now: Date.now,
+};
+for (const tool of reachTools(desk)) tools.register(tool);
 
 const access = new AccessRequests({
   channels: config.channels,
@@ -147,11 +210,13 @@ const shared: RequestDependencies = {
   newId,
   now: Date.now,
   access,
+  schedules: scheduler,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
 };
 const requests = new SessionRequests(shared);
 const channelRequests = new SessionChannelRequests(shared);
+const peerRequests = new SessionPeerRequests({ ...shared, waiters });
 
 /** The store is being closed: nothing reads it any more. Who still asks is told by the front end that the shard is gone. */
 let closing = false;
@@ -162,9 +227,14 @@ const link = new Link(
   (reader) => {
     while (reader.next()) {
       if (closing) continue;
+      if (reader.kind === RECORD.peerReply) {
+        asker.receive(Buffer.from(reader.payload));
+        continue;
+      }
       const reply = new LinkReply(reader.number);
       const frame = Buffer.from(reader.payload);
       if (reader.kind === RECORD.channelRequest) channelRequests.handle(reader.key, frame, reply);
+      else if (reader.kind === RECORD.peerRequest) peerRequests.handle(reader.key, frame, reply);
       else requests.handle(reader.key, frame, reply, reader.kind === RECORD.adminRequest);
     }
   },
@@ -205,6 +275,8 @@ const api: ShardControl = {
   async drain(timeoutMs) {
     cleanUp.stop();
     keyExpiry?.stop();
+    scheduler.stop();
+    reports.stop();
     const outcome = await system.drain(timeoutMs);
     await tools.close();
     await sandbox.stop();
@@ -226,7 +298,7 @@ const cleanUp = new CleanUp({
   store,
   rule: config.sessions.cleanUp,
   log,
-  isOurs: (key) => shardOf(key, shards) === index,
+  isOurs,
   expire: (key, lastActive) => session(key).control({ type: 'expire', lastActive }),
 });
 
@@ -236,12 +308,26 @@ const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);
 
 for (const key of store.sessionsWithUnfinished()) {
-  if (shardOf(key, shards) === index) void insist(key, { type: 'wake' });
+  if (isOurs(key)) void insist(key, { type: 'wake' });
 }
 for (const key of store.deletions.getKeys()) {
-  if (shardOf(key, shards) === index) void insist(key, { type: 'delete' });
+  if (isOurs(key)) void insist(key, { type: 'delete' });
 }
+reports.resume();
 await main.ready();
+void scheduler.start();
+
+/** Tells the channels that a record was put into the outbox. */
+function poke(key: OutboxKey): void {
+  link.sendWithTurn(RECORD.outbox, 0, key[0], Buffer.from(JSON.stringify(key)));
+}
+
+/** Ends what a session has spawned; it is marked on the disk, so that the next start goes on with it. */
+function endSubAgent(child: string, how: 'cancel' | 'delete'): void {
+  insistPeer(() => ask('peer.end', child, { how }), new AbortController().signal).catch((error: unknown) => {
+    log.warn({ error, session: child }, 'a sub-agent could not be told to end');
+  });
+}
 
 /** The tools of MCP servers; without one nothing of theirs is loaded. */
 async function openMcpTools(servers: readonly string[]): Promise<McpTools | undefined> {

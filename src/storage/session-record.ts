@@ -5,7 +5,8 @@ import type { Session, SessionType } from '../protocol/messages.ts';
  * whose own is lost or damaged, since without one its transcript is not found.
  */
 export function sessionOfKey(key: string, now: number): Session {
-  const [, agent = '', type, channel = 'api', user = 'owner'] = key.split(':');
+  const [, agent = '', type, ...place] = key.split(':');
+  const [channel = 'api', user = 'owner'] = type === 'sub' ? ['sub', ...place] : place;
   return {
     id: key,
     agent,

@@ -20,6 +20,8 @@ import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
 import { OutboxTable } from './outbox.ts';
 import { STORE_FILE } from './page-file.ts';
 import { PairingTable } from './pairing.ts';
+import { ScheduleTable } from './schedules.ts';
+import { SpawnTable } from './spawns.ts';
 import { SpendingTable } from './spending.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
@@ -124,6 +126,8 @@ export class Store {
   readonly spending: SpendingTable;
   readonly outbox: OutboxTable;
   readonly pairing: PairingTable;
+  readonly schedules: ScheduleTable;
+  readonly spawns: SpawnTable;
   /** What operators were asked about tool calls, and what they said. */
   readonly approvals: ApprovalTable;
   readonly numbers: Numbers;
@@ -166,6 +170,8 @@ export class Store {
       grants: table('grants'),
       versions: table('grant-versions'),
     });
+    this.schedules = new ScheduleTable(table('schedules'));
+    this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));

@@ -12,7 +12,7 @@
  * two disagree the answer is no, in whichever order they were written.
  */
 import type { ToolsConfig } from '../config/tools.ts';
-import type { SessionType } from '../protocol/messages.ts';
+import type { RootType } from '../protocol/messages.ts';
 import type { Tool, ToolCaller } from './tool.ts';
 
 /** Stands before the name of a group. */
@@ -96,14 +96,14 @@ export function decide(tool: Named, levels: readonly Level[]): Decision {
  * Whether the tools of a session of this type are to be kept in a sandbox. With `off` there is none, and a session that is
  * not main is still said to belong in one: it gets none of the tools that would need it.
  */
-export function isSandboxed(mode: SandboxMode, type: SessionType): boolean {
+export function isSandboxed(mode: SandboxMode, type: RootType): boolean {
   return mode === 'always' || type !== 'main';
 }
 
 /** The levels of a configuration. The same ones are the same objects, for as long as it lives. */
 export class Levels {
   readonly #everybody: Level;
-  readonly #types: Record<SessionType, Level>;
+  readonly #types: Record<RootType, Level>;
   readonly #channels: ReadonlyMap<string, Level>;
   readonly #senders: ReadonlyMap<string, Level>;
   readonly #agents = new WeakMap<AgentTools, Level>();

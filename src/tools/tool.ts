@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
-import type { SessionType } from '../protocol/messages.ts';
+import type { MessageOrigin, RootType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
 export type ToolRisk = 'safe' | 'ask' | 'forbid';
@@ -12,7 +12,8 @@ export interface ToolCaller {
   /** Its key, and what that says. */
   session: string;
   agent: string;
-  type: SessionType;
+  /** Of a sub-agent that of the session at the top. */
+  type: RootType;
   channel: string;
   user: string;
   /** The agent's folder: an absolute path. It need not be there yet. */
@@ -22,6 +23,14 @@ export interface ToolCaller {
    * sandbox mode says of the session, see `policy.ts`.
    */
   sandboxed: boolean;
+  /** The message that is answered. After a crash it is the same, which the run is not. */
+  message: string;
+  /** The chat it came from; undefined: no channel brought it. */
+  origin: MessageOrigin | undefined;
+  /** People on channels whose policy counts, besides that of the session. */
+  readonly speakers: readonly { channel: string; user: string }[];
+  /** How many sessions have handed on what the messages that are answered are about. */
+  readonly hops: number;
 }
 
 /** What a call may use of the run that makes it. */
@@ -38,7 +47,7 @@ export interface CallerContext extends CallContext {
 }
 
 export interface ToolContext extends CallerContext {
-  /** The id of this call. */
+  /** The id of this call, as the model's API named it: unique within one answer of the model. */
   call: string;
   /** For a tool that has {@link Tool.over}: the names of those it may call. */
   others: readonly string[];

@@ -12,7 +12,16 @@ import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import { REPLIES } from '../../src/protocol/replies.ts';
-import { approvalInfo, deadLetter, historyEntry, session, snapshot, wireError } from '../../src/protocol/shapes.ts';
+import {
+  approvalInfo,
+  deadLetter,
+  historyEntry,
+  messageSource,
+  scheduleInfo,
+  session,
+  snapshot,
+  wireError,
+} from '../../src/protocol/shapes.ts';
 import { localGateway } from '../support/gateway.ts';
 import { missingPython, runPython } from '../support/python.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -115,6 +124,8 @@ describe('docs/protocol.md', () => {
     expect(firstColumn(tables(section('Errors'))[0])).toEqual(names(wireError.shape));
     expect(firstColumn(tables(section('Session'))[0])).toEqual(names(session.shape));
     expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(historyEntry.shape));
+    expect(firstColumn(tables(section('Source'))[0])).toEqual(names(messageSource.shape));
+    expect(firstColumn(tables(section('Schedule'))[0])).toEqual(names(scheduleInfo.shape));
     expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(snapshot.shape));
     expect(firstColumn(tables(section('Approval'))[0])).toEqual(names(approvalInfo.shape));
     expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(deadLetter.shape));

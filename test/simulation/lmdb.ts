@@ -227,6 +227,9 @@ class Table {
     return this.#root.write({ table: this.#name, key, value: undefined });
   }
 
+  /** What is read is never old here. */
+  resetReadTxn(): void {}
+
   getStats(): { entryCount: number } {
     return { entryCount: this.#rows.rows.length };
   }

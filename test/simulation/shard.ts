@@ -7,6 +7,7 @@ import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
 import { Workspaces } from '../../src/agent/workspace.ts';
 import { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { AllowLists } from '../../src/inbound/grants.ts';
@@ -88,6 +89,7 @@ export class Shard {
       newId,
       now: () => this.clock.now(),
       access: this.#access(),
+      schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
       isActive: (key) => this.#system.peek({ kind: 'session', key }) !== undefined,
       onFault: (error) => witness.report(`a request failed with ${error instanceof Error ? error.stack : error}`),
     });
@@ -188,6 +190,7 @@ export class Shard {
       poke() {},
       recentEvents: new RecentEventsPool(),
       arrivingKeys: this.#arrivingKeys,
+      kin: { waiters: new TurnWaiters(this.clock), report() {}, end() {}, forgetSchedules() {} },
       room: () => this.#room(),
       countTokens: (texts) => this.#countTokens(texts),
     });

@@ -10,6 +10,7 @@ import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type RequestDependencies, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
+import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
 import { Cooldowns, ModelLine } from '../../src/agent/failover.ts';
 import { createModels, type Models } from '../../src/agent/models.ts';
 import type { ModelProvider } from '../../src/agent/provider.ts';
@@ -20,6 +21,7 @@ import { AllowLists } from '../../src/inbound/grants.ts';
 import { Pairing } from '../../src/inbound/pairing.ts';
 import { decodeFrame } from '../../src/protocol/frame.ts';
 import type { EventData, EventType } from '../../src/protocol/messages.ts';
+import { realClock } from '../../src/runtime/clock.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
@@ -82,6 +84,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       },
       recentEvents: new RecentEventsPool(),
       arrivingKeys,
+      kin: { waiters: new TurnWaiters(realClock), report() {}, end() {}, forgetSchedules() {} },
       room: () => undefined,
       countTokens: async (texts) => texts.map(() => 1),
     }),
@@ -105,6 +108,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       lists: new AllowLists(pairing),
       tell() {},
     }),
+    schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
     isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
     onFault: (error) => faults.push(error),
   };

@@ -88,6 +88,8 @@ export interface Refusal {
 export interface ServerOptions {
   /** Sent when the script is empty. Default: the text "Hello there". */
   reply?: Reply;
+  /** Decides, where the script is empty, by what is asked. */
+  answer?: (body: Record<string, unknown>) => Reply | Promise<Reply>;
   /** Keep what was received. Default true; a load test turns it off. */
   record?: boolean;
 }
@@ -123,7 +125,7 @@ export async function startModelServer(vendor: Vendor, options: ServerOptions): 
     const refusal = vendor.refuse(request.headers, body);
     if (refusal) return refuse(refusal);
 
-    const reply = script.shift() ?? options.reply ?? { text: ['Hello', ' there'] };
+    const reply = script.shift() ?? (await options.answer?.(body)) ?? options.reply ?? { text: ['Hello', ' there'] };
     if (reply.status !== undefined) {
       const wait = reply.retryAfterMs;
       return refuse(

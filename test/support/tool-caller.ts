@@ -10,6 +10,10 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     user: 'owner',
     workspace: '/nowhere',
     sandboxed: false,
+    message: 'm1',
+    origin: undefined,
+    hops: 0,
+    speakers: [],
     ...changes,
   };
 }
