@@ -148,7 +148,7 @@ export class McpHost {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#process = child;
-    this.#startedAt = Date.now();
+    this.#startedAt = performance.now();
     this.#silentPings = 0;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#exited = promise;
@@ -195,7 +195,7 @@ export class McpHost {
     this.#groups.clear();
     for (const id of [...this.#calls.keys()]) this.#settle(id, ours(GONE));
     if (this.#isStopping) return;
-    if (Date.now() - this.#startedAt > RESTART_WINDOW_MS) this.#restarts = 0;
+    if (performance.now() - this.#startedAt > RESTART_WINDOW_MS) this.#restarts = 0;
     const waitMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#restarts);
     this.#restarts += 1;
     this.#options.log.error({ why, waitMs }, 'the process of the MCP servers ended: it is started again');
