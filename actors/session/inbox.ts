@@ -122,6 +122,8 @@ export function firstUse(
   key: string,
 ): KeyOwner | Promise<KeyOwner> | undefined {
   const arriving = arrivingKeys.get(arrivingKey(session, key));
-  if (arriving === undefined) return store.keys.owner(session, key, now());
-  return arriving.kept.then(() => arriving);
+  if (arriving !== undefined) return arriving.kept.then(() => arriving);
+  const owner = store.keys.owner(session, key, now());
+  // The keys of a session that is being deleted are gone, though they are removed last.
+  return owner === undefined || store.deletions.doesExist(session) ? undefined : owner;
 }

@@ -21,6 +21,8 @@ export interface KeyAges {
 type DayKey = [day: number, scope: string, key: string];
 
 const DAY_MS = 24 * 3_600_000;
+/** Days that the clock may have said while one commit was on its way. */
+const RECENT_DAYS = 4;
 
 /**
  * Idempotency keys by the day of their first use, so that old ones stand together and can be removed without looking at
@@ -50,7 +52,11 @@ export class IdempotencyKeys {
 
   put(batch: Batch, scope: string, key: string, owner: KeyOwner, now: number): void {
     const day = dayOf(now);
-    if (!this.#known?.includes(day)) this.#known = [day, ...this.days()];
+    if (!this.#known?.includes(day)) {
+      // What was put last may not be readable yet.
+      const recent = this.#known?.slice(0, RECENT_DAYS) ?? [];
+      this.#known = [...new Set([day, ...recent, ...this.days()])];
+    }
     batch.put(this.#table, [day, scope, key], owner);
   }
 

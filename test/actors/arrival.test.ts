@@ -115,6 +115,7 @@ describe('the first messages of a chat', () => {
   it('wait for a deletion that was cut short', async () => {
     await store.journal.commit((batch) => {
       batch.put(store.deletions, KEY, true);
+      store.keys.put(batch, KEY, 'telegram:default:one', { message: 'm', seq: 1 }, Date.now());
       batch.put(store.entries, [KEY, 1], { seq: 1, role: 'user', text: 'old', timestamp: 0, message: 'm' });
     });
     for (const word of ['one', 'two']) fromChannel(word);

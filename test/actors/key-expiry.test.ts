@@ -52,6 +52,19 @@ describe('the keys of a day', () => {
   });
 });
 
+it('a key is known when it is on the disk, however often the clock was set while it was on its way', async () => {
+  const store = new Store(await tempFolder());
+  onTestFinished(() => store.close());
+  const at = (days: number) => (DAY + days) * 24 * HOUR_MS;
+  store.keys.owner('session', 'key', at(0));
+  const put = (days: number) =>
+    store.journal.commit((batch) =>
+      store.keys.put(batch, 'session', `${days}`, { message: `${days}`, seq: 1 }, at(days)),
+    );
+  await Promise.all([put(0), put(10), put(20)]);
+  for (const days of [0, 10, 20]) expect(store.keys.owner('session', `${days}`, at(30))?.message).toBe(`${days}`);
+});
+
 it('a key is known as long as it is there, whatever day the clock says it is, also to the next process', async () => {
   const folder = await tempFolder();
   const now = DAY * 24 * HOUR_MS;
