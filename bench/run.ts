@@ -1,7 +1,7 @@
 /**
  * Runs benches, prints their tables and writes them as JSON:
  *
- *     npm run bench                      everything, about three minutes
+ *     npm run bench                      everything, about seven minutes
  *     npm run bench -- echo messages     those whose name begins so
  */
 import { mkdirSync, writeFileSync } from 'node:fs';

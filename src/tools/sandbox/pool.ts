@@ -66,6 +66,9 @@ export class SandboxPool {
     if (settings.fence === 'bubblewrap' && this.#bubblewrap === undefined) {
       throw new DhaavakError('unavailable', 'tools.sandboxHosts.fence is bubblewrap, and bubblewrap is not installed');
     }
+    if (settings.fence === 'auto' && this.#bubblewrap === undefined) {
+      log.warn({}, 'bubblewrap is not installed: sandbox hosts run without it, and could reach the network');
+    }
   }
 
   /** Process ids of the hosts and the programs on each. */
