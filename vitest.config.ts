@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     // forks, not threads: native modules of ours must not be loaded twice into one process by the test runner.
     pool: 'forks',
+    // One more than there are cores: half of the time a test waits for processes of its own, or for time to pass.
+    maxWorkers: availableParallelism() + 1,
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,

@@ -3,6 +3,7 @@ import type { Client } from '../../client/client.ts';
 import type { ApprovalInfo, RequestData } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { firstOf, limitOf } from '../limit.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 
@@ -11,7 +12,6 @@ interface Flags extends ClientFlags {
 }
 
 /** Calls that are asked for, of those that wait and where `--limit` says nothing. */
-const LIST_DEFAULT = 100;
 /** Asked for at a time; the protocol's limit. */
 const PAGE = 200;
 const CALL_LENGTH_MAX = 72;
@@ -30,17 +30,10 @@ export async function list({ json, session, ...flags }: Flags & { session?: stri
 
 /** Prints a row for each call that was decided, the newest first. Returns the exit code. */
 export async function history({ json, session, limit, ...flags }: Flags & { session?: string; limit?: string }) {
-  const limitNumber = Number(limit ?? LIST_DEFAULT);
-  if (!Number.isInteger(limitNumber) || limitNumber < 1) {
-    throw new CliError(`--limit ${limit} is not a whole number from 1 up`, EXIT.usage);
-  }
+  const limitNumber = limitOf(limit);
   const { client } = await connectToGateway(flags);
   await using _ = client;
-  const approvals: ApprovalInfo[] = [];
-  for await (const approval of decided(client, session)) {
-    approvals.push(approval);
-    if (approvals.length === limitNumber) break;
-  }
+  const approvals = await firstOf(decided(client, session), limitNumber);
   if (json) console.log(JSON.stringify({ approvals }));
   else console.log(approvals.length === 0 ? 'Nothing was decided yet.' : printable(rows(approvals).join('\n')));
   return EXIT.ok;

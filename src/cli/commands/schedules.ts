@@ -2,7 +2,8 @@
 import type { Client } from '../../client/client.ts';
 import type { ScheduleInfo } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { EXIT } from '../exit.ts';
+import { firstOf, limitOf } from '../limit.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 
@@ -10,22 +11,14 @@ interface Flags extends ClientFlags {
   json?: true;
 }
 
-const LIST_DEFAULT = 100;
 const CELL_LENGTH_MAX = 48;
 
 /** Prints a row for each schedule. Returns the exit code. */
 export async function list({ json, session, limit, ...flags }: Flags & { session?: string; limit?: string }) {
-  const limitNumber = Number(limit ?? LIST_DEFAULT);
-  if (!Number.isInteger(limitNumber) || limitNumber < 1) {
-    throw new CliError(`--limit ${limit} is not a whole number from 1 up`, EXIT.usage);
-  }
+  const limitNumber = limitOf(limit);
   const { client } = await connectToGateway(flags);
   await using _ = client;
-  const schedules: ScheduleInfo[] = [];
-  for await (const schedule of all(client, session)) {
-    schedules.push(schedule);
-    if (schedules.length === limitNumber) break;
-  }
+  const schedules = await firstOf(all(client, session), limitNumber);
   if (json) console.log(JSON.stringify({ schedules }));
   else console.log(schedules.length === 0 ? 'No schedules.' : printable(rows(schedules).join('\n')));
   return EXIT.ok;

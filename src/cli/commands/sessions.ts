@@ -3,6 +3,7 @@ import type { Client } from '../../client/client.ts';
 import type { HistoryEntry, Session } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { limitOf } from '../limit.ts';
 import { listSessions, type SessionFilter } from '../session-requests.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
@@ -15,17 +16,13 @@ interface ListFlags extends SessionFlags, SessionFilter {
   limit?: string;
 }
 
-const LIST_DEFAULT = 100;
 /** Entries asked for at once. */
 const PAGE = 200;
 const CELL_LENGTH_MAX = 64;
 
 /** Prints a row for each session. Returns the exit code. */
 export async function list({ json, agent, type, channel, limit, ...flags }: ListFlags): Promise<number> {
-  const limitNumber = Number(limit ?? LIST_DEFAULT);
-  if (!Number.isInteger(limitNumber) || limitNumber < 1) {
-    throw new CliError(`--limit ${limit} is not a whole number from 1 up`, EXIT.usage);
-  }
+  const limitNumber = limitOf(limit);
   const filter = Object.fromEntries(
     Object.entries({ agent, type, channel }).filter(([, value]) => value !== undefined),
   );
