@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     // forks, not threads: native modules of ours must not be loaded twice into one process by the test runner.
     pool: 'forks',
-    // One more than there are cores: half of the time a test waits for processes of its own, or for time to pass.
-    maxWorkers: availableParallelism() + 1,
+    // More than there are cores: half of the time a test waits for processes of its own, or for time to pass.
+    maxWorkers: availableParallelism() + 2,
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
