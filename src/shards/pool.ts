@@ -193,8 +193,9 @@ export class ShardPool {
   #replaceStuck(): void {
     const looksMax = Math.ceil(this.#options.config.shards.stuckAfterMs / WATCH_MS);
     for (const { shard, state } of this.#slots) {
-      const looks = shard.silentLooks();
-      if (state !== 'ready' || looks < looksMax) continue;
+      // One that starts has no heartbeat yet: what it was silent then must not count against it.
+      const looks = state === 'ready' ? shard.silentLooks() : 0;
+      if (looks < looksMax) continue;
       this.#options.log.error({ shard: shard.index, silentMs: looks * WATCH_MS }, 'shard stopped answering');
       void shard.terminate(); // its end is supervised
     }

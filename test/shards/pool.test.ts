@@ -39,17 +39,21 @@ const listener = () => new Listener();
 const ask = (shard: number, text: string, receiver: Receiver) =>
   pool.request(shard, '', Buffer.from(text), 'r1', receiver);
 
-beforeEach(async () => {
-  pool = new ShardPool({
-    config: configSchema.parse({ shards: { stuckAfterMs: 600 } }),
-    count: 2,
+function poolOf(worker: string, { count = 2, stuckAfterMs = 600 } = {}): ShardPool {
+  return new ShardPool({
+    config: configSchema.parse({ shards: { stuckAfterMs } }),
+    count,
     subscribers: { of: () => undefined },
     countTokens: async () => [],
     tellPairing: () => {},
     tools: new ToolHosts(configSchema.parse({})),
     log: pino({ level: 'silent' }),
-    entry: new URL('../support/spinning-worker.ts', import.meta.url),
+    entry: new URL(`../support/${worker}.ts`, import.meta.url),
   });
+}
+
+beforeEach(async () => {
+  pool = poolOf('spinning-worker');
   await pool.start();
 });
 afterEach(() => pool.stop(0));
@@ -86,5 +90,20 @@ describe('a shard that dies again and again', () => {
     expect(() => ask(0, 'anyone?', receiver)).toThrow(expect.objectContaining({ code: 'unavailable' }));
     ask(1, 'still here', receiver);
     await holds(() => receiver.heard.length === 1);
+  });
+});
+
+describe('a shard that takes long to start', () => {
+  it('is not taken for one that hangs as soon as it is ready', async () => {
+    await pool.stop(0);
+    pool = poolOf('slow-worker', { count: 1, stuckAfterMs: 1_500 });
+    await pool.start();
+    const receiver = listener();
+    ask(0, 'die', receiver);
+    await holds(() => receiver.failures.length === 1);
+    await holds(() => pool.trouble === undefined);
+    ask(0, 'hello', receiver);
+    await holds(() => receiver.heard.length + receiver.failures.length === 2);
+    expect(receiver.heard).toEqual(['hello']);
   });
 });

@@ -64,7 +64,7 @@ async function open() {
     await store.journal.settled();
     await clock.settle();
   };
-  return { store, clock, start, told, pass, settled };
+  return { store, clock, session, start, told, pass, settled };
 }
 
 function record(clock: ManualClock, more: Partial<ScheduleRecord> = {}): ScheduleRecord {
@@ -170,8 +170,7 @@ describe('a schedule', () => {
   });
 
   it('waits for a session that takes nothing now, and is then told once', async () => {
-    const { clock, pass, start, store, told } = await open();
-    const { session } = sessionSystem({ store });
+    const { clock, pass, session, start, told } = await open();
     let refusals = 3;
     const scheduler = await start({
       session: (key) => {
