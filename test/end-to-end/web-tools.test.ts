@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { missingChromium } from '../support/chromium.ts';
+import { chromiumNote, missingChromium } from '../support/chromium.ts';
 import { childrenOf, chromiumPids } from '../support/chromium-pids.ts';
 import { type ConfigInput, gatewayProcess, localGateway } from '../support/gateway.ts';
 import { scriptedModel } from '../support/model.ts';
@@ -108,88 +108,86 @@ describe('a model that calls the web tools', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(missingChromium !== undefined)('the browser behind a gateway', { timeout: 60_000 }, () => {
-  it('opens pages, keeps a profile in the home, and is gone when the gateway is killed', async () => {
-    const site = await page();
-    const { config } = await configFor(
-      { allow: [`127.0.0.1:${site.port}`] },
-      calls('browser.open', { url: site.url }),
-      { text: ['done'] },
-    );
-    const gateway = await gatewayProcess({ config });
-    const client = await gateway.connect();
-    await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
-    expect(client.events('tool.end')[0]?.data.output).toContain('button "Press" [ref=');
-    expect(await readdir(join(gateway.home, 'browser'))).toHaveLength(1);
-    const [host] = await childrenOf(gateway.pid);
-    const browsers = await chromiumPids(host ?? 0);
-    expect(browsers.length).toBeGreaterThan(0);
-    await gateway.kill();
-    await until(
-      15_000,
-      async () => ([host ?? 0, ...browsers].every((pid) => !isAlive(pid)) ? true : undefined),
-      'host and Chromium to end',
-    );
-  });
+/** A model that opens the site, and may. */
+const opening = (site: Awaited<ReturnType<typeof page>>) =>
+  configFor({ allow: [`127.0.0.1:${site.port}`] }, calls('browser.open', { url: site.url }), { text: ['done'] });
 
-  it('forgets what pages have kept with the session', async () => {
-    const site = await page();
-    const { config } = await configFor(
-      { allow: [`127.0.0.1:${site.port}`] },
-      calls('browser.open', { url: site.url }),
-      {
-        text: ['done'],
-      },
-    );
-    const types = { dm: { deny: [] } };
-    const gateway = await localGateway({ ...config, tools: { ...config.tools, types } });
-    const client = await gateway.connect();
-    const { session } = await client.ask('session.create', { type: 'dm', channel: 'api', user: 'ada' });
-    await client.runEnd((await client.ask('message.send', { session: session.id, text: 'open it' })).message);
-    expect(client.events('tool.end')[0]?.data).toMatchObject({ failed: false });
-    const profiles = () => readdir(join(gateway.home, 'browser'));
-    expect(await profiles()).toHaveLength(1);
-    await client.ask('session.delete', { session: session.id });
-    await until(15_000, async () => ((await profiles()).length === 0 ? true : undefined), 'the profile to be removed');
-  });
+describe.skipIf(missingChromium !== undefined)(
+  `the browser behind a gateway${chromiumNote}`,
+  { timeout: 60_000 },
+  () => {
+    it('opens pages, keeps a profile in the home, and is gone when the gateway is killed', async () => {
+      const site = await page();
+      const { config } = await opening(site);
+      const gateway = await gatewayProcess({ config });
+      const client = await gateway.connect();
+      await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
+      expect(client.events('tool.end')[0]?.data.output).toContain('button "Press" [ref=');
+      expect(await readdir(join(gateway.home, 'browser'))).toHaveLength(1);
+      const [host] = await childrenOf(gateway.pid);
+      const browsers = await chromiumPids(host ?? 0);
+      expect(browsers.length).toBeGreaterThan(0);
+      await gateway.kill();
+      await until(
+        15_000,
+        async () => ([host ?? 0, ...browsers].every((pid) => !isAlive(pid)) ? true : undefined),
+        'host and Chromium to end',
+      );
+    });
 
-  it('ends with the gateway, in good order', async () => {
-    const site = await page();
-    const { config } = await configFor(
-      { allow: [`127.0.0.1:${site.port}`] },
-      calls('browser.open', { url: site.url }),
-      { text: ['done'] },
-    );
-    const gateway = await gatewayProcess({ config });
-    const client = await gateway.connect();
-    await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
-    const [host] = await childrenOf(gateway.pid);
-    const browsers = await chromiumPids(host ?? 0);
-    expect((await gateway.stop()).code).toBe(0);
-    expect([host ?? 0, ...browsers].filter(isAlive)).toEqual([]);
-  });
+    it('forgets what pages have kept with the session', async () => {
+      const site = await page();
+      const { config } = await opening(site);
+      const types = { dm: { deny: [] } };
+      const gateway = await localGateway({ ...config, tools: { ...config.tools, types } });
+      const client = await gateway.connect();
+      const { session } = await client.ask('session.create', { type: 'dm', channel: 'api', user: 'ada' });
+      await client.runEnd((await client.ask('message.send', { session: session.id, text: 'open it' })).message);
+      expect(client.events('tool.end')[0]?.data).toMatchObject({ failed: false });
+      const profiles = () => readdir(join(gateway.home, 'browser'));
+      expect(await profiles()).toHaveLength(1);
+      await client.ask('session.delete', { session: session.id });
+      await until(
+        15_000,
+        async () => ((await profiles()).length === 0 ? true : undefined),
+        'the profile to be removed',
+      );
+    });
 
-  it('says so when its host is killed, and works again with the next call', async () => {
-    const site = await page();
-    const { config } = await configFor(
-      { allow: [`127.0.0.1:${site.port}`] },
-      calls('browser.open', { url: site.url }),
-      { text: ['one'] },
-      calls('browser.click', { ref: 'e3' }),
-      calls('browser.open', { url: site.url }),
-      { text: ['two'] },
-    );
-    const gateway = await gatewayProcess({ config });
-    const client = await gateway.connect();
-    await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
-    for (const pid of await childrenOf(gateway.pid)) process.kill(pid, 'SIGKILL');
-    await client.runEnd((await client.ask('message.send', { text: 'click' })).message);
-    const [, clicked, opened] = client.events('tool.end').map(({ data }) => data);
-    expect(clicked).toMatchObject({ failed: true, output: expect.stringContaining('open') });
-    expect(opened).toMatchObject({ failed: false, output: expect.stringContaining('button "Press"') });
-    await gateway.stop();
-  });
-});
+    it('ends with the gateway, in good order', async () => {
+      const site = await page();
+      const { config } = await opening(site);
+      const gateway = await gatewayProcess({ config });
+      const client = await gateway.connect();
+      await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
+      const [host] = await childrenOf(gateway.pid);
+      const browsers = await chromiumPids(host ?? 0);
+      expect((await gateway.stop()).code).toBe(0);
+      expect([host ?? 0, ...browsers].filter(isAlive)).toEqual([]);
+    });
+
+    it('says so when its host is killed, and works again with the next call', async () => {
+      const site = await page();
+      const { config } = await configFor(
+        { allow: [`127.0.0.1:${site.port}`] },
+        calls('browser.open', { url: site.url }),
+        { text: ['one'] },
+        calls('browser.click', { ref: 'e3' }),
+        calls('browser.open', { url: site.url }),
+        { text: ['two'] },
+      );
+      const gateway = await gatewayProcess({ config });
+      const client = await gateway.connect();
+      await client.runEnd((await client.ask('message.send', { text: 'open it' })).message);
+      for (const pid of await childrenOf(gateway.pid)) process.kill(pid, 'SIGKILL');
+      await client.runEnd((await client.ask('message.send', { text: 'click' })).message);
+      const [, clicked, opened] = client.events('tool.end').map(({ data }) => data);
+      expect(clicked).toMatchObject({ failed: true, output: expect.stringContaining('open') });
+      expect(opened).toMatchObject({ failed: false, output: expect.stringContaining('button "Press"') });
+      await gateway.stop();
+    });
+  },
+);
 
 function isAlive(pid: number): boolean {
   try {

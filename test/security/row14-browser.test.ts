@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BrowserDesk } from '../../src/tools/browser/desk.ts';
 import { NetworkRules } from '../../src/tools/web/network.ts';
-import { missingChromium } from '../support/chromium.ts';
+import { chromiumNote, missingChromium } from '../support/chromium.ts';
 import { type LocalSite, localSite } from '../support/sentinel.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { HOSTILE_WORKER, hostilePage, WAYS_TOLD } from './hostile-page.ts';
@@ -70,7 +70,7 @@ async function visit(
   return { site, v4, v6, datagrams: udp.datagrams(), shown: opened + shown + waited };
 }
 
-describe.skipIf(missingChromium !== undefined)('row 14: a hostile page', { timeout: 90_000 }, () => {
+describe.skipIf(missingChromium !== undefined)(`row 14: a hostile page${chromiumNote}`, { timeout: 90_000 }, () => {
   it('reaches nothing on this machine, over no protocol', async () => {
     const { site, v4, v6, datagrams, shown } = await visit(false);
     const tried = new Set(site.requests.flatMap(({ url }) => (url.startsWith('/tried?') ? [url.slice(7)] : [])));

@@ -5,3 +5,6 @@ export const missingChromium: string | undefined = await findChromium(undefined)
   () => undefined,
   (error: Error) => error.message,
 );
+
+/** For the titles of tests that need it: why they are skipped, if they are. */
+export const chromiumNote = missingChromium === undefined ? '' : ` (${missingChromium})`;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { BrowserDesk } from '../../../src/tools/browser/desk.ts';
 import type { BrowserAction, BrowserSettings } from '../../../src/tools/browser/job.ts';
 import { NetworkRules } from '../../../src/tools/web/network.ts';
-import { missingChromium } from '../../support/chromium.ts';
+import { chromiumNote, missingChromium } from '../../support/chromium.ts';
 import { type LocalSite, openSite } from '../../support/sentinel.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/wait.ts';
@@ -55,7 +55,7 @@ function refOf(outline: string, name: string): string {
   return /\[ref=(\w+)\]/.exec(line ?? '')?.[1] ?? `no ${name} in ${outline}`;
 }
 
-describe.skipIf(missingChromium !== undefined)('the browser', { timeout: 60_000 }, () => {
+describe.skipIf(missingChromium !== undefined)(`the browser${chromiumNote}`, { timeout: 60_000 }, () => {
   it('opens a page, shows its outline, types, clicks, and shows what comes of it', async () => {
     const { act } = await openDesk();
     const first = await act(open());
