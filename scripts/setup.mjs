@@ -5,7 +5,10 @@
  * 1. says in one sentence when Node or the platform cannot run Dhaavak, and fails the install;
  * 2. patches the uWebSockets.js binary on a glibc older than 2.38 (`patch-uws.ts`);
  * 3. patches the lmdb binary on Linux (`patch-lmdb.ts`);
- * 4. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
+ * 4. compiles the vector index of the memory, hnswlib-node, which has no binary in the registry, against the headers that
+ *    come with the Node of `node_modules`. Where there is no compiler that is no error: the memory searches exactly then,
+ *    which is slow from some 10,000 entries an agent on, and says so;
+ * 5. fills the compile cache that `src/cli/dhaavak.mjs` uses, so that the first start is as fast as the next ones.
  *    Failing at this is no error: the cache fills itself at the first start.
  */
 import { spawnSync } from 'node:child_process';
@@ -39,11 +42,14 @@ const WARMED = [
 /** The library that an adapter loads by itself. Not there: passed over. */
 const WARMED_PACKAGES = ['@whiskeysockets/baileys'];
 const WARM_TIMEOUT_MS = 20_000;
+/** It takes 11 to 25 s on two cores. */
+const COMPILE_TIMEOUT_MS = 300_000;
 
 try {
   checkNode();
   await patchBinary(findBinary());
   await patchStore();
+  compileVectorIndex();
   warmCompileCache();
 } catch (error) {
   console.error(`Dhaavak: ${error.message}`);
@@ -102,6 +108,24 @@ async function patchStore() {
   } catch (error) {
     console.warn(`Dhaavak: ${error.message}`);
   }
+}
+
+/** Its own install script is denied in `allowScripts`: it would load headers from nodejs.org. */
+function compileVectorIndex() {
+  const folder = join(findModules(), 'hnswlib-node');
+  const isThere = () => existsSync(join(folder, 'build/Release/addon.node'));
+  if (!existsSync(folder) || isThere()) return;
+  const platform = process.platform === 'win32' ? 'win' : process.platform;
+  const headers = join(findModules(), `node-${platform}-${process.arch}`);
+  const env = { ...process.env };
+  if (existsSync(join(headers, 'include/node/node_api.h'))) env.npm_config_nodedir = headers;
+  const options = { cwd: folder, env, shell: true, encoding: 'utf8', timeout: COMPILE_TIMEOUT_MS };
+  const { stderr } = spawnSync('node-gyp rebuild', options);
+  if (isThere()) return;
+  console.warn(
+    'Dhaavak: the vector index of the memory could not be compiled, so searches compare with every entry: install g++, make ' +
+      `and python3, then run \`npm rebuild\` here.\n${stderr?.trim().split('\n').slice(-3).join('\n') ?? ''}`,
+  );
 }
 
 /** For example '2.36'; undefined where the C library is not glibc. */
