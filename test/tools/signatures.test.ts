@@ -59,3 +59,21 @@ it('bears a schema that is no schema', () => {
     '//\nt(input?: { a?: unknown; b?: unknown; c?: string | null }): Promise<unknown>',
   );
 });
+
+it.each([
+  ['required: true', { required: true }],
+  ['required: "a"', { required: 'a' }],
+  ['properties: null', { properties: null }],
+  ['properties: 7', { properties: 7 }],
+  ['properties: []', { properties: ['a'] }],
+  ['both', { properties: null, required: null }],
+])('takes what is no list or no object of properties as not there, at any depth: %s', (_, wrong) => {
+  const written = (inputSchema: Record<string, unknown>) =>
+    signaturesOf([{ name: 't', description: '', inputSchema, safeToRepeat: true, returns: undefined }]);
+  const bad = { type: 'object', properties: { b: { type: 'string' } }, ...wrong };
+  const fields = 'properties' in wrong ? 'Record<string, unknown>' : '{ b?: string }';
+  expect(written(bad)).toBe(`//\nt(${'properties' in wrong ? '' : `input?: ${fields}`}): Promise<unknown>`);
+  expect(written({ type: 'object', properties: { a: bad } })).toBe(
+    `//\nt(input?: { a?: ${fields} }): Promise<unknown>`,
+  );
+});
