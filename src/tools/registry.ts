@@ -83,7 +83,9 @@ export class ToolRegistry {
   readonly #sources: ToolSource[] = [];
   /** By the agent's settings, which live as long as the configuration, then by the levels that have a say. */
   #byLevels = new WeakMap<AgentTools, Map<string, Allowed>>();
-  readonly #levelIds = new Map<Level, number>();
+  /** Weak: each run of a sub-agent has a level of its own. */
+  readonly #levelIds = new WeakMap<Level, number>();
+  #levelsSeen = 0;
   /** By the names of the tools. */
   readonly #outcomes = new Map<string, Allowed>();
 
@@ -256,9 +258,11 @@ export class ToolRegistry {
   }
 
   #idOf(level: Level): number {
-    const id = this.#levelIds.get(level) ?? this.#levelIds.size;
-    this.#levelIds.set(level, id);
-    return id;
+    const known = this.#levelIds.get(level);
+    if (known !== undefined) return known;
+    this.#levelsSeen += 1;
+    this.#levelIds.set(level, this.#levelsSeen);
+    return this.#levelsSeen;
   }
 }
 

@@ -115,7 +115,8 @@ describe('a program that runs again', () => {
     const result = runProgram(pool, source, { call });
     await met(() => waiting.length === 1);
     killHosts(pool, 'SIGKILL');
-    await met(() => warnings.length === 1 && pool.hosts.length === 1);
+    // The next host must end before it is ready, so nothing here may wait for longer than a turn.
+    while (warnings.length === 0 || pool.hosts.length === 0) await new Promise((resolve) => setImmediate(resolve));
     process.kill(-(pool.hosts[0]?.pid as number), 'SIGKILL');
     const { ending, calls } = await result;
     expect(ending).toMatchObject({
