@@ -93,6 +93,19 @@ describe('a sandbox pool', () => {
     expect(await returned(runProgram(pool, 'return 1'))).toBe('1');
   });
 
+  it('ends a program that is cancelled in the moment in which it is given to a host', async () => {
+    const { pool } = sandboxPool({ hostsMax: 1 });
+    await runProgram(pool, 'return 1');
+    const limits = { cpuMs: 60_000, timeoutMs: 60_000 };
+    const cancel = new AbortController();
+    const programs = [1, 2].map(() => runProgram(pool, 'for (;;);', { signal: cancel.signal, limits }));
+    cancel.abort();
+    for (const program of programs) expect((await program).ending).toMatchObject({ cut: 'cancelled' });
+    await met(() => pool.hosts.every(({ running }) => running === 0));
+    expect(await returned(runProgram(pool, 'return 2'))).toBe('2');
+    expect(pool.hosts).toHaveLength(1);
+  });
+
   it('does not count the time of tool calls, nor more time than that', async () => {
     const { pool } = sandboxPool();
     const call = async () => {
