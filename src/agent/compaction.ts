@@ -47,6 +47,7 @@ export async function summarize({ past, instructions, ...options }: CompactionOp
 
 /** The summary as the turn that stands for those up to the user's entry `covers`. */
 export function summaryTurn(text: string, covers: number): PastTurn {
-  const messages = [{ role: 'user' as const, text: `[What we have said so far, summarized]\n${text}` }];
+  const summary = `[What we have said so far, summarized]\n${text}`;
+  const messages = [{ role: 'user' as const, text: summary, outside: true as const }];
   return { message: '', seq: covers, messages, length: contextLength(messages) };
 }

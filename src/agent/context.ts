@@ -2,7 +2,7 @@
  * What of a transcript a model is sent. Pure: entries in, messages out. Two promises hold for any transcript, a damaged
  * one included: no tool call without its result or result without its call, and the message to be answered comes last.
  */
-import type { Attachment, HistoryEntry } from '../protocol/messages.ts';
+import type { Attachment, HistoryEntry, MessageSource } from '../protocol/messages.ts';
 import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
 
 /**
@@ -61,16 +61,19 @@ export function contextOf(past: readonly PastTurn[], ...said: ModelMessage[]): M
   return context;
 }
 
+type SaidMessage = Pick<HistoryEntry, 'seq' | 'text'> & {
+  attachments?: readonly Attachment[] | undefined;
+  source?: MessageSource | undefined;
+};
+
 /** A user's message; its images are read when they are sent. */
-export function userMessage(
-  { seq, text, attachments }: { seq: number; text: string; attachments?: readonly Attachment[] | undefined },
-  read: ImageReader,
-): ModelMessage {
-  if (attachments === undefined) return { role: 'user', text };
+export function userMessage({ seq, text, attachments, source }: SaidMessage, read: ImageReader): ModelMessage {
+  const from = source === undefined ? {} : { outside: true as const };
+  if (attachments === undefined) return { role: 'user', text, ...from };
   const stored = attachments.map(
     ({ mediaType, bytes }, index): StoredImage => ({ mediaType, bytes, read: () => read(seq, index) }),
   );
-  return { role: 'user', text, stored };
+  return { role: 'user', text, stored, ...from };
 }
 
 /** What `messages` count towards {@link CONTEXT_LENGTH_MAX}. */

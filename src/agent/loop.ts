@@ -268,7 +268,11 @@ class Run {
   }
 
   async #execute(call: ToolCall): Promise<{ call: ToolCall; result: ToolResult }> {
-    const context = { signal: this.interrupt.signal, approve: this.#options.approve };
+    const context = {
+      signal: this.interrupt.signal,
+      approve: this.#options.approve,
+      shown: () => [...this.#options.messages, ...this.#added],
+    };
     return { call, result: await this.#options.tools.execute(call, context) };
   }
 }

@@ -4,6 +4,7 @@ import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { Config } from '../config/schema.ts';
 import { refusal } from './gate.ts';
 import { checkToolNames } from './names.ts';
+import { addressesFound, FOUND_MAX } from './outside.ts';
 import {
   type AgentTools,
   decide,
@@ -131,14 +132,18 @@ export class ToolRegistry {
     const run = async (of: ReadonlyMap<string, Tool>, call: ToolCall, context: CallContext): Promise<TypedResult> => {
       if (!of.has(call.name)) return failure(this.#absence(call.name, of));
       let untrusted = false;
+      const found = new Set<string>();
       const result = await execute(of, this.#settings, agent, call, {
         ...context,
         caller,
         call: call.id,
         others: [...others.keys()],
         async callTool(inner, innerContext) {
-          const made = await run(others, inner, innerContext);
+          const made = await run(others, inner, { ...innerContext, found });
           if (made.untrusted) untrusted = true;
+          for (const address of made.failed ? [] : addressesFound(inner.name, made.output)) {
+            if (found.size < FOUND_MAX) found.add(address);
+          }
           return made;
         },
       });
