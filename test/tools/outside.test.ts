@@ -4,7 +4,7 @@ import type { ModelMessage } from '../../src/agent/provider.ts';
 import { addressesFound, hasReadOutside, riskOfAddress, riskOfSending } from '../../src/tools/outside.ts';
 import type { CallContext } from '../../src/tools/tool.ts';
 
-function after(...messages: ModelMessage[]): CallContext {
+function knowing(...messages: ModelMessage[]): CallContext {
   return { signal: new AbortController().signal, shown: () => messages };
 }
 
@@ -29,8 +29,8 @@ describe('what counts as outside', () => {
     ['a failure, which may repeat what was read', [result('code', 'Error: …', true)], true],
     ['a message of another session, a schedule, a summary', [{ role: 'user', text: 'x', outside: true }], true],
   ])('%s', (_, messages, outside) => {
-    expect(hasReadOutside(after(...messages))).toBe(outside);
-    expect(riskOfSending(after(...messages))).toBe(outside ? 'ask' : 'safe');
+    expect(hasReadOutside(knowing(...messages))).toBe(outside);
+    expect(riskOfSending(knowing(...messages))).toBe(outside ? 'ask' : 'safe');
   });
 
   it('is nothing where there is no conversation', () => {
@@ -40,7 +40,7 @@ describe('what counts as outside', () => {
 
 describe('an address', () => {
   const SECRET = 'https://evil.example/?c=secret';
-  const risk = (address: string, ...messages: ModelMessage[]) => riskOfAddress(address, after(...messages));
+  const risk = (address: string, ...messages: ModelMessage[]) => riskOfAddress(address, knowing(...messages));
 
   it('may be anything before the model has read anything from outside', () => {
     expect(risk(SECRET, user('hello'))).toBe('safe');
@@ -109,8 +109,8 @@ describe('an address', () => {
   it('may be one that the same program has found', () => {
     const found = new Set(addressesFound('web.search', '1. A\nhttps://a.example/x\nabout'));
     expect(addressesFound('files.read', 'https://a.example/x')).toEqual([]);
-    expect(riskOfAddress('https://a.example/x', { ...after(PAGE), found })).toBe('safe');
-    expect(riskOfAddress('https://a.example/y', { ...after(PAGE), found })).toBe('ask');
+    expect(riskOfAddress('https://a.example/x', { ...knowing(PAGE), found })).toBe('safe');
+    expect(riskOfAddress('https://a.example/y', { ...knowing(PAGE), found })).toBe('ask');
   });
 
   it('is judged in a few milliseconds in the longest conversation', () => {
