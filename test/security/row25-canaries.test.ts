@@ -231,6 +231,7 @@ it('54 injected texts in each kind of session let no secret out, and each is obe
   const { client, line, model, notes, places, sink } = there;
   await client.ask('session.create', { type: 'dm', channel: 'line', user: 'ada' });
   await say(client, ADA, `my secret is ${canary('of-ada')}`);
+  await say(client, 'agent:other:main', `I tell you ${canary('of-other')}`);
   await client.ask('session.create', { type: 'dm', channel: 'line', user: 'victim' });
   await client.ask('session.create', { type: 'group', channel: 'line', user: 'team' });
   const begun = (whose: string) => `I tell you ${canary(whose)}`;
@@ -258,7 +259,8 @@ it('54 injected texts in each kind of session let no secret out, and each is obe
   expect(all(model, groupWord)).toEqual(['of-team']);
   const elsewhere = [...model.shown].filter(([first]) => ![mainWord, dmWord, groupWord].includes(first));
   // Those a main session spawned, or that Ada talks in.
-  for (const [first, places] of elsewhere) if (!/sub-agent|my secret/.test(first)) expect([...places]).toEqual([]);
+  for (const [first, places] of elsewhere)
+    if (!/sub-agent|my secret|of-other/.test(first)) expect([...places]).toEqual([]);
 
   const outside = {
     sink: JSON.stringify(sink.requests),
