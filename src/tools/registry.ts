@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { Config } from '../config/schema.ts';
+import type { DhaavakError } from '../protocol/errors.ts';
 import { refusal } from './gate.ts';
-import { checkToolNames } from './names.ts';
+import { wrongToolNames } from './names.ts';
 import { addressesFound, FOUND_MAX } from './outside.ts';
 import {
   type AgentTools,
@@ -121,9 +122,14 @@ export class ToolRegistry {
     this.#sources.push(source);
   }
 
-  /** Throws `invalid_request` for a name in the configuration that is no tool's, with the nearest one that is. */
+  /** Throws `invalid_request` for the first name in the configuration that is no tool's, with the nearest one that is. */
   check(config: Pick<Config, 'tools' | 'agents' | 'channels'>): void {
-    checkToolNames(config, [...this.#tools.values()], this.#sources);
+    for (const wrong of this.wrongNames(config)) throw wrong;
+  }
+
+  /** What {@link check} would throw, for each such name. */
+  wrongNames(config: Pick<Config, 'tools' | 'agents' | 'channels'>): Iterable<DhaavakError> {
+    return wrongToolNames(config, [...this.#tools.values()], this.#sources);
   }
 
   /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
