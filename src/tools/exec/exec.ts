@@ -73,6 +73,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
     input: execInput,
     risk: 'ask',
     safeToRepeat: false,
+    returns: 'string',
     binding: async (input, { caller }) =>
       (await import('./binding.ts')).bindingOf(commandOf(input, { caller } as CallerContext)),
     async handler(input, context) {
@@ -97,6 +98,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       }),
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async ({ process, waitMs }, { caller, signal }) =>
         (await host()).call({ type: 'poll', id: { session: caller.session, process }, waitMs }, signal),
     }),
@@ -107,6 +109,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       input: z.strictObject({}),
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async (_, { caller, signal }) => (await host()).call({ type: 'list', session: caller.session }, signal),
     }),
     defineTool({
@@ -116,6 +119,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       input: processInput,
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async ({ process }, { caller, signal }) =>
         (await host()).call({ type: 'kill', id: { session: caller.session, process } }, signal),
     }),

@@ -37,6 +37,7 @@ export function sessionsSend(desk: SessionDesk): Tool {
     binding: async ({ session }, context) =>
       isOthers(desk, session, context.caller) && hasReadOutside(context) ? WHY_ASKED : {},
     safeToRepeat: true,
+    returns: 'string',
     async handler(given, context) {
       const { caller, signal } = context;
       const { session: key, text, waitSeconds } = given;

@@ -41,6 +41,7 @@ function fetchTool(services: ToolServices): Tool {
     riskOf: ({ url }, context) => riskOfAddress(url, context),
     binding: async ({ url }, context) => (riskOfAddress(url, context) === 'ask' ? WHY_ASKED : {}),
     safeToRepeat: true,
+    returns: 'string',
     untrusted: true,
     async handler({ url, method, offset, length, whole }, { signal, caller }) {
       const key = JSON.stringify([caller.session, url, method, whole]);
@@ -72,6 +73,7 @@ function searchTool(services: ToolServices, configured: boolean): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     untrusted: true,
     ...(configured ? {} : { unavailable: NOT_CONFIGURED }),
     async handler(job, { signal }) {
