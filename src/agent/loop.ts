@@ -12,6 +12,7 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { CallWatch } from '../tools/tool.ts';
 import type { Approve } from './approval.ts';
 import type { RunBudget } from './budget.ts';
 import { contextLength } from './context.ts';
@@ -44,6 +45,8 @@ export interface RunOptions {
   steering?(): readonly ModelMessage[];
   /** Asks an operator about a tool call that needs it; undefined: such calls are refused. */
   approve?: Approve | undefined;
+  /** Is told of calls that tools make. */
+  watch?: CallWatch | undefined;
   /** Where an earlier attempt at this run was cut short: it goes on from there. */
   resume?: Resumption | undefined;
 }
@@ -272,6 +275,7 @@ class Run {
       signal: this.interrupt.signal,
       approve: this.#options.approve,
       shown: () => [...this.#options.messages, ...this.#added],
+      watch: this.#options.watch,
     };
     return { call, result: await this.#options.tools.execute(call, context) };
   }

@@ -145,7 +145,9 @@ export class ToolRegistry {
         call: call.id,
         others: [...others.keys()],
         async callTool(inner, innerContext) {
+          context.watch?.started(inner, call.id);
           const made = await run(others, inner, { ...innerContext, found });
+          context.watch?.ended(inner, call.id, made);
           if (made.untrusted) untrusted = true;
           for (const address of made.failed ? [] : addressesFound(inner.name, made.output)) {
             if (found.size < FOUND_MAX) found.add(address);

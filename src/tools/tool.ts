@@ -41,8 +41,16 @@ export interface CallContext {
   approve?: Approve | undefined;
   /** What the model was shown before it made the call; undefined: nothing. */
   shown?: (() => readonly ModelMessage[]) | undefined;
+  /** Is told of calls that are made by a call. */
+  watch?: CallWatch | undefined;
   /** Addresses that were found on the web by the program that makes the call. */
   found?: ReadonlySet<string> | undefined;
+}
+
+/** Looks on while a call makes others; `parent` is its id. */
+export interface CallWatch {
+  started(call: ToolCall, parent: string): void;
+  ended(call: ToolCall, parent: string, result: TypedResult): void;
 }
 
 /** The same, and whose call it is. */
