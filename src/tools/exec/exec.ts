@@ -53,6 +53,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
   };
   const commandOf = (input: ExecInput, { caller }: CallerContext): Command => {
     const { network, readOnly, timeoutMs, backgroundMs } = settings;
+    const { memoryMb, cpuSeconds, fileMb, processesPerCommand } = settings;
     const longest = input.background ? backgroundMs : timeoutMs;
     return {
       session: caller.session,
@@ -62,6 +63,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
       folder: segmentsOf(input.cwd, caller.workspace),
       env,
       timeoutMs: Math.min(longest, input.timeoutMs ?? (input.background ? longest : TIMEOUT_DEFAULT_MS)),
+      limits: { memoryMb, cpuSeconds, fileMb, processesPerCommand },
       sandbox: caller.sandboxed ? { network, readOnly } : undefined,
     };
   };
