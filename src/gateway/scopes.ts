@@ -21,6 +21,7 @@ export const REQUEST_SCOPES = {
   'session.create': 'write',
   'session.get': 'read',
   'session.history': 'read',
+  'session.attachment': 'read',
   'session.list': 'read',
   'session.update': 'write',
   'session.reset': 'write',

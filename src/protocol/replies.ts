@@ -23,7 +23,7 @@ import {
   toolAccess,
   undelivered,
 } from './shapes.ts';
-import { id, sessionKey } from './vocabulary.ts';
+import { IMAGE_TYPES, id, sessionKey } from './vocabulary.ts';
 
 /** By the type of the request that is answered. `REPLY_TYPES` in messages.ts has the type of the frame. */
 export const REPLIES = {
@@ -62,7 +62,25 @@ export const REPLIES = {
   'session.update': z.strictObject({ session }),
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
-  'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'session.history': z.strictObject({
+    session: sessionKey,
+    /** The oldest first. */
+    entries: z.array(historyEntry),
+    /** Not all was looked at. */
+    more: z.boolean(),
+    /** With `more`: where to go on, as `before` or `after`. */
+    cursor: count.exactOptional(),
+    /** Entries that were looked at and cannot be read. */
+    damaged: count.exactOptional(),
+  }),
+  'session.attachment': z.strictObject({
+    session: sessionKey,
+    seq: z.int().positive(),
+    index: count,
+    mediaType: z.enum(IMAGE_TYPES),
+    /** Base64. */
+    data: z.string(),
+  }),
   'schedule.list': z.strictObject({
     schedules: z.array(scheduleInfo),
     /** There may be more; it is where to go on. */

@@ -255,6 +255,20 @@ export class Store {
     return found.reverse();
   }
 
+  /** Transcript entries with `seq` between the two, from either end; undefined for one that is damaged. Read as asked for. */
+  *entriesBetween(
+    session: string,
+    after: number,
+    before: number,
+    forwards: boolean,
+  ): Generator<{ seq: number; entry: HistoryEntry | undefined }, void> {
+    const [low, high] = [[session, after] as EntryKey, [session, before] as EntryKey];
+    const range = forwards
+      ? { start: low, exclusiveStart: true, end: high }
+      : { start: high, exclusiveStart: true, end: low, reverse: true };
+    for (const { key, value } of this.entries.getRange(range)) yield { seq: key[1], entry: value };
+  }
+
   /** The highest transcript `seq` of a session, 0 when it has none. */
   lastSeq(session: string): number {
     for (const [, seq] of this.entries.getKeys({
