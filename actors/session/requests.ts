@@ -26,6 +26,7 @@ import { historyPage } from './history.ts';
 import { firstUse, type KeyDependencies } from './inbox.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
+import type { Retention } from './retention.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
 import { explainTools } from './tools.ts';
@@ -52,6 +53,7 @@ export interface RequestDependencies extends KeyDependencies {
     list(query: RequestData<'schedule.list'>): Replies['schedule.list'];
     remove(session: string, schedule: string): Promise<void>;
   };
+  retention: Retention;
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
@@ -119,6 +121,8 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'session.prune':
+        return reply.send(answer(type, id, await this.#prune(data, key)));
       case 'session.attachment':
         return reply.send(answer(type, id, this.#attachment(data, key)));
       case 'schedule.list':
@@ -260,6 +264,19 @@ export class SessionRequests {
       throw new DhaavakError('not_found', what, { param: 'data.index' });
     }
     return { session: key, seq, index, mediaType: attachment!.mediaType, data: image.toString('base64') };
+  }
+
+  async #prune(data: unknown, key: string): Promise<Replies['session.prune']> {
+    const { session: _, dryRun = false, ...named } = checkRequest('session.prune', data);
+    const { retention } = this.#shared;
+    if (!isKept(this.#shared, key)) throw noSuchSession(key);
+    const rule = Object.keys(named).length === 0 ? undefined : named;
+    if (rule === undefined && !retention.isRuled) {
+      const what = 'nothing says what is to go: set sessions.retention, or name days, entriesMax or bytesMax';
+      throw new DhaavakError('invalid_request', what, { param: 'data' });
+    }
+    const pruned = await (dryRun ? retention.preview(key, rule) : retention.apply(key, rule));
+    return { session: key, dryRun, ...pruned };
   }
 
   async #control<T extends SessionControl['type']>(

@@ -108,6 +108,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.delete':
     case 'session.history':
     case 'session.attachment':
+    case 'session.prune':
     case 'schedule.remove':
     case 'session.tools':
     case 'dead-letter.resubmit':

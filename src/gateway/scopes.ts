@@ -26,6 +26,7 @@ export const REQUEST_SCOPES = {
   'session.update': 'write',
   'session.reset': 'write',
   'session.delete': 'write',
+  'session.prune': 'admin',
   'schedule.list': 'read',
   'schedule.remove': 'write',
   'approval.resolve': 'admin',

@@ -122,6 +122,17 @@ export const REQUESTS = {
       .min(0)
       .max(ATTACHMENTS_MAX - 1),
   }),
+  'session.prune': z.strictObject({
+    session: sessionKey,
+    dryRun: z.boolean().optional(),
+    days: z.int().min(1).max(36_500).optional(),
+    entriesMax: z.int().min(1).max(1e9).optional(),
+    bytesMax: z
+      .int()
+      .min(1)
+      .max(2 ** 50)
+      .optional(),
+  }),
   'schedule.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -223,6 +234,7 @@ export const REPLY_TYPES = {
   'session.delete': 'result',
   'session.history': 'result',
   'session.attachment': 'result',
+  'session.prune': 'result',
   'schedule.list': 'result',
   'schedule.remove': 'result',
   'approval.resolve': 'result',

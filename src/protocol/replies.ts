@@ -19,6 +19,7 @@ import {
   session,
   snapshot,
   storeCheck,
+  time,
   tokenInfo,
   toolAccess,
   undelivered,
@@ -80,6 +81,18 @@ export const REPLIES = {
     mediaType: z.enum(IMAGE_TYPES),
     /** Base64. */
     data: z.string(),
+  }),
+  'session.prune': z.strictObject({
+    session: sessionKey,
+    dryRun: z.boolean(),
+    turns: count,
+    entries: count,
+    images: count,
+    /** Of the entries in the store and of the images. */
+    bytes: count,
+    /** Times of the oldest and the newest entry; null: nothing goes. */
+    oldest: time.nullable(),
+    newest: time.nullable(),
   }),
   'schedule.list': z.strictObject({
     schedules: z.array(scheduleInfo),
