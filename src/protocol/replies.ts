@@ -144,7 +144,13 @@ export const REPLIES = {
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
   'runs.resume': z.strictObject({ resumed: z.boolean() }),
-  backup: z.strictObject({ folder: z.string(), bytes: count, tookMs: count }),
+  backup: z.strictObject({
+    folder: z.string(),
+    bytes: count,
+    tookMs: count,
+    /** Nothing that was deleted is in it. */
+    compacted: z.boolean(),
+  }),
   'store.check': storeCheck,
   'token.list': z.strictObject({ tokens: z.array(tokenInfo) }),
   'token.create': z.strictObject({ name: z.string(), scopes, token: z.string() }),

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RetentionRule } from '../../actors/session/old-turns.ts';
+import { outcomeOf } from '../../actors/session/outcome.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { sessionOfKey } from '../../src/storage/session-record.ts';
 import { Store } from '../../src/storage/store.ts';
@@ -28,7 +29,8 @@ async function setUp(config: Parameters<typeof sessionSystem>[0]['config'] = {},
     await store.close();
   });
   const left = () => store.entriesBefore(KEY, Number.MAX_SAFE_INTEGER, 1_000_000);
-  return { ...sessions, store, left, seqs: () => left().map(({ seq }) => seq) };
+  const outcome = (message: string, seq: number) => outcomeOf(store, KEY, { message, seq });
+  return { ...sessions, store, left, outcome, seqs: () => left().map(({ seq }) => seq) };
 }
 
 /** Entries as they are given, and which of their messages wait in the inbox. */
@@ -197,6 +199,14 @@ it('an index is told in the same commit what it has to forget', async () => {
   expect(commits.mock.calls.length).toBeGreaterThan(5);
   const [record] = store.unlearn.list(10);
   expect(record?.record).toMatchObject({ session: KEY, upTo: 3_900 });
+});
+
+it('a message that is sent again under its key has an outcome, though its answer is gone', async () => {
+  const { store, retention, outcome } = await setUp();
+  await putTurns(store, KEY, [turnAt(9), turnAt(1)]);
+  expect(outcome('m1', 1)).toMatchObject({ text: 'yes' });
+  await retention.apply(KEY, { days: 5 });
+  expect(outcome('m1', 1)).toEqual({ run: '', status: 'ok', text: '', truncated: true });
 });
 
 it('what runs goes on beside it, and looks back on what is left', async () => {
