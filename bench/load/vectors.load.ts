@@ -1,5 +1,5 @@
 /**
- * The vector index of the memory, in a worker, asked by this thread: 100,000 vectors of 384 dimensions about 1,000 topics (the
+ * The vector index of the memory, in a worker, asked by this thread: 100,000 vectors of 384 dimensions about 100 topics (the
  * centres point in all directions; noise 0.6 times as long as a centre, so that two of one topic have a cosine of about 0.74;
  * from a seed). Queries are further vectors about the same topics. Baselines in the same run: comparing with all, for what is
  * found; hnswlib-node used directly, over the same graph with the same parameters, for what our layer costs.

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { LabelledNodes } from './labelled-nodes.ts';
 import { clampCosine, Nearest } from './nearest.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -20,9 +19,6 @@ const DEAD_SHARE = 0.25;
 const DEAD_MIN = 1_000;
 /** The next number is none in 32 bits, which is how hnswlib-node takes them. */
 const LABEL_MAX = 2 ** 32 - 1;
-
-/** Milliseconds in which additions that waited for the last snapshot are taken in before others have their turn. */
-const SETTLE_MS = 5;
 
 interface Parts {
   dimensions: number;
@@ -62,9 +58,7 @@ export class LabelledIndex implements VectorIndex {
   }
 
   get stats(): VectorStats {
-    const { book, nodes } = this.#held;
-    const compacting = this.#compaction !== undefined;
-    return { ...this.#counts, dead: book.dead, waiting: nodes.waiting, compacting };
+    return { ...this.#counts, dead: this.#held.book.dead, compacting: this.#compaction !== undefined };
   }
 
   add(label: number, vector: Float32Array): void {
@@ -150,7 +144,6 @@ export class LabelledIndex implements VectorIndex {
   step(budgetMs: number): boolean {
     const until = performance.now() + budgetMs;
     do {
-      if (this.#held.nodes.settle()) continue;
       if (!this.#compactOne()) return false;
     } while (performance.now() < until);
     return true;
@@ -167,7 +160,10 @@ export class LabelledIndex implements VectorIndex {
     }
     const { into, cursor, end } = this.#compaction;
     if (cursor === end) {
-      this.#finishCompaction(into);
+      nodes.free();
+      this.#held = into;
+      this.#compaction = undefined;
+      this.#counts.compactions += 1;
       return true;
     }
     if (book.isLive(cursor)) {
@@ -177,36 +173,16 @@ export class LabelledIndex implements VectorIndex {
     return true;
   }
 
-  #finishCompaction(into: LabelledNodes): void {
-    const { nodes } = this.#held;
-    this.#held = into;
-    this.#compaction = undefined;
-    this.#counts.compactions += 1;
-    // A thread may be writing them.
-    const free = (): void => nodes.free();
-    if (this.#saving === undefined) free();
-    else void this.#saving.then(free, free);
-  }
-
   async save(tag: SnapshotTag): Promise<void> {
     if (this.#saving !== undefined) throw new Error('a snapshot is being written already; await it first');
-    this.#saving = this.#write(tag);
+    const { nodes, book } = this.#held;
+    const contents = { kind: nodes.kind, embedder: this.#parts.embedder, dimensions: this.dimensions, tag };
+    this.#saving = this.#parts.snapshots.write(contents, book.pages(), (path) => nodes.write(path));
     try {
       await this.#saving;
     } finally {
       this.#saving = undefined;
     }
-  }
-
-  async #write(tag: SnapshotTag): Promise<void> {
-    while (this.#held.nodes.waiting > 0) {
-      const until = performance.now() + SETTLE_MS;
-      while (this.#held.nodes.settle() && performance.now() < until);
-      await setImmediate();
-    }
-    const { nodes, book } = this.#held;
-    const contents = { kind: nodes.kind, embedder: this.#parts.embedder, dimensions: this.dimensions, tag };
-    await this.#parts.snapshots.write(contents, book.pages(), (path) => nodes.write(path));
   }
 
   async close(): Promise<void> {
