@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { clampCosine, Nearest } from './nearest.ts';
-import { dot } from './unit-vector.ts';
+import { Nearest } from './nearest.ts';
+import { clampCosine, dot } from './unit-vector.ts';
 import type { NearestNodes, VectorNodes } from './vector-nodes.ts';
 
 /** Vectors in a block. Growing by blocks copies nothing and leaves none half empty for long: 1.5 MB at 384 dimensions. */

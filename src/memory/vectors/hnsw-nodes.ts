@@ -13,8 +13,8 @@
  */
 import { open } from 'node:fs/promises';
 import type { HierarchicalNSW } from 'hnswlib-node';
-import { clampCosine, Nearest } from './nearest.ts';
-import { dot } from './unit-vector.ts';
+import { Nearest } from './nearest.ts';
+import { clampCosine, dot } from './unit-vector.ts';
 import type { NearestNodes, VectorNodes } from './vector-nodes.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { LabelledNodes } from './labelled-nodes.ts';
-import { clampCosine, Nearest } from './nearest.ts';
+import { Nearest } from './nearest.ts';
 import type { Snapshots } from './snapshots.ts';
-import { dot, unitOf } from './unit-vector.ts';
+import { cosineOf, unitOf } from './unit-vector.ts';
 import {
   CANDIDATES_MAX,
   SEARCH_LIMIT_MAX,
@@ -33,6 +33,8 @@ interface Parts {
 export class LabelledIndex implements VectorIndex {
   readonly dimensions: number;
   readonly #parts: Parts;
+  /** For every addition the same: the memory of typed arrays is collected late. */
+  readonly #unit: Float32Array;
   #held: LabelledNodes;
   /**
    * A compaction: what is alive before `cursor` is in `into`, and so is what came after it began, from `end` on; so it ends,
@@ -47,6 +49,7 @@ export class LabelledIndex implements VectorIndex {
     this.#parts = parts;
     this.dimensions = parts.dimensions;
     this.#held = parts.held;
+    this.#unit = new Float32Array(parts.dimensions);
   }
 
   get kind(): VectorIndex['kind'] {
@@ -65,7 +68,8 @@ export class LabelledIndex implements VectorIndex {
     if (!Number.isInteger(label) || label < 1 || label > LABEL_MAX) {
       throw new RangeError(`a label is an integer from 1 to ${LABEL_MAX}, not ${label}`);
     }
-    const unit = this.#unitOf(vector);
+    this.#checkDimensions(vector);
+    const unit = unitOf(vector, this.#unit);
     if (unit === undefined) {
       throw new RangeError(`the vector of ${label} has no direction: it is zero or has elements that are no numbers`);
     }
@@ -91,7 +95,8 @@ export class LabelledIndex implements VectorIndex {
     if (!Number.isInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX) {
       throw new RangeError(`the limit of a search is an integer from 1 to ${SEARCH_LIMIT_MAX}, not ${limit}`);
     }
-    const unit = this.#unitOf(vector);
+    this.#checkDimensions(vector);
+    const unit = unitOf(vector);
     if (unit === undefined) return [];
     this.#counts.searches += 1;
     const { candidates } = filter ?? {};
@@ -115,8 +120,9 @@ export class LabelledIndex implements VectorIndex {
   #compare(unit: Float32Array, limit: number, vectors: Iterable<readonly [number, Float32Array]>): VectorHit[] {
     const nearest = new Nearest(limit);
     for (const [label, vector] of vectors) {
-      const other = this.has(label) ? this.#unitOf(vector) : undefined;
-      if (other !== undefined) nearest.offer(label, clampCosine(dot(unit, other)));
+      this.#checkDimensions(vector);
+      const similarity = this.has(label) ? cosineOf(unit, vector) : undefined;
+      if (similarity !== undefined) nearest.offer(label, similarity);
     }
     return nearest.found.map(({ id, similarity }) => ({ label: id, similarity }));
   }
@@ -132,9 +138,9 @@ export class LabelledIndex implements VectorIndex {
     return hits;
   }
 
-  #unitOf(vector: Float32Array): Float32Array | undefined {
-    if (vector.length === this.dimensions) return unitOf(vector);
-    throw new RangeError(`the vector has ${vector.length} dimensions, the index ${this.dimensions}`);
+  #checkDimensions({ length }: Float32Array): void {
+    if (length === this.dimensions) return;
+    throw new RangeError(`the vector has ${length} dimensions, the index ${this.dimensions}`);
   }
 
   compact(): void {
