@@ -144,7 +144,7 @@ export class LabelledIndex implements VectorIndex {
   }
 
   compact(): void {
-    this.#mustCompact = this.#held.book.dead > 0;
+    this.#mustCompact = true;
   }
 
   step(budgetMs: number): boolean {
@@ -160,8 +160,9 @@ export class LabelledIndex implements VectorIndex {
     const { nodes, book } = this.#held;
     if (this.#compaction === undefined) {
       const isDue = book.dead >= DEAD_MIN && book.dead >= book.nodes * DEAD_SHARE;
-      if (!isDue && !this.#mustCompact) return false;
+      const isWanted = this.#mustCompact && book.dead > 0;
       this.#mustCompact = false;
+      if (!isDue && !isWanted) return false;
       this.#compaction = { into: new LabelledNodes(this.#parts.newNodes()), cursor: 0, end: nodes.count };
     }
     const { into, cursor, end } = this.#compaction;
