@@ -37,7 +37,7 @@ export interface VectorIndex {
   /**
    * Writes a snapshot of what it holds now: the old one or the new one is there, whatever happens. Changes meanwhile are
    * allowed and not in it. One at a time; rejects with what the system says where it cannot be written. It holds up its thread
-   * at first, some 2 ms for 1,000 vectors (why: `hnsw-nodes.ts`): a save while nobody asks is better than one every minute.
+   * at first, some 2 ms for 1,000 vectors (why: `hnsw-nodes.ts`): a save while nobody asks is better than one every few seconds.
    */
   save(tag: SnapshotTag): Promise<void>;
   /** Frees its memory. A snapshot that is being written is finished first. Nothing else may be called then. */
@@ -49,7 +49,10 @@ export type VectorIndexKind = 'hnsw' | 'exact';
 
 /** Which labels a search may return. */
 export interface VectorFilter {
-  /** Asked often: for every label met, thousands a search where few are accepted. */
+  /**
+   * Asked often: for every label met, and for all there are where few are accepted. So it should look into a Set or the like, and
+   * never into a database.
+   */
   accepts(label: number): boolean;
   /**
    * All that `accepts` lets through, where the caller knows them, with their vectors. Up to {@link CANDIDATES_MAX} are all
