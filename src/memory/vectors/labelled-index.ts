@@ -120,8 +120,9 @@ export class LabelledIndex implements VectorIndex {
   #compare(unit: Float32Array, limit: number, vectors: Iterable<readonly [number, Float32Array]>): VectorHit[] {
     const nearest = new Nearest(limit);
     for (const [label, vector] of vectors) {
+      if (!this.has(label)) continue;
       this.#checkDimensions(vector);
-      const similarity = this.has(label) ? cosineOf(unit, vector) : undefined;
+      const similarity = cosineOf(unit, vector);
       if (similarity !== undefined) nearest.offer(label, similarity);
     }
     return nearest.found.map(({ id, similarity }) => ({ label: id, similarity }));
