@@ -12,12 +12,14 @@ const IMAGES_MAX = 50;
  * images and the idempotency keys follow in bounded steps. `also` is part of the first commit. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string, also: Write): Promise<void> {
-  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, schedules, sessions } = store;
+  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, schedules, sessions, summaries } =
+    store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   const forgetApprovals = approvals.removalOf(session);
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
+    batch.remove(summaries, session);
     for (const key of waiting) batch.remove(inbox, key);
     for (const { schedule } of schedules.of(session)) schedules.remove(batch, session, schedule);
     forgetApprovals(batch);
