@@ -85,7 +85,10 @@ export class Compactor {
       fixedTokens: system + tools + memory,
       room: sent.room,
       share,
-      tokensOf: (turn) => ratio * meter.turn(turn).reduce((sum, tokens) => sum + tokens, 0),
+      tokensOf: (turn) => {
+        const { rest, results } = meter.turn(turn);
+        return ratio * (rest + results);
+      },
     });
     if (turns > 0) context.hold(this.#make({ instructions: '', turns, automatic: true }));
   }

@@ -26,8 +26,20 @@ export interface PastTurn {
   messages: readonly ModelMessage[];
   /** What it counts towards {@link HISTORY_LENGTH_MAX}. */
   length: number;
-  /** Estimated tokens of its messages, once somebody has asked: see `meter.ts`. */
-  counted?: { family: TokenFamily; tokens: readonly number[] };
+  /** Once somebody has asked: see `meter.ts`. */
+  counted?: TurnTokens;
+}
+
+/** Estimated tokens of a turn. */
+export interface TurnTokens {
+  family: TokenFamily;
+  /** Of each message. */
+  each: readonly number[];
+  /** Of all results of tools together, and of all else. */
+  results: number;
+  rest: number;
+  /** How many images there are, whose tokens are in none of these. */
+  images: number;
 }
 
 /** What was said before the message that is to be answered. */
