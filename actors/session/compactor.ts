@@ -120,6 +120,7 @@ export class Compactor {
   async #summarize(history: History, instructions: string): Promise<void> {
     const { calibration, events, persistence, record, shared, transcript } = this.#parts;
     const { config, log, newId } = shared;
+    const session = record.existing();
     const { line: models, budget } = this.#parts.models();
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
@@ -129,9 +130,10 @@ export class Compactor {
     const { text } = boundedText(whole);
     const covers = history.turns.at(-1)?.seq as number;
     const entry = transcript.summary(text, covers, newId(), this.#parts.now());
-    if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
-    const { session } = record;
-    if (session !== undefined && usage !== null) {
+    if (entry === undefined || record.session !== session) {
+      throw new DhaavakError('cancelled', 'the conversation was begun anew or deleted meanwhile');
+    }
+    if (usage !== null) {
       session.tokensUsed += usage.inputTokens + usage.outputTokens;
       session.costUsed += usage.cost ?? 0;
     }

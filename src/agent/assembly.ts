@@ -312,7 +312,7 @@ class Assembly {
   }
 
   #tooMuch(more: number): ContextOverflow {
-    const { system, tools, turns } = this.#sizes;
+    const { system, tools } = this.#sizes;
     const needed = totalOf(this.#sizes) + more;
     return new ContextOverflow(
       `what cannot be left out is about ${needed} tokens (${system} of prompt and workspace files, ${tools} of tools, ` +

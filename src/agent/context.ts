@@ -7,10 +7,10 @@ import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
 import type { TokenFamily } from './tokens.ts';
 
 /**
- * Most earlier text a session keeps at hand, in UTF-16 code units: about 250,000 tokens of English. It bounds memory; what
+ * Most earlier text a session keeps at hand, in UTF-16 code units: about 200,000 tokens of English. It bounds memory; what
  * fits into a model's window is settled with each request (`assembly.ts`).
  */
-export const HISTORY_LENGTH_MAX = 1_000_000;
+export const HISTORY_LENGTH_MAX = 800_000;
 /** Most earlier turns, a turn being a user's message and everything it led to: beyond, a summary serves better. */
 export const HISTORY_TURNS_MAX = 100;
 /** Most messages of them, results of tools included: as many entries are read when a session comes back to memory. */

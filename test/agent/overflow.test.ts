@@ -159,6 +159,17 @@ describe('a message that is too long by itself', () => {
   });
 });
 
+describe('a refusal for length', () => {
+  it.each([
+    ['The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).', 1_200_000, 1_048_576],
+    ['Input is too long for requested model.', undefined, undefined],
+    ['Prompt contains 40,123 tokens, too large for model with 32,768 maximum context length', 40_123, 32_768],
+    ["This model's maximum prompt length is 131072 but the request contains 140000 tokens.", undefined, 131_072],
+  ])('is one as others say it too: %s', (said, promptTokens, limitTokens) => {
+    expect(refusedForLength(400, said)).toEqual({ promptTokens, limitTokens });
+  });
+});
+
 describe('a refusal for another reason', () => {
   it.each([
     [429, 'Request too large for gpt-test on tokens per min (TPM): Limit 30000, Requested 40000.'],
