@@ -48,7 +48,7 @@ export async function run(): Promise<BenchReport> {
         },
         row(`the last ${COUNTED}: p50`, percentile(last, 0.5), percentile(beside, 0.5), 'ms', AIM),
         row(`the last ${COUNTED}: p95`, percentile(last, 0.95), percentile(beside, 0.95), 'ms'),
-        row('memory of its own, against that after the first', lastMb, mb, 'MB', AIM),
+        row('memory of its own, against that after the first', lastMb, mb, 'MB'),
         { label: 'summaries meanwhile', value: long.summaries(), unit: '' },
       ],
     };
