@@ -207,16 +207,19 @@ class Assembly {
     const { turns } = this.#parts.history;
     const wanted = this.#groups.flatMap((group) => group.slice(1)).filter((result) => this.#results.has(result));
     const results = wanted.reduce((total, result) => total + this.#missing(result), 0);
-    let room = this.#room - Math.min(results, Math.floor(this.#room * RUN_RESULTS_SHARE));
-    let first = turns.length;
-    while (first > 0) {
-      const cost = this.#leastOfTurn(turns[first - 1] as PastTurn);
+    const most = this.#room - Math.min(results, Math.floor(this.#room * RUN_RESULTS_SHARE));
+    let room = most;
+    const kept: PastTurn[] = [];
+    for (const turn of turns.toReversed()) {
+      const cost = this.#leastOfTurn(turn);
+      // One that is too long for any request must not hide those before it.
+      if (cost > most) continue;
       if (cost > room) break;
       room -= cost;
-      first -= 1;
+      kept.push(turn);
     }
-    this.#trimmed.turns = first;
-    this.#kept = turns.slice(first);
+    this.#kept = kept.reverse();
+    this.#trimmed.turns = turns.length - kept.length;
     for (const turn of this.#kept) this.#takeLeast(turn.messages);
   }
 
