@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
+import { memorySchema } from './memory.ts';
 import { sandboxMode, toolNames, toolsSchema } from './tools.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -129,6 +130,7 @@ const shape = z.strictObject({
       openai: provider,
     })
     .prefault({}),
+  memory: memorySchema,
   tools: toolsSchema,
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z

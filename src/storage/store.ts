@@ -13,6 +13,7 @@ import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/me
 import { ApprovalTable } from './approvals.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
+import { FactTable } from './facts.ts';
 import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
 import { Journal } from './journal.ts';
 import { JournalHealth } from './journal-health.ts';
@@ -139,6 +140,8 @@ export class Store {
   readonly spawns: SpawnTable;
   /** What operators were asked about tool calls, and what they said. */
   readonly approvals: ApprovalTable;
+  /** What agents were told to remember. */
+  readonly facts: FactTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -183,6 +186,7 @@ export class Store {
     this.schedules = new ScheduleTable(table('schedules'));
     this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
+    this.facts = new FactTable(table('facts'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
     this.#health = new JournalHealth({
