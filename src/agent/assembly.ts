@@ -233,7 +233,10 @@ class Assembly {
 
   whole(): AssembledContext {
     const messages: ModelMessage[] = [...this.#summary];
-    for (const turn of this.#kept) for (const message of turn.messages) messages.push(this.#asSent(message));
+    const whole = this.#results.size === 0; // nearly always
+    for (const turn of this.#kept) {
+      for (const message of turn.messages) messages.push(whole ? message : this.#asSent(message));
+    }
     if (this.#recalled !== undefined) messages.push(this.#recalled);
     messages.push(...this.#parts.said);
     for (const group of this.#groups) for (const message of group) messages.push(this.#asSent(message));
