@@ -76,6 +76,7 @@ async function removeFacts({ facts, journal, unlearn }: Store, session: string, 
     if (slice.length < BATCH_MAX) return;
     after = slice.at(-1)?.id ?? '';
     await new Promise((resolve) => setImmediate(resolve));
+    journal.checkOpen();
   }
 }
 
@@ -93,6 +94,7 @@ async function removeMentions(store: Store, session: string, now: () => number):
     if (slice.length < BATCH_MAX) break;
     start = `${slice.at(-1)?.key}\x01`;
     await new Promise((resolve) => setImmediate(resolve));
+    journal.checkOpen();
   }
   for (;;) {
     const removal = keys.removalOf(session, BATCH_MAX);
