@@ -100,6 +100,13 @@ export const GUARDS: readonly Guard[] = [
     test: 'test/tools/outside.test.ts',
   },
   {
+    guard: 'what was read from outside in an earlier run counts',
+    file: 'src/agent/loop.ts',
+    from: 'return [...past, ...messages, ...this.#added];',
+    to: 'return [...messages, ...this.#added];',
+    test: 'test/actors/outside.test.ts',
+  },
+  {
     guard: 'a program looks at what its model has read',
     file: 'src/tools/registry.ts',
     from: '{ ...innerContext, found }',
