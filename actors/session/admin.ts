@@ -128,7 +128,7 @@ export class SessionAdmin {
         shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
       });
       const related = kin.ofDeletion();
-      await deleteSession(shared.store, events.session, related.write);
+      await deleteSession(shared.store, events.session, related.write, () => this.#parts.now());
       related.announce();
       record.kept = false;
       transcript.forget();

@@ -24,6 +24,7 @@ import { PairingTable } from './pairing.ts';
 import { ScheduleTable } from './schedules.ts';
 import { SpawnTable } from './spawns.ts';
 import { SpendingTable } from './spending.ts';
+import { UnlearnTable } from './unlearn.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
 export type EntryKey = [session: string, seq: number];
@@ -133,6 +134,8 @@ export class Store {
   readonly approvals: ApprovalTable;
   /** What agents were told to remember. */
   readonly facts: FactTable;
+  /** What was deleted and an index of what was said may still know. */
+  readonly unlearn: UnlearnTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -177,6 +180,7 @@ export class Store {
     this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
     this.facts = new FactTable(table('facts'));
+    this.unlearn = new UnlearnTable(table('unlearn'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
     this.#health = new JournalHealth({
