@@ -25,7 +25,7 @@ export async function outcomeOf<T>(work: Promise<T>, onFault?: (error: unknown) 
 }
 
 /** The value. Throws the error as a `DhaavakError`. */
-export function valueOf<T>(outcome: Outcome<T>): T {
+export function unwrap<T>(outcome: Outcome<T>): T {
   if ('error' in outcome) throw DhaavakError.fromWire(outcome.error);
   return outcome.value;
 }
@@ -42,14 +42,18 @@ export function memoryCalls(services: MemoryServices | undefined): MemoryCalls {
 }
 
 /** The shard's side: `calls` are what the front end offers, as comlink shows them. */
-export function remoteMemory(calls: {
-  [Name in keyof MemoryCalls]: (...args: Parameters<MemoryCalls[Name]>) => Promise<Awaited<ReturnType<MemoryCalls[Name]>>>;
-}): MemoryServices {
+export function remoteMemory(
+  calls: {
+    [Name in keyof MemoryCalls]: (
+      ...args: Parameters<MemoryCalls[Name]>
+    ) => Promise<Awaited<ReturnType<MemoryCalls[Name]>>>;
+  },
+): MemoryServices {
   return {
-    search: async (call, agent, query) => valueOf(await calls.search(call, agent, query)),
+    search: async (call, agent, query) => unwrap(await calls.search(call, agent, query)),
     cancel: (call) => void calls.cancel(call),
     changed: (news) => void calls.changed(news),
-    status: async () => valueOf(await calls.status()),
+    status: async () => unwrap(await calls.status()),
   };
 }
 
