@@ -11,7 +11,7 @@ export interface Embedder {
   /** Texts at once, at most. */
   readonly batchMax: number;
   /**
-   * Normalised vectors in the order of `texts`; a text in which nothing can be found (an empty one) is all zeros. Rejects with
+   * Vectors of length 1 in the order of `texts`, for any string, an empty one too. Rejects with
    * a `DhaavakError`, whose code says whether a retry is worth it and `retryAfterMs` when, or with the reason of `signal`.
    * Never partial.
    */
