@@ -3,6 +3,7 @@ import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
+import { Taint } from '../../src/agent/taint.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
@@ -48,6 +49,16 @@ export interface RunnerParts {
   agentId(): string;
 }
 
+/** What one run is made of. */
+interface RunParts {
+  tools: ToolView;
+  record: RunRecord;
+  /** Undefined: it begins anew. */
+  resumption: Resumption | undefined;
+  /** Whether its model has something from outside before it. */
+  taint: Taint;
+}
+
 /** Runs the agent on turns, and brings each to its end: on the disk first, then to the subscribers. */
 export class Runner {
   readonly #parts: RunnerParts;
@@ -68,14 +79,15 @@ export class Runner {
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
     const { signal } = limit;
     try {
-      const tools = this.#toolsFor(turn, session);
-      const record = this.#recordOf(turn, run.id, tools);
+      const taint = new Taint();
+      const tools = this.#toolsFor(turn, session, taint);
+      const record = this.#recordOf(turn, run.id, tools, taint);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
       if (turn.followUp === 'collect' && resumption === undefined) {
         turn.joined = [...turn.joined, ...(await followUps.collected(turn, signal))];
       }
-      const end = await this.#runAgent(turn, run, tools, record, resumption, session, signal);
+      const end = await this.#runAgent(turn, run, { tools, record, resumption, taint }, session, signal);
       if (endedByShutdown(signal)) {
         // In good order: the start does not count.
         await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
@@ -115,7 +127,8 @@ export class Runner {
   async #giveUp(turn: Turn, session: Session): Promise<void> {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
-    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session));
+    const taint = new Taint();
+    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session, taint), taint);
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -127,7 +140,7 @@ export class Runner {
     }
   }
 
-  #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
+  #recordOf(turn: Turn, run: string, tools: ToolView, taint: Taint): RunRecord {
     const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
@@ -137,6 +150,7 @@ export class Runner {
         inbox,
         persistence,
         now: () => this.#parts.now(),
+        taint,
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -148,9 +162,7 @@ export class Runner {
   async #runAgent(
     turn: Turn,
     live: LiveRun,
-    tools: ToolView,
-    record: RunRecord,
-    resumption: Resumption | undefined,
+    { tools, record, resumption, taint }: RunParts,
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
@@ -170,11 +182,15 @@ export class Runner {
     this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
+    const messages = this.#contextOf(turn, resumed);
+    taint.look(messages);
+    taint.look(resumption?.messages ?? []);
+    if (withJoined(turn).some(({ source }) => source !== undefined)) taint.add();
     failpoint('model.before');
     const loop = runAgent({
       models: line,
       system: typeof system === 'string' ? system : await system,
-      messages: this.#contextOf(turn, resumed),
+      messages,
       tools,
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
@@ -189,6 +205,7 @@ export class Runner {
         this.#tellStart(steered, run, line.current.reference, false);
         if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
         record.steered(steered.length);
+        if (steered.some(({ source }) => source !== undefined)) taint.add();
         return steered.map((other) => transcript.messageOf(other));
       },
     });
@@ -258,20 +275,24 @@ export class Runner {
   }
 
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
-  #toolsFor(turn: Turn, session: Session): ToolView {
+  #toolsFor(turn: Turn, session: Session, taint: Taint): ToolView {
     const { config, tools } = this.#parts.shared;
-    const caller = this.#caller(turn, session);
+    const caller = this.#caller(turn, session, taint);
     const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);
     return {
       get descriptions() {
         return view().descriptions;
       },
       isSafeToRepeat: (call) => view().isSafeToRepeat(call),
-      execute: (call, context) => view().execute(call, context),
+      async execute(call, context) {
+        const result = await view().execute(call, context);
+        if (result.untrusted) taint.add();
+        return result;
+      },
     };
   }
 
-  #caller(turn: Turn, session: Session): ToolCaller {
+  #caller(turn: Turn, session: Session, taint: Taint): ToolCaller {
     const { id, channel, user } = session;
     const { tools, workspaces } = this.#parts.shared;
     const type = policyType(session);
@@ -292,6 +313,9 @@ export class Runner {
       },
       get hops() {
         return hopsOf(withJoined(turn));
+      },
+      get tainted() {
+        return taint.isThere;
       },
     };
   }
