@@ -2,7 +2,7 @@
  * Which vectors are nearest to one. The index is derived: whoever keeps the vectors (in LMDB) builds it anew where its
  * snapshot is missing or damaged. Everything here runs on the memory thread and never on a shard: a search takes milliseconds.
  *
- *     const opened = await openVectorIndex(options);
+ *     const opened = await openVectorIndex(options);                                       // open.ts
  *     const index = 'index' in opened ? opened.index : await createVectorIndex(options);   // and add all there is
  *     index.add(row, vector); index.search(query, 10); index.remove(row);
  *     while (index.step(5)) await nextTask();       // between requests: what else there is to do, in slices
@@ -19,7 +19,7 @@ export interface VectorIndex {
   /**
    * Adds or replaces; the same once more changes nothing. Labels are positive integers below 2^32, rows of the caller's
    * table. Throws RangeError for another label, another number of dimensions, and a vector without a direction (zero, or not
-   * finite: {@link hasDirection}); and VectorsWaitingError while a snapshot is being written and {@link WAITING_MAX} additions
+   * finite: `hasDirection` of unit-vector.ts); and VectorsWaitingError while a snapshot is being written and {@link WAITING_MAX} additions
    * wait for it: await `save`, then go on.
    */
   add(label: number, vector: Float32Array): void;
