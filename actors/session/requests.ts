@@ -30,8 +30,8 @@ import type {
 } from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
 import { firstUse, type KeyDependencies } from './inbox.ts';
-import { outcomeOf } from './outcome.ts';
 import { forgetFact, listFacts, saveFact, searchMemory } from './memory-requests.ts';
+import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';

@@ -282,7 +282,12 @@ export class Runner {
     const { events, shared, transcript } = this.#parts;
     const { memory } = shared;
     if (memory === undefined || session.type === 'sub') return undefined;
-    const reader = memory.readerOf({ ...session, session: session.id, agent: this.#parts.agentId(), type: session.type });
+    const reader = memory.readerOf({
+      ...session,
+      session: session.id,
+      agent: this.#parts.agentId(),
+      type: session.type,
+    });
     const text = withJoined(turn)
       .map((one) => one.text)
       .join('\n');

@@ -75,7 +75,7 @@ export class Facts {
     if (before === undefined) this.#checkRoom(agent, fact.owner);
     const id = newId();
     await this.#commit(agent, (batch) => {
-      if (same !== undefined && before !== undefined) this.#remove(batch, agent, same, before);
+      if (same !== undefined && before !== undefined) removeFact(store, batch, agent, same, before, now());
       store.facts.put(batch, agent, id, fact);
       store.factOwners.put(batch, agent, fact, id);
       if (key !== undefined) store.keys.put(batch, scope, key, { message: id, seq: 0 }, fact.timestamp);
@@ -89,32 +89,13 @@ export class Facts {
    */
   async forget(reader: MemoryReader, id: string): Promise<boolean> {
     const { agent } = reader;
-    const fact = this.#parts.store.facts.get(agent, id);
+    const { now, store } = this.#parts;
+    const fact = store.facts.get(agent, id);
     if (fact === undefined) return false;
     const isOwn = fact.owner === reader.owner && mayRecall(reader, { ...fact, agent });
     if (!isOwn && !isOperators(reader)) return false;
-    await this.#commit(agent, (batch) => this.#remove(batch, agent, id, fact));
+    await this.#commit(agent, (batch) => removeFact(store, batch, agent, id, fact, now()));
     return true;
-  }
-
-  /** What a deletion of the session takes with it: the facts that only it could recall. Undefined: there are none. */
-  removalOf(agent: string, owner: string, session: string): ((batch: Batch) => void) | undefined {
-    const { store } = this.#parts;
-    const gone = store.factOwners.ids(agent, owner).flatMap((id) => {
-      const fact = store.facts.get(agent, id);
-      return fact?.reach === 'session' && fact.session === session ? [{ id, fact }] : [];
-    });
-    if (gone.length === 0) return undefined;
-    return (batch) => {
-      for (const { id, fact } of gone) this.#remove(batch, agent, id, fact);
-    };
-  }
-
-  #remove(batch: Batch, agent: string, id: string, fact: FactRecord): void {
-    const { store, now } = this.#parts;
-    store.facts.remove(batch, agent, id);
-    store.factOwners.remove(batch, agent, fact);
-    store.unlearn.add(batch, agent, { fact: id }, now());
   }
 
   async #commit(agent: string, write: (batch: Batch) => void): Promise<void> {
@@ -135,6 +116,33 @@ export class Facts {
   }
 }
 
+/** Removes a fact, in a commit. `now`: milliseconds since the epoch. */
+export function removeFact(
+  store: Pick<Store, 'facts' | 'factOwners' | 'unlearn'>,
+  batch: Batch,
+  agent: string,
+  id: string,
+  fact: FactRecord,
+  now: number,
+): void {
+  store.facts.remove(batch, agent, id);
+  store.factOwners.remove(batch, agent, fact);
+  store.unlearn.add(batch, agent, { fact: id }, now);
+}
+
+/** The facts that only the session could recall: they go with it, those of its owner and agent stay. */
+export function factsOfSession(
+  { facts, factOwners }: Pick<Store, 'facts' | 'factOwners'>,
+  agent: string,
+  owner: string,
+  session: string,
+): { id: string; fact: FactRecord }[] {
+  return factOwners.ids(agent, owner).flatMap((id) => {
+    const fact = facts.get(agent, id);
+    return fact?.reach === 'session' && fact.session === session ? [{ id, fact }] : [];
+  });
+}
+
 /** The fact as it is kept. Throws `invalid_request`. */
 function checked(reader: MemoryReader, said: Omit<NewFact, 'key'>, timestamp: number): FactRecord {
   const text = said.text.trim();
@@ -144,7 +152,10 @@ function checked(reader: MemoryReader, said: Omit<NewFact, 'key'>, timestamp: nu
     throw invalid('text', `a fact has at most ${FACT_LENGTH_MAX} characters: say what matters in a sentence or two`);
   }
   if (hasSecret(text)) {
-    throw invalid('text', 'it looks like a key, a token or a password, which are not remembered: save it without the secret');
+    throw invalid(
+      'text',
+      'it looks like a key, a token or a password, which are not remembered: save it without the secret',
+    );
   }
   if (!maySave(reader, reach)) throw invalid('reach', refusal(reader, reach));
   const { trusted, channel, sender, message } = said;

@@ -22,7 +22,12 @@ export function readerOf({ session, ...whose }: MemorySession, scope: MemoryConf
 
 /** An operator, who may recall all of an agent's. */
 export function operatorOf(agent: string): MemoryReader {
-  return { agent, session: `agent:${agent}:main`, owner: ownerOf({ agent, type: 'main', channel: '', user: '' }), scope: 'agent' };
+  return {
+    agent,
+    session: `agent:${agent}:main`,
+    owner: ownerOf({ agent, type: 'main', channel: '', user: '' }),
+    scope: 'agent',
+  };
 }
 
 /** Whether it is an operator's own session. */

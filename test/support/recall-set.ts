@@ -129,7 +129,24 @@ function* told(next: Next): Generator<{ text: string; kind?: QuestionKind; asked
 }
 
 const FIRST_NAMES = ['Ada', 'Ben', 'Carla', 'David', 'Elif', 'Farid', 'Grace', 'Hugo', 'Ines', 'Jonas', 'Kim', 'Lara'];
-const SYLLABLES = ['ba', 'ko', 'ri', 'men', 'tal', 'os', 'vek', 'lu', 'dra', 'shi', 'por', 'en', 'gas', 'wy', 'qui', 'jem'];
+const SYLLABLES = [
+  'ba',
+  'ko',
+  'ri',
+  'men',
+  'tal',
+  'os',
+  'vek',
+  'lu',
+  'dra',
+  'shi',
+  'por',
+  'en',
+  'gas',
+  'wy',
+  'qui',
+  'jem',
+];
 const COMPANY_TYPES = ['Ltd', 'GmbH', 'Brothers', 'Logistics', 'Foods', 'Software'];
 const DEVICES = ['printer', 'router', 'scanner', 'camera', 'projector', 'coffee machine'];
 
