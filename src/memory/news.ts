@@ -3,7 +3,7 @@ import type { Clock, TimerHandle } from '../runtime/clock.ts';
 import type { MemoryServices } from './services.ts';
 
 /** How often a shard tells what has changed, in milliseconds. */
-export const NEWS_MS = 1_000;
+const NEWS_MS = 1_000;
 /** Sessions that are told at a time; the rest waits for the next. */
 const TOLD_MAX = 2_000;
 /** Sessions that wait to be told. More are left out, and found by the next start. */
