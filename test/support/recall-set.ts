@@ -108,10 +108,14 @@ const FORMS: readonly ((next: Next) => readonly [said: string, asked: string])[]
 ];
 
 function* keyed(next: Next): Generator<{ text: string; kind?: QuestionKind; asked?: string }> {
+  const seen = new Set<string>();
   for (const form of FORMS) {
-    for (let i = 0; i < PER_FORM; i++) {
+    for (let i = 0; i < PER_FORM; ) {
       const [text, asked] = form(next);
+      if (seen.has(text)) continue;
+      seen.add(text);
       yield i < ASKED_PER_FORM ? { text, kind: 'exact', asked } : { text };
+      i += 1;
     }
   }
 }
@@ -129,7 +133,24 @@ function* told(next: Next): Generator<{ text: string; kind?: QuestionKind; asked
 }
 
 const FIRST_NAMES = ['Ada', 'Ben', 'Carla', 'David', 'Elif', 'Farid', 'Grace', 'Hugo', 'Ines', 'Jonas', 'Kim', 'Lara'];
-const SYLLABLES = ['ba', 'ko', 'ri', 'men', 'tal', 'os', 'vek', 'lu', 'dra', 'shi', 'por', 'en', 'gas', 'wy', 'qui', 'jem'];
+const SYLLABLES = [
+  'ba',
+  'ko',
+  'ri',
+  'men',
+  'tal',
+  'os',
+  'vek',
+  'lu',
+  'dra',
+  'shi',
+  'por',
+  'en',
+  'gas',
+  'wy',
+  'qui',
+  'jem',
+];
 const COMPANY_TYPES = ['Ltd', 'GmbH', 'Brothers', 'Logistics', 'Foods', 'Software'];
 const DEVICES = ['printer', 'router', 'scanner', 'camera', 'projector', 'coffee machine'];
 
@@ -142,7 +163,7 @@ function letters(next: Next, count: number): string {
 }
 
 function surname(next: Next): string {
-  const text = Array.from({ length: 3 }, () => SYLLABLES[next(SYLLABLES.length)]).join('');
+  const text = Array.from({ length: 4 }, () => SYLLABLES[next(SYLLABLES.length)]).join('');
   return text[0]!.toUpperCase() + text.slice(1);
 }
 
