@@ -130,6 +130,7 @@ export class SessionAdmin {
       const related = kin.ofDeletion();
       await deleteSession(shared.store, events.session, related.write, () => this.#parts.now());
       related.announce();
+      shared.memory?.news.session(events.session);
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

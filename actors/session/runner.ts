@@ -5,6 +5,7 @@ import type { ModelMessage } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
 import { Taint } from '../../src/agent/taint.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { Recalled } from '../../src/memory/recall.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
@@ -182,7 +183,8 @@ export class Runner {
     this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
-    const messages = this.#contextOf(turn, resumed);
+    const recalled = await this.#recall(turn, run, session, signal);
+    const messages = this.#contextOf(turn, resumed, recalled);
     taint.look(messages);
     taint.look(resumption?.messages ?? []);
     if (withJoined(turn).some(({ source }) => source !== undefined)) taint.add();
@@ -268,10 +270,34 @@ export class Runner {
   }
 
   /** What a model is sent first. A run that goes on has its joined messages where they came in. */
-  #contextOf(turn: Turn, resumed: boolean): ModelMessage[] {
+  #contextOf(turn: Turn, resumed: boolean, recalled?: Recalled): ModelMessage[] {
     const { transcript } = this.#parts;
-    const said = resumed ? [turn] : withJoined(turn);
-    return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
+    const said = (resumed ? [turn] : withJoined(turn)).map((one) => transcript.messageOf(one));
+    if (recalled !== undefined) said.unshift({ role: 'user', text: recalled.text });
+    return contextOf(transcript.before(turn), ...said);
+  }
+
+  /** What is remembered that may have to do with the turn, where there is anything its model has not before it. */
+  async #recall(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<Recalled | undefined> {
+    const { events, shared, transcript } = this.#parts;
+    const { memory } = shared;
+    if (memory === undefined || session.type === 'sub') return undefined;
+    const reader = memory.readerOf({
+      ...session,
+      session: session.id,
+      agent: this.#parts.agentId(),
+      type: session.type,
+    });
+    const text = withJoined(turn)
+      .map((one) => one.text)
+      .join('\n');
+    const horizon = transcript.horizon(turn);
+    if (!memory.recall.mayFind({ reader, text, ...horizon })) return undefined;
+    const recalled = await memory.recall.for({ reader, text, ...horizon, signal });
+    if (recalled === undefined) return undefined;
+    const entries = recalled.entries.map(({ id, kind, session: key }) => ({ id, kind, session: key }));
+    events.publish('memory.recalled', { run, message: turn.message, entries });
+    return recalled;
   }
 
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
