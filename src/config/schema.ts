@@ -169,7 +169,13 @@ const shape = z.strictObject({
     .prefault({}),
 });
 
-export const configSchema = shape.superRefine(({ agents, bindings, tools }, context) => {
+export const configSchema = shape.superRefine(({ agents, bindings, memory, models, tools }, context) => {
+  const { provider, apiKey, baseUrl } = memory.embedder;
+  if (provider === 'openai' && !(apiKey ?? baseUrl ?? models.openai.apiKey ?? models.openai.baseUrl)) {
+    const message =
+      'openai needs a key: set this, models.openai.apiKey or OPENAI_API_KEY, or the baseUrl of a server of yours';
+    context.addIssue({ code: 'custom', path: ['memory', 'embedder', 'apiKey'], message });
+  }
   for (const [index, agent] of tools.sessions.agents.entries()) {
     if (Object.hasOwn(agents, agent)) continue;
     const path = ['tools', 'sessions', 'agents', index];

@@ -2,8 +2,8 @@
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import type { FactRecord } from '../storage/facts.ts';
 import type { MemorySource } from '../storage/memory-source.ts';
-import { isFramed } from '../tools/untrusted.ts';
 import { type MemoryEntry, ownerOf } from './entry.ts';
+import { isFromOutside } from './trust.ts';
 
 /** Of a tool's result, in UTF-16 code units: what it is about stands at its beginning, and pages are long. */
 const TOOL_LENGTH_MAX = 1_000;
@@ -17,14 +17,8 @@ export function rememberedText({ role, text, toolCall }: HistoryEntry): string {
   return OWN_TOOLS.test(toolCall?.name ?? '') ? '' : text.slice(0, TOOL_LENGTH_MAX);
 }
 
-/** Whether an entry brings what somebody outside wrote before the model. */
-export function isFromOutside({ role, text, toolCall, source }: HistoryEntry): boolean {
-  if (role === 'tool') return toolCall?.untrusted ?? isFramed(text);
-  return source !== undefined && isFramed(text);
-}
-
 /**
- * What is remembered of an entry; undefined: nothing. `tainted`: its turn has read what came from outside before it. How far it may
+ * What is remembered of an entry; undefined: nothing. `tainted`: something in its turn before it came from outside. How far it may
  * be recalled is `owner` whatever the configuration says: all sessions of one owner are of one type, and have one scope.
  */
 export function rememberedEntry(session: Session, entry: HistoryEntry, tainted: boolean): MemoryEntry | undefined {
@@ -40,8 +34,7 @@ export function rememberedEntry(session: Session, entry: HistoryEntry, tainted: 
     channel: entry.origin?.channel ?? session.channel,
     sender: role === 'user' ? senderOf(session, entry) : `agent:${session.agent}`,
     reach: 'owner',
-    // A summary may tell what came from outside, and who began a turn that no person began is not known here.
-    trusted: role === 'assistant' ? !tainted : role === 'user' && entry.source === undefined,
+    trusted: role !== 'tool' && !tainted && !isFromOutside(entry),
     text,
     timestamp,
     message,

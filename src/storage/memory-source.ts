@@ -1,7 +1,7 @@
 import type { HistoryEntry, Session } from '../protocol/messages.ts';
 import type { FactTable } from './facts.ts';
 import { sessionOfKey } from './session-record.ts';
-import type { Store } from './store.ts';
+import type { EntryKey, Store } from './store.ts';
 import type { UnlearnTable } from './unlearn.ts';
 
 /** Entries of one turn that are looked back on, at most. */
@@ -61,8 +61,8 @@ export class MemorySource {
   read(session: string, after: number, limit: number, lengthMax: number): Stretch {
     const stretch: Stretch = { entries: [], upTo: after };
     let length = 0;
-    const range = { start: [session, after + 1], end: [session, Number.POSITIVE_INFINITY], limit };
-    for (const { key, value } of this.#store.entries.getRange(range as { start: [string, number] })) {
+    const range = this.#store.entries.getRange({ start: [session, after + 1], end: [session, Infinity], limit });
+    for (const { key, value } of range) {
       stretch.upTo = key[1];
       if (value !== undefined) stretch.entries.push(value);
       length += value?.text.length ?? 0;
@@ -77,8 +77,8 @@ export class MemorySource {
 
   /** The entries that stand right before `seq` and belong to the turn of `message`, the newest first. */
   *turnBefore(session: string, seq: number, message: string): Generator<HistoryEntry, void> {
-    const range = { start: [session, seq - 1], end: [session, 0], reverse: true, limit: TURN_ENTRIES_MAX };
-    for (const { value } of this.#store.entries.getRange(range as { start: [string, number] })) {
+    const from = { start: [session, seq - 1] as EntryKey, end: [session, 0] as EntryKey };
+    for (const { value } of this.#store.entries.getRange({ ...from, reverse: true, limit: TURN_ENTRIES_MAX })) {
       if (value === undefined) continue;
       if (value.message !== message) return;
       yield value;

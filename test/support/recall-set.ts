@@ -108,10 +108,14 @@ const FORMS: readonly ((next: Next) => readonly [said: string, asked: string])[]
 ];
 
 function* keyed(next: Next): Generator<{ text: string; kind?: QuestionKind; asked?: string }> {
+  const seen = new Set<string>();
   for (const form of FORMS) {
-    for (let i = 0; i < PER_FORM; i++) {
+    for (let i = 0; i < PER_FORM; ) {
       const [text, asked] = form(next);
+      if (seen.has(text)) continue;
+      seen.add(text);
       yield i < ASKED_PER_FORM ? { text, kind: 'exact', asked } : { text };
+      i += 1;
     }
   }
 }
@@ -159,7 +163,7 @@ function letters(next: Next, count: number): string {
 }
 
 function surname(next: Next): string {
-  const text = Array.from({ length: 3 }, () => SYLLABLES[next(SYLLABLES.length)]).join('');
+  const text = Array.from({ length: 4 }, () => SYLLABLES[next(SYLLABLES.length)]).join('');
   return text[0]!.toUpperCase() + text.slice(1);
 }
 

@@ -38,8 +38,11 @@ export class LabelledIndex implements VectorIndex {
   readonly dimensions: number;
   readonly #parts: Parts;
   #held: LabelledNodes;
-  /** A compaction: what is alive before `cursor` is in `into`, and `into` takes part in every change. */
-  #compaction: { into: LabelledNodes; cursor: number } | undefined;
+  /**
+   * A compaction: what is alive before `cursor` is in `into`, and so is what came after it began, from `end` on; so it ends,
+   * however fast vectors are added.
+   */
+  #compaction: { into: LabelledNodes; cursor: number; readonly end: number } | undefined;
   #mustCompact = false;
   #saving: Promise<void> | undefined;
   readonly #counts = { compactions: 0, searches: 0, byCandidates: 0, exhaustive: 0, filteredWalks: 0 };
@@ -73,11 +76,12 @@ export class LabelledIndex implements VectorIndex {
       throw new RangeError(`the vector of ${label} has no direction: it is zero or has elements that are no numbers`);
     }
     this.#held.put(label, unit);
-    const { into, cursor } = this.#compaction ?? {};
-    if (into === undefined || cursor === undefined) return;
-    // One whose node is still to be copied is taken along then, from where it is now.
-    if ((this.#held.book.nodeOf(label) as number) < cursor) into.put(label, unit);
-    else into.book.detach(label);
+    if (this.#compaction === undefined) return;
+    const { into, cursor, end } = this.#compaction;
+    const node = this.#held.book.nodeOf(label) as number;
+    // One whose node is still to be copied is taken along then.
+    if (node >= cursor && node < end) into.book.detach(label);
+    else into.put(label, unit);
   }
 
   has(label: number): boolean {
@@ -159,10 +163,10 @@ export class LabelledIndex implements VectorIndex {
       const isDue = book.dead >= DEAD_MIN && book.dead >= book.nodes * DEAD_SHARE;
       if (!isDue && !this.#mustCompact) return false;
       this.#mustCompact = false;
-      this.#compaction = { into: new LabelledNodes(this.#parts.newNodes()), cursor: 0 };
+      this.#compaction = { into: new LabelledNodes(this.#parts.newNodes()), cursor: 0, end: nodes.count };
     }
-    const { into, cursor } = this.#compaction;
-    if (cursor === nodes.count) {
+    const { into, cursor, end } = this.#compaction;
+    if (cursor === end) {
       this.#finishCompaction(into);
       return true;
     }
