@@ -16,8 +16,8 @@ const IMAGES_MAX = 50;
  * commit. `now`: milliseconds since the epoch. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string, also: Write, now: () => number): Promise<void> {
-  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, schedules, sessions, unlearn } =
-    store;
+  const { approvals, deadLetters, deletions, entries, images, inbox, journal, keys, schedules, sessions } = store;
+  const { summaries, unlearn } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   const parts = parseSessionKey(session);
   const agent = parts?.agent ?? '';
@@ -28,6 +28,7 @@ export async function deleteSession(store: Store, session: string, also: Write, 
     batch.remove(sessions, session);
     unlearn.add(batch, agent, { session }, now());
     for (const { id, fact } of facts) removeFact(store, batch, agent, id, fact, now());
+    batch.remove(summaries, session);
     for (const key of waiting) batch.remove(inbox, key);
     for (const { schedule } of schedules.of(session)) schedules.remove(batch, session, schedule);
     forgetApprovals(batch);

@@ -41,6 +41,14 @@ export interface InboxRecord {
   starts?: number;
 }
 
+/** Where the newest summary of a session stands in its transcript, and how many there were. */
+export interface SummaryPlace {
+  seq: number;
+  count: number;
+  /** The conversation was begun anew since. */
+  reset?: true;
+}
+
 /** A message that was given up, and why. */
 export interface DeadLetter {
   message: string;
@@ -119,6 +127,7 @@ export class Store {
   readonly entries: Database<HistoryEntry, EntryKey>;
   /** Images of users' entries, in the order they came, as they are. */
   readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
+  readonly summaries: Database<SummaryPlace, string>;
   /** The messages that were accepted and whose turns have not ended. */
   readonly inbox: Database<InboxRecord, EntryKey>;
   readonly keys: IdempotencyKeys;
@@ -166,6 +175,7 @@ export class Store {
     this.sessions = table('sessions');
     this.entries = table('entries');
     this.images = root.openDB({ name: 'images', encoding: 'binary' });
+    this.summaries = table('summaries');
     this.inbox = table('inbox');
     this.keys = new IdempotencyKeys(table('keys'));
     this.keyAges = table('keyAges');
