@@ -96,7 +96,7 @@ describe('what was said', () => {
     expect(model.asked.at(-1)?.results[0]).toContain('my boat is called Aurelia');
     await client.ask('session.reset', { session: ada });
     await say(ada, 'tell me the name of my boat');
-    expect(model.asked.at(-1)?.all).toMatch(/From your memory[^]*my boat is called Aurelia/);
+    expect(model.asked.at(-1)?.all).toMatch(/From your memory[\s\S]*my boat is called Aurelia/);
     await client.ask('session.delete', { session: ada });
     await results(client, { query: 'boat Aurelia' }, false);
   });

@@ -113,7 +113,7 @@ export class Remembering {
   /** The data of the reply to a client's request. Throws the error it is refused with. */
   async request<T extends RequestType>(type: T, data: RequestData<T>): Promise<Replies[T]> {
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-    const reply: Reply = { send: resolve, sendAndSubscribe() {}, replay() {} };
+    const reply: Reply = { send: resolve, sendAndSubscribe: (_, frame) => resolve(frame), replay() {} };
     this.running.requests.handle('', encodeFrame({ id: 'r', type, timestamp: 0, data }), reply, false);
     const { data: answer, ...rest } = decodeFrame(await promise);
     if ('error' in rest) throw DhaavakError.fromWire(rest.error as WireError);
