@@ -135,8 +135,8 @@ export const REQUESTS = {
     kinds: z.array(z.enum(MEMORY_KINDS)).min(1).max(MEMORY_KINDS.length).optional(),
     channel: word.optional(),
     sender: z.string().min(3).max(256).optional(),
-    after: z.number().nonnegative().optional(),
-    before: z.number().nonnegative().optional(),
+    after: z.int().nonnegative().optional(),
+    before: z.int().nonnegative().optional(),
   }),
   'memory.save': z.strictObject({
     agent: word.optional(),
