@@ -2,6 +2,8 @@
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { EXIT, report } from './exit.ts';
+import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './flags.ts';
+import { addMemory } from './memory-program.ts';
 
 const HELP = `
 Exit codes:
@@ -40,6 +42,7 @@ function createProgram(): Command {
   addSandbox(program);
   addDeadLetters(program);
   addSchedules(program);
+  addMemory(program);
   addMcp(program);
   addChannels(program);
   addPairing(program);
@@ -462,32 +465,6 @@ function addResume(program: Command): void {
       const { resume } = await import('./commands/resume.ts');
       process.exitCode = await resume(flags);
     });
-}
-
-function withJson(command: Command): Command {
-  return command.option('--json', 'print one JSON object');
-}
-
-function withGatewayFlags(command: Command): Command {
-  return command
-    .option('--host <address>', 'address the gateway listens on')
-    .option('--port <number>', 'its port')
-    .option('--token <token>', 'secret of its clients (default: the one in <home>/token)')
-    .option('--home <folder>', 'data folder')
-    .option('--config <file>', 'configuration file (default: <home>/dhaavak.yaml, if it exists)');
-}
-
-function withClientFlags(command: Command): Command {
-  return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
-}
-
-/** The values of an option that may be given again and again. */
-function collected(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
 /** `dhaavak send … | head -1` is no failure. */

@@ -6,7 +6,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Remembering } from '../support/remembering.ts';
+import { MemoryWorld } from '../support/memory-world.ts';
 
 const REACHES = ['session', 'owner', 'agent'] as const;
 type Reach = (typeof REACHES)[number];
@@ -52,7 +52,7 @@ it('what is said and saved in a place is recalled where that may be, and nowhere
   let found = 0;
   let told = 0;
   const check = async (scope: Scopes) => {
-    const world = await Remembering.open({ memory: { scope } });
+    const world = await MemoryWorld.open({ memory: { scope } });
     const known = new Map<string, Known>();
     const fill = async (place: string, at: number) => {
       await world.say(place, `tea said${at}x`);

@@ -64,15 +64,15 @@ interface Said {
   unasked: string;
 }
 
-export class Remembering {
+export class MemoryWorld {
   readonly memory: LeakyMemory;
   readonly running: SessionSystem;
   readonly store: Store;
   readonly #provider = new Obedient();
   #closed: Promise<void> | undefined;
 
-  static async open(config: ConfigInput = {}): Promise<Remembering> {
-    return new Remembering(new Store(await tempFolder(), { flush: false }), config);
+  static async open(config: ConfigInput = {}): Promise<MemoryWorld> {
+    return new MemoryWorld(new Store(await tempFolder(), { flush: false }), config);
   }
 
   private constructor(store: Store, config: ConfigInput) {
