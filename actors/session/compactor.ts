@@ -120,6 +120,7 @@ export class Compactor {
     const { calibration, events, persistence, record, shared, transcript } = this.#parts;
     const { config, log, newId } = shared;
     const { line: models, budget } = this.#parts.models();
+    const { session } = record;
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
     const options = { models, history, instructions, outputTokensMax, stallMs, budget, calibration, signal };
@@ -130,7 +131,7 @@ export class Compactor {
     const noted = isHistoryTainted(history) ? `${OUTSIDE_NOTE}\n${text}` : text;
     const entry = transcript.summary(noted, covers, newId(), this.#parts.now());
     if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
-    const { session } = record;
+    if (record.session !== session) throw new DhaavakError('cancelled', 'the session was deleted meanwhile');
     if (session !== undefined && usage !== null) {
       session.tokensUsed += usage.inputTokens + usage.outputTokens;
       session.costUsed += usage.cost ?? 0;

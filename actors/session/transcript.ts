@@ -123,6 +123,12 @@ export class Transcript {
     this.#keep([]);
   }
 
+  /** Entries were removed: what is looked back on is what the disk has left. */
+  readAgain(): void {
+    this.#past = undefined;
+    this.#pastLength = 0;
+  }
+
   /** What has been said since the last reset: turns that have ended. */
   history(): History {
     if (this.#past === undefined) this.#read(undefined);

@@ -1,9 +1,10 @@
 /** The commands, their flags and their help. Each command is loaded when it is used. */
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
+import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './command-flags.ts';
 import { EXIT, report } from './exit.ts';
-import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './flags.ts';
-import { addMemory } from './memory-program.ts';
+import { addMemory } from './memory-commands.ts';
+import { addExport, addSessions } from './session-commands.ts';
 
 const HELP = `
 Exit codes:
@@ -38,6 +39,7 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addExport(program);
   addApprovals(program);
   addSandbox(program);
   addDeadLetters(program);
@@ -149,65 +151,6 @@ function addTokens(program: Command): void {
     .addHelpText('after', examples('read -rs P && echo "$P" | dhaavak tokens password'))
     .action(async (flags) => {
       process.exitCode = await (await import('./commands/tokens.ts')).setPassword(flags);
-    });
-}
-
-function addSessions(program: Command): void {
-  const sessions = program.command('sessions').description('look at conversations and look after them');
-  sessions.addHelpText(
-    'after',
-    examples('dhaavak sessions list --type dm', 'dhaavak sessions export agent:main:main --markdown > main.md'),
-  );
-  withJson(withClientFlags(sessions.command('list')))
-    .description('list sessions')
-    .option('--agent <name>', 'of this agent only')
-    .option('--type <type>', 'main, group or dm only')
-    .option('--channel <name>', 'of this channel only')
-    .option('--limit <number>', 'at most so many (default: 100)')
-    .addHelpText('after', examples('dhaavak sessions list', 'dhaavak sessions list --json | jq -r .sessions[].id'))
-    .action(async (flags) => {
-      const { list } = await import('./commands/sessions.ts');
-      process.exitCode = await list(flags);
-    });
-  withJson(withClientFlags(sessions.command('show')))
-    .description('show one session')
-    .argument('<session>', 'its key')
-    .addHelpText('after', examples('dhaavak sessions show agent:main:main'))
-    .action(async (key: string, flags) => {
-      const { show } = await import('./commands/sessions.ts');
-      process.exitCode = await show(key, flags);
-    });
-  withJson(withClientFlags(sessions.command('reset')))
-    .description('begin a conversation anew; its transcript stays')
-    .argument('<session>', 'its key')
-    .addHelpText('after', examples('dhaavak sessions reset agent:main:main'))
-    .action(async (key: string, flags) => {
-      const { reset } = await import('./commands/sessions.ts');
-      process.exitCode = await reset(key, flags);
-    });
-  withJson(withClientFlags(sessions.command('delete')))
-    .description('delete a session and its transcript for good')
-    .argument('<session>', 'its key')
-    .option('--yes', 'really')
-    .addHelpText('after', examples('dhaavak sessions delete --yes agent:main:dm:api:ada'))
-    .action(async (key: string, flags) => {
-      const { remove } = await import('./commands/sessions.ts');
-      process.exitCode = await remove(key, flags);
-    });
-  withClientFlags(sessions.command('export'))
-    .description('print a whole transcript as JSON Lines, oldest entry first')
-    .argument('<session>', 'its key')
-    .option('--markdown', 'as a document to read')
-    .addHelpText(
-      'after',
-      examples(
-        'dhaavak sessions export agent:main:main > main.jsonl',
-        'dhaavak sessions export --markdown agent:main:main',
-      ),
-    )
-    .action(async (key: string, flags) => {
-      const { exportTranscript } = await import('./commands/sessions.ts');
-      process.exitCode = await exportTranscript(key, flags);
     });
 }
 

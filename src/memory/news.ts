@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { isSubAgent } from '../../actors/session/kin.ts';
 import type { Clock, TimerHandle } from '../runtime/clock.ts';
 import type { MemoryServices } from './services.ts';
 
@@ -35,6 +36,8 @@ export class MemoryNews {
 
   /** Entries of the session were given to the journal, or removed. */
   session(key: string): void {
+    // What sub-agents say is not remembered: what came of it is in the session that has spawned them.
+    if (isSubAgent(key)) return;
     if (this.#sessions.size < WAITING_MAX) this.#sessions.add(key);
     else this.#leftOut += 1;
     this.#wait();

@@ -1,12 +1,12 @@
-/** The flags that many commands have. */
+/** What commands have in common: flags that say which gateway is meant, and examples in their help. */
 import type { Command } from 'commander';
 
-/** For commands that print a list or a reply. */
+/** Adds `--json`. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object');
 }
 
-/** Where a gateway is, and where its files are. */
+/** Adds the flags of a gateway. */
 export function withGatewayFlags(command: Command): Command {
   return command
     .option('--host <address>', 'address the gateway listens on')
@@ -16,7 +16,7 @@ export function withGatewayFlags(command: Command): Command {
     .option('--config <file>', 'configuration file (default: <home>/dhaavak.yaml, if it exists)');
 }
 
-/** Of commands that connect to a gateway. */
+/** Adds those, and the address of one that runs elsewhere. */
 export function withClientFlags(command: Command): Command {
   return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
 }
@@ -26,7 +26,7 @@ export function collected(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-/** What stands below the help of a command. */
+/** Lines for the help, which are commands. */
 export function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }

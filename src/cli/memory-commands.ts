@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { collected, examples, withClientFlags, withJson } from './flags.ts';
+import { collected, examples, withClientFlags, withJson } from './command-flags.ts';
 
 /** `dhaavak memory …`: the commands and their flags. */
 export function addMemory(program: Command): void {
