@@ -87,7 +87,10 @@ export class Compactor {
       fixedTokens: system + tools + memory,
       room: sent.room,
       share,
-      tokensOf: (turn) => ratio * meter.turn(turn).reduce((sum, tokens) => sum + tokens, 0),
+      tokensOf: (turn) => {
+        const { rest, results } = meter.turn(turn);
+        return ratio * (rest + results);
+      },
     });
     if (turns > 0) context.hold(this.#make({ instructions: '', turns, automatic: true }));
   }
@@ -119,8 +122,8 @@ export class Compactor {
   async #summarize(history: History, instructions: string): Promise<void> {
     const { calibration, events, persistence, record, shared, transcript } = this.#parts;
     const { config, log, newId } = shared;
+    const session = record.existing();
     const { line: models, budget } = this.#parts.models();
-    const { session } = record;
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
     const options = { models, history, instructions, outputTokensMax, stallMs, budget, calibration, signal };
@@ -130,9 +133,10 @@ export class Compactor {
     const covers = history.turns.at(-1)?.seq as number;
     const noted = isHistoryTainted(history) ? `${OUTSIDE_NOTE}\n${text}` : text;
     const entry = transcript.summary(noted, covers, newId(), this.#parts.now());
-    if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
-    if (record.session !== session) throw new DhaavakError('cancelled', 'the session was deleted meanwhile');
-    if (session !== undefined && usage !== null) {
+    if (entry === undefined || record.session !== session) {
+      throw new DhaavakError('cancelled', 'the conversation was begun anew or deleted meanwhile');
+    }
+    if (usage !== null) {
       session.tokensUsed += usage.inputTokens + usage.outputTokens;
       session.costUsed += usage.cost ?? 0;
     }

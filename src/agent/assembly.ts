@@ -20,7 +20,7 @@ import type { ModelMessage } from './provider.ts';
 import { IMAGE_TOKENS } from './tokens.ts';
 import { cutText, leftOut, trimmedResult } from './trim.ts';
 
-/** Of the room for earlier turns, what is kept for results of the run's own calls. */
+/** Of the room for older calls and earlier turns, what is kept for results of the run's newer calls. */
 const RUN_RESULTS_SHARE = 0.5;
 
 /** What there is to send. */
@@ -81,6 +81,7 @@ export function totalOf({ system, tools, memory, summary, turns, results }: Cont
  */
 export function assemble(parts: ContextParts, room: number, meter: TokenMeter): AssembledContext {
   const assembly = new Assembly(parts, room, meter);
+  if (assembly.fitsWhole()) return assembly.whole();
   assembly.run();
   assembly.recalled();
   assembly.summary();
@@ -112,20 +113,46 @@ class Assembly {
     this.#meter = meter;
     this.#sizes = { system: systemTokens, tools: toolTokens, memory: 0, summary: 0, turns: 0, results: 0 };
     this.#room = room - systemTokens - toolTokens;
-    const images =
-      imagesIn([...said, ...added]) + history.turns.reduce((sum, turn) => sum + imagesIn(turn.messages), 0);
+    let images = imagesIn(said) + imagesIn(added);
+    for (const turn of history.turns) images += meter.turn(turn).images;
     this.#take('turns', Math.min(images, CONTEXT_IMAGES_MAX) * IMAGE_TOKENS);
     for (const message of said) this.#take('turns', meter.message(message));
   }
 
-  /** The run's own calls, with the notes that would stand for their results. */
+  /** Takes everything, where there is room for it, as nearly always; else nothing. */
+  fitsWhole(): boolean {
+    const { history, recalled, added } = this.#parts;
+    const more: ContextSizes = { system: 0, tools: 0, memory: 0, summary: 0, turns: 0, results: 0 };
+    for (const turn of history.turns) {
+      const { rest, results } = this.#meter.turn(turn);
+      more.turns += rest;
+      more.results += results;
+    }
+    for (const message of added) more[message.role === 'tool' ? 'results' : 'turns'] += this.#meter.message(message);
+    const summary = history.summary === undefined ? undefined : this.#meter.turn(history.summary);
+    more.summary = summary?.rest ?? 0;
+    const memory: ModelMessage | undefined = recalled ? { role: 'user', text: recalled } : undefined;
+    more.memory = memory === undefined ? 0 : this.#meter.message(memory);
+    if (totalOf(more) > this.#room) return false;
+    for (const what of ['memory', 'summary', 'turns', 'results'] as const) this.#take(what, more[what]);
+    this.#summary = history.summary?.messages ?? [];
+    this.#kept = history.turns;
+    this.#recalled = memory;
+    this.#groups = added.map((message): Group => [message]);
+    return true;
+  }
+
+  /** The run's own calls, with the notes that would stand for their results; of the newest the results matter more. */
   run(): void {
     const groups = groupsOf(this.#parts.added);
     const costs = groups.map((group) => this.#leastOf(group));
     let sum = costs.reduce((total, cost) => total + cost, 0);
     const dropped = new Set<Group>();
+    const newest = groups.findLast((group) => group.length > 1) ?? [];
+    const results = newest.reduce((total, message) => total + this.#costOf(message), 0) - this.#leastOf(newest);
+    const room = this.#room - Math.min(results, Math.floor(this.#room * RUN_RESULTS_SHARE));
     for (const [index, group] of groups.entries()) {
-      if (sum <= this.#room || index === groups.length - 1) break;
+      if (sum <= room || index === groups.length - 1) break;
       if (group[0].role === 'user') continue;
       dropped.add(group);
       sum -= costs[index] as number;
@@ -152,7 +179,7 @@ class Assembly {
   summary(): void {
     const { summary } = this.#parts.history;
     if (summary === undefined) return;
-    const tokens = sum(this.#meter.turn(summary));
+    const tokens = this.#meter.turn(summary).rest;
     if (tokens <= this.#room) {
       this.#take('summary', tokens);
       this.#summary = summary.messages;
@@ -274,16 +301,9 @@ class Assembly {
   }
 
   #leastOfTurn(turn: PastTurn): number {
-    this.#countTurn(turn);
-    return turn.messages.some(({ role }) => role === 'tool')
-      ? this.#leastOf(turn.messages)
-      : sum(this.#meter.turn(turn));
-  }
-
-  #countTurn(turn: PastTurn): void {
-    for (const [index, tokens] of this.#meter.turn(turn).entries()) {
-      this.#costs.set(turn.messages[index] as ModelMessage, tokens);
-    }
+    const { each, rest, results } = this.#meter.turn(turn);
+    for (const [index, tokens] of each.entries()) this.#costs.set(turn.messages[index] as ModelMessage, tokens);
+    return results === 0 ? rest : this.#leastOf(turn.messages);
   }
 
   /** Of a past turn's message the turn knows it. */
@@ -292,7 +312,7 @@ class Assembly {
   }
 
   #tooMuch(more: number): ContextOverflow {
-    const { system, tools, turns } = this.#sizes;
+    const { system, tools } = this.#sizes;
     const needed = totalOf(this.#sizes) + more;
     return new ContextOverflow(
       `what cannot be left out is about ${needed} tokens (${system} of prompt and workspace files, ${tools} of tools, ` +
@@ -315,8 +335,4 @@ function imagesIn(messages: readonly ModelMessage[]): number {
   let images = 0;
   for (const message of messages) if (message.role === 'user') images += message.stored?.length ?? 0;
   return images;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -13,6 +13,7 @@ import {
   HISTORY_TURNS_MAX,
   type History,
   type PastTurn,
+  type TurnTokens,
 } from './context.ts';
 import { contextWindowOf, sharesOf } from './context-window.ts';
 import type { ModelLine } from './failover.ts';
@@ -84,24 +85,22 @@ export interface Fullness {
 /** How many of the oldest turns should become a summary now; 0: none. Pure. */
 export function turnsToCover({ history, fixedTokens, room, share, tokensOf }: Fullness): number {
   const { summary, turns } = history;
-  /** Each turn's share of each limit. */
-  const parts = turns.map((turn) => [
-    tokensOf(turn) / room,
-    turn.length / HISTORY_LENGTH_MAX,
-    turn.messages.length / HISTORY_MESSAGES_MAX,
-    1 / HISTORY_TURNS_MAX,
-  ]);
-  const fixed = (fixedTokens + (summary === undefined ? 0 : tokensOf(summary))) / room;
-  const whole = sums(parts);
-  if (Math.max(...whole, (whole[0] ?? 0) + fixed) < share) return 0;
+  const fullOf = (from: number, to: number, besides: number): number => {
+    let [tokens, length, messages] = [besides, 0, 0];
+    for (let index = from; index < to; index += 1) {
+      const turn = turns[index] as PastTurn;
+      tokens += tokensOf(turn);
+      length += turn.length;
+      messages += turn.messages.length;
+    }
+    const shares = [tokens / room, length / HISTORY_LENGTH_MAX, messages / HISTORY_MESSAGES_MAX];
+    return Math.max(...shares, (to - from) / HISTORY_TURNS_MAX);
+  };
+  const fixed = fixedTokens + (summary === undefined ? 0 : tokensOf(summary));
+  if (fullOf(0, turns.length, fixed) < share) return 0;
   let first = turns.length;
-  while (first > 0 && Math.max(...sums(parts.slice(first - 1))) <= KEPT_SHARE) first -= 1;
-  return Math.max(...sums(parts.slice(0, first))) >= WORTH_SHARE ? first : 0;
-}
-
-/** The sum of each column; nothing for no rows. */
-function sums(rows: readonly number[][]): number[] {
-  return rows.reduce((total, row) => row.map((value, column) => value + (total[column] ?? 0)), []);
+  while (first > 0 && fullOf(first - 1, turns.length, 0) <= KEPT_SHARE) first -= 1;
+  return fullOf(0, first, 0) >= WORTH_SHARE ? first : 0;
 }
 
 /**
@@ -179,7 +178,7 @@ class Steps {
     };
     const fixed = sum([...summary, request].map((message) => meter.message(message))) + meter.text(SUMMARIZER);
     const room = Math.floor(shares.room / calibration.ratioOf(current.reference)) - fixed;
-    const costs = pending.map((turn) => sum(meter.turn(turn)));
+    const costs = pending.map((turn) => tokensIn(meter.turn(turn)));
     const from = this.#taken > 0 ? 0 : this.#skipped(costs, room);
     this.left = Math.max(this.left, from);
     let turns = from;
@@ -249,6 +248,10 @@ function shortened(message: ModelMessage, tokensMax: number, meter: TokenMeter):
     text: plain.text === '' ? '' : text,
     toolCalls: plain.toolCalls.map((call) => ({ ...call, input: {} })),
   };
+}
+
+function tokensIn({ rest, results }: TurnTokens): number {
+  return rest + results;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -7,10 +7,10 @@ import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
 import type { TokenFamily } from './tokens.ts';
 
 /**
- * Most earlier text a session keeps at hand, in UTF-16 code units: about 250,000 tokens of English. It bounds memory; what
+ * Most earlier text a session keeps at hand, in UTF-16 code units: about 200,000 tokens of English. It bounds memory; what
  * fits into a model's window is settled with each request (`assembly.ts`).
  */
-export const HISTORY_LENGTH_MAX = 1_000_000;
+export const HISTORY_LENGTH_MAX = 800_000;
 /** Most earlier turns, a turn being a user's message and everything it led to: beyond, a summary serves better. */
 export const HISTORY_TURNS_MAX = 100;
 /** Most messages of them, results of tools included: as many entries are read when a session comes back to memory. */
@@ -26,8 +26,20 @@ export interface PastTurn {
   messages: readonly ModelMessage[];
   /** What it counts towards {@link HISTORY_LENGTH_MAX}. */
   length: number;
-  /** Estimated tokens of its messages, once somebody has asked: see `meter.ts`. */
-  counted?: { family: TokenFamily; tokens: readonly number[] };
+  /** Once somebody has asked: see `meter.ts`. */
+  counted?: TurnTokens;
+}
+
+/** Estimated tokens of a turn. */
+export interface TurnTokens {
+  family: TokenFamily;
+  /** Of each message. */
+  each: readonly number[];
+  /** Of all results of tools together, and of all else. */
+  results: number;
+  rest: number;
+  /** How many images there are, whose tokens are in none of these. */
+  images: number;
 }
 
 /** What was said before the message that is to be answered. */

@@ -1,4 +1,4 @@
-import type { PastTurn } from './context.ts';
+import type { PastTurn, TurnTokens } from './context.ts';
 import type { ModelMessage } from './provider.ts';
 import { estimateTokens, messageTokens, type TokenFamily } from './tokens.ts';
 
@@ -27,12 +27,19 @@ export class TokenMeter {
     return tokens;
   }
 
-  /** Tokens of each message of the turn. */
-  turn(turn: PastTurn): readonly number[] {
-    if (turn.counted?.family !== this.family) {
-      const tokens = turn.messages.map((message) => messageTokens(message, this.family));
-      turn.counted = { family: this.family, tokens };
-    }
-    return turn.counted.tokens;
+  turn(turn: PastTurn): TurnTokens {
+    if (turn.counted?.family !== this.family) turn.counted = countTurn(turn.messages, this.family);
+    return turn.counted;
   }
+}
+
+function countTurn(messages: readonly ModelMessage[], family: TokenFamily): TurnTokens {
+  const each = messages.map((message) => messageTokens(message, family));
+  let [results, rest, images] = [0, 0, 0];
+  for (const [index, message] of messages.entries()) {
+    if (message.role === 'tool') results += each[index] as number;
+    else rest += each[index] as number;
+    if (message.role === 'user') images += message.stored?.length ?? 0;
+  }
+  return { family, each, results, rest, images };
 }

@@ -41,7 +41,6 @@ async function session(...script: Step[][]) {
     await running.system.drain(0);
     await store.close();
   });
-  let said = 0;
   return {
     seen,
     entries: () => store.entriesAfter(KEY, 0),
@@ -54,10 +53,10 @@ async function session(...script: Step[][]) {
     },
     reset: () => running.session(KEY).control({ type: 'reset' }),
     async say(words: string, source?: 'schedule') {
-      said += 1;
+      const message = newId();
       const from = source === undefined ? {} : { source: { type: source, hops: 0 } };
-      await running.session(KEY).tell({ ...newTurn(newId(), words), ...from });
-      await holds(() => running.eventsOf('run.end').length === said);
+      await running.session(KEY).tell({ ...newTurn(message, words), ...from });
+      await holds(() => running.eventsOf('run.end').some((event) => event.message === message));
     },
   };
 }

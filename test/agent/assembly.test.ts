@@ -93,7 +93,7 @@ describe('a request with too little room', () => {
     expect(text(tight, '1')).toContain('left out');
   });
 
-  it('leaves out the oldest calls of the run only when their notes alone are too much; users stay', () => {
+  it('leaves out the oldest calls of the run when their notes are too much; the newest result and what users said stay', () => {
     const rounds = Array.from({ length: 40 }, (_, i) => [answer('', `${i}`), result(`${i}`, words(200))]).flat();
     const { messages, trimmed } = assemble(
       parts({ added: [...rounds.slice(0, 2), user('stop'), ...rounds.slice(2)] }),
@@ -110,7 +110,7 @@ describe('a request with too little room', () => {
     const act = () => assemble(parts({ said, systemTokens: 100, toolTokens: 50 }), 1_000, meter);
     expect(act).toThrow(ContextOverflow);
     expect(act).toThrow(
-      /about 21\d\d tokens \(100 of prompt and workspace files, 50 of tools, 20\d\d of what is to be answered\), and there is room for 1000/,
+      /about 1954 tokens \(100 of prompt and workspace files, 50 of tools, 1804 of what is to be answered\), and there is room for 1000/,
     );
   });
 });
