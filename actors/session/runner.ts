@@ -13,6 +13,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
+import { isFramed } from '../../src/tools/untrusted.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { Compactor } from './compactor.ts';
@@ -320,7 +321,7 @@ export class Runner {
       isSafeToRepeat: (call) => view().isSafeToRepeat(call),
       async execute(call, context) {
         const result = await view().execute(call, context);
-        if (result.untrusted) taint.add();
+        if (result.untrusted || isFramed(result.output)) taint.add();
         return result;
       },
     };

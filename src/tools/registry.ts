@@ -25,7 +25,7 @@ import type {
   ToolSource,
   TypedResult,
 } from './tool.ts';
-import { framed, UntrustedError, UntrustedResult } from './untrusted.ts';
+import { framed, isFramed, UntrustedError, UntrustedResult } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -145,7 +145,8 @@ export class ToolRegistry {
         others: [...others.keys()],
         async callTool(inner, innerContext) {
           const made = await run(others, inner, innerContext, isTainted);
-          if (made.untrusted) untrusted = true;
+          // A tool may frame a part of what it tells: a program could take the frame away.
+          if (made.untrusted || isFramed(made.output)) untrusted = true;
           return made;
         },
       });
