@@ -25,6 +25,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   sandbox: () => import('./load/sandbox.load.ts'),
   programs: () => import('./load/programs.load.ts'),
   recall: () => import('./load/recall.load.ts'),
+  vectors: () => import('./load/vectors.load.ts'),
 };
 
 const wanted = process.argv.slice(2);

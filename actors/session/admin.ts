@@ -128,8 +128,9 @@ export class SessionAdmin {
         shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
       });
       const related = kin.ofDeletion();
-      await deleteSession(shared.store, events.session, related.write);
+      await deleteSession(shared.store, events.session, related.write, () => this.#parts.now());
       related.announce();
+      shared.memory?.news.session(events.session);
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

@@ -1,7 +1,9 @@
 import type { RunBudget } from '../../src/agent/budget.ts';
 import { summarize } from '../../src/agent/compaction.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
+import { isTaintedBy } from '../../src/agent/taint.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import { OUTSIDE_NOTE } from '../../src/tools/untrusted.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
@@ -69,7 +71,13 @@ export class Compactor {
     if (end.status !== 'ok') throw end.error;
     if (end.text.trim() === '') throw new DhaavakError('model_unavailable', 'the model wrote nothing');
     const { text } = boundedText(end.text.trim());
-    const entry = transcript.summary(text, past.at(-1)!.seq, newId(), this.#parts.now());
+    const isTainted = past.some(({ messages }) => isTaintedBy(messages));
+    const entry = transcript.summary(
+      isTainted ? `${OUTSIDE_NOTE}\n${text}` : text,
+      past.at(-1)!.seq,
+      newId(),
+      this.#parts.now(),
+    );
     if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
     const { session } = record;
     if (session !== undefined && end.usage !== null) {

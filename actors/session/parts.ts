@@ -8,7 +8,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
 import { Inbox } from './inbox.ts';
-import { Kin } from './kin.ts';
+import { isSubAgent, Kin } from './kin.ts';
 import { OutgoingAnswers } from './outgoing.ts';
 import { Persistence } from './persistence.ts';
 import { SessionRecord } from './record.ts';
@@ -43,7 +43,8 @@ export class SessionParts {
     this.shared = shared;
     this.work = work;
     this.record = new SessionRecord(key, shared.store, shared.config, context.clock.now());
-    this.transcript = new Transcript(shared.store, key);
+    // What sub-agents say is not remembered: what came of it is in the session that has spawned them.
+    this.transcript = new Transcript(shared.store, key, isSubAgent(key) ? undefined : shared.memory?.news);
     this.events = new EventStream(key, shared.newId(), shared, context.clock);
   }
 

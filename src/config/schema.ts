@@ -140,7 +140,7 @@ const shape = z.strictObject({
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
         /** What it has at all; `tools` above takes away from that. Files are its workspace's. */
-        tools: toolNames.default(['group:time', 'group:math', 'group:files', 'group:skills']),
+        tools: toolNames.default(['group:time', 'group:math', 'group:files', 'group:skills', 'group:memory']),
         /** Of these, never called. */
         deny: toolNames.default([]),
         /** Of these, called with an operator's approval only. */

@@ -133,6 +133,10 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     }
     case 'session.list': // any shard will do: the id picks one
     case 'schedule.list':
+    case 'memory.search':
+    case 'memory.save':
+    case 'memory.forget':
+    case 'memory.list':
     case 'approval.list':
     case 'dead-letter.list':
     case 'pairing.approve':

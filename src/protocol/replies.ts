@@ -6,11 +6,13 @@ import {
   channelStatus,
   count,
   deadLetter,
+  factInfo,
   flag,
   gatewayStatus,
   grantInfo,
   historyEntry,
   limits,
+  memoryResult,
   outcome,
   pairingInfo,
   presence,
@@ -81,6 +83,18 @@ export const REPLIES = {
     agent: z.string(),
     sandbox: z.strictObject({ mode: z.enum(['off', 'non-main', 'always']), sandboxed: z.boolean(), rule: z.string() }),
     tools: z.array(toolAccess),
+  }),
+  'memory.search': z.strictObject({ agent: z.string(), results: z.array(memoryResult) }),
+  /** `known`: the same was saved before, and is what is there. */
+  'memory.save': z.strictObject({ agent: z.string(), fact: factInfo, known: z.boolean() }),
+  /** False: there was none. */
+  'memory.forget': z.strictObject({ agent: z.string(), fact: id, forgotten: z.boolean() }),
+  'memory.list': z.strictObject({
+    agent: z.string(),
+    /** The oldest first. */
+    facts: z.array(factInfo),
+    /** There may be more; it is where to go on. */
+    cursor: id.exactOptional(),
   }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */

@@ -13,6 +13,7 @@ import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/me
 import { ApprovalTable } from './approvals.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
+import { FactOwnerTable } from './fact-owners.ts';
 import { FactTable } from './facts.ts';
 import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
 import { Journal } from './journal.ts';
@@ -24,6 +25,7 @@ import { PairingTable } from './pairing.ts';
 import { ScheduleTable } from './schedules.ts';
 import { SpawnTable } from './spawns.ts';
 import { SpendingTable } from './spending.ts';
+import { UnlearnTable } from './unlearn.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
 export type EntryKey = [session: string, seq: number];
@@ -133,6 +135,9 @@ export class Store {
   readonly approvals: ApprovalTable;
   /** What agents were told to remember. */
   readonly facts: FactTable;
+  readonly factOwners: FactOwnerTable;
+  /** What was deleted and an index of what was said may still know. */
+  readonly unlearn: UnlearnTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -177,6 +182,8 @@ export class Store {
     this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
     this.facts = new FactTable(table('facts'));
+    this.factOwners = new FactOwnerTable(table('fact-owners'));
+    this.unlearn = new UnlearnTable(table('unlearn'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session));
     this.#health = new JournalHealth({

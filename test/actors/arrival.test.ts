@@ -122,6 +122,13 @@ describe('the first messages of a chat', () => {
     await answered(2);
     expect(said()).toEqual(['one', 'two']);
   });
+
+  it('are one turn where the same one comes twice while it waits', async () => {
+    await store.journal.commit((batch) => batch.put(store.deletions, KEY, true));
+    for (const word of ['one', 'one', 'two']) fromChannel(word);
+    await answered(3);
+    expect(said()).toEqual(['one', 'two']);
+  });
 });
 
 it('a session is there for what a client sends right after it has asked for it', async () => {
