@@ -3,6 +3,8 @@ import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { FollowUp, PendingApproval, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
 import { FOLLOW_UPS, THINKING_LEVELS } from '../../src/protocol/vocabulary.ts';
+import type { CommandMemory } from './command-memory.ts';
+import { type ContextReport, reportInWords } from './context-report.ts';
 import type { Rights, SaidCommand, SessionChanges } from './control.ts';
 
 /** The session as a command sees it. */
@@ -14,6 +16,8 @@ export interface CommandTarget {
   readonly queued: number;
   /** The model that answers now, as a reference. Throws `invalid_request` for one that cannot be used. */
   modelOf(reference: string | null): string;
+  /** What the next request to the model would hold. */
+  report(): Promise<ContextReport>;
   update(changes: SessionChanges): Promise<unknown>;
   reset(): Promise<unknown>;
   /** Has what was said so far summarized, beside the lane; returns the number of turns. */
@@ -24,6 +28,8 @@ export interface CommandTarget {
   readonly pending: readonly PendingApproval[];
   /** Decides on one of them; undefined: the only one. Throws `not_found`, `conflict` and `invalid_request`. */
   approve(approval: string | undefined, allow: boolean): Promise<unknown>;
+  /** Undefined: the memory is switched off. */
+  readonly memory: CommandMemory | undefined;
 }
 
 interface Command {
@@ -59,13 +65,20 @@ const COMMANDS: Record<string, Command> = {
     changes: true,
     run: compact,
   },
-  usage: { help: 'tokens used so far', run: usage },
+  usage: { help: 'tokens used so far, and what the next request would hold', run: usage },
   queue: {
     argument: `[${FOLLOW_UPS.join(' | ')} | ${DEFAULT}]`,
     help: 'show or choose what becomes of messages during an answer',
     changes: true,
     run: queue,
   },
+  remember: {
+    argument: '<what>',
+    help: 'remember something for later conversations',
+    changes: true,
+    run: remember,
+  },
+  forget: { argument: '<id>', help: 'forget something that was remembered', changes: true, run: forget },
   approve: {
     argument: '[id] [yes | no]',
     help: 'let a tool call that waits be made, or not',
@@ -76,8 +89,10 @@ const COMMANDS: Record<string, Command> = {
   whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
 };
 
+const MEMORY_OFF = 'The memory is switched off.';
+
 /** Mistakes of whoever said it, and answers to it. */
-const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict']);
+const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict', 'context_overflow']);
 
 /** The command a text is; undefined for any other text, a slash and an unknown word included. */
 export function commandIn(text: string): SaidCommand | undefined {
@@ -169,14 +184,28 @@ async function approve(target: CommandTarget, argument: string): Promise<string>
   return `${verdict?.toLowerCase() === 'yes' ? 'Approved' : 'Refused'}: ${one?.name} ${JSON.stringify(one?.input)}`;
 }
 
+async function remember({ memory }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return usageOf('remember');
+  if (memory === undefined) return MEMORY_OFF;
+  return `Remembered; /forget ${await memory.save(argument)} takes it back.`;
+}
+
+async function forget({ memory }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return usageOf('forget');
+  if (memory === undefined) return MEMORY_OFF;
+  return (await memory.forget(argument))
+    ? 'Forgotten.'
+    : `There is nothing under ${argument} that can be forgotten here.`;
+}
+
 function compact(target: CommandTarget, argument: string): string {
   const turns = target.compact(argument);
   if (turns === 0) return 'There is nothing to summarize.';
   return `Summarizing ${turns} ${turns === 1 ? 'turn' : 'turns'}; the transcript keeps all of it.`;
 }
 
-function usage({ session }: CommandTarget): string {
-  return `Tokens used in this session: ${session.tokensUsed}.`;
+async function usage({ session, report }: CommandTarget): Promise<string> {
+  return reportInWords(await report(), session.tokensUsed, session.costUsed);
 }
 
 function help(): string {

@@ -1,9 +1,9 @@
-import { contextOf } from '../../src/agent/context.ts';
+import type { Calibration } from '../../src/agent/calibration.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
-import { Taint } from '../../src/agent/taint.ts';
+import { isHistoryTainted, Taint } from '../../src/agent/taint.ts';
 import type { Config } from '../../src/config/schema.ts';
 import type { Recalled } from '../../src/memory/recall.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
@@ -15,6 +15,7 @@ import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
+import type { Compactor } from './compactor.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
@@ -45,6 +46,8 @@ export interface RunnerParts {
   ends: TurnEnds;
   outgoing: OutgoingAnswers;
   kin: Kin;
+  calibration: Calibration;
+  compactor: Compactor;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -65,6 +68,8 @@ export class Runner {
   readonly #parts: RunnerParts;
   /** The run that is going on. */
   live: LiveRun | undefined;
+  /** What the last run was given from memory, in tokens. */
+  recalledTokens = 0;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -81,7 +86,7 @@ export class Runner {
     const { signal } = limit;
     try {
       const taint = new Taint();
-      const tools = this.#toolsFor(turn, session, taint);
+      const tools = this.toolsFor(turn, session, taint);
       const record = this.#recordOf(turn, run.id, tools, taint);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -129,7 +134,7 @@ export class Runner {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
     const taint = new Taint();
-    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session, taint), taint);
+    const record = this.#recordOf(turn, run, this.toolsFor(turn, session, taint), taint);
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -167,7 +172,7 @@ export class Runner {
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
-    const { approvals, events, followUps, shared, transcript } = this.#parts;
+    const { approvals, calibration, events, followUps, shared, transcript } = this.#parts;
     const { config, models, budgets, workspaces, log } = shared;
     const run = live.id;
     const reference = session.model ?? this.#agent.model ?? null;
@@ -184,15 +189,20 @@ export class Runner {
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
     const recalled = await this.#recall(turn, run, session, signal);
-    const messages = this.#contextOf(turn, resumed, recalled);
-    taint.look(messages);
+    const history = transcript.before(turn);
+    const said = this.#saidIn(turn, resumed);
+    if (isHistoryTainted(history)) taint.add();
+    taint.look(said);
     taint.look(resumption?.messages ?? []);
     if (withJoined(turn).some(({ source }) => source !== undefined)) taint.add();
     failpoint('model.before');
     const loop = runAgent({
       models: line,
       system: typeof system === 'string' ? system : await system,
-      messages,
+      messages: said,
+      history,
+      recalled: recalled?.text,
+      calibration,
       tools,
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
@@ -250,6 +260,10 @@ export class Runner {
     );
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
+    if (end.sent !== undefined) {
+      this.recalledTokens = end.sent.sizes.memory;
+      this.#parts.compactor.afterRun(end.sent);
+    }
     words.announce();
     related.announce();
     const { message } = turn;
@@ -265,16 +279,14 @@ export class Runner {
   }
 
   #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    const sent = this.#contextOf(turn, false);
+    const sent = end.sent?.messages ?? [];
     return countUsage(this.#parts.shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
   }
 
-  /** What a model is sent first. A run that goes on has its joined messages where they came in. */
-  #contextOf(turn: Turn, resumed: boolean, recalled?: Recalled): ModelMessage[] {
-    const { transcript } = this.#parts;
-    const said = (resumed ? [turn] : withJoined(turn)).map((one) => transcript.messageOf(one));
-    if (recalled !== undefined) said.unshift({ role: 'user', text: recalled.text });
-    return contextOf(transcript.before(turn), ...said);
+  /** What is to be answered. A run that goes on has its joined messages where they came in. */
+  #saidIn(turn: Turn, resumed: boolean): ModelMessage[] {
+    const said = resumed ? [turn] : withJoined(turn);
+    return said.map((one) => this.#parts.transcript.messageOf(one));
   }
 
   /** What is remembered that may have to do with the turn, where there is anything its model has not before it. */
@@ -282,12 +294,8 @@ export class Runner {
     const { events, shared, transcript } = this.#parts;
     const { memory } = shared;
     if (memory === undefined || session.type === 'sub') return undefined;
-    const reader = memory.readerOf({
-      ...session,
-      session: session.id,
-      agent: this.#parts.agentId(),
-      type: session.type,
-    });
+    const { channel, type, user } = session;
+    const reader = memory.readerOf({ session: session.id, agent: this.#parts.agentId(), type, channel, user });
     const text = withJoined(turn)
       .map((one) => one.text)
       .join('\n');
@@ -301,7 +309,7 @@ export class Runner {
   }
 
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
-  #toolsFor(turn: Turn, session: Session, taint: Taint): ToolView {
+  toolsFor(turn: Turn, session: Session, taint = new Taint()): ToolView {
     const { config, tools } = this.#parts.shared;
     const caller = this.#caller(turn, session, taint);
     const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);

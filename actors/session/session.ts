@@ -5,6 +5,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { SessionWork } from './admin.ts';
 import type { Decider } from './approvals.ts';
+import { type CommandMemory, commandMemory } from './command-memory.ts';
 import { answerCommand } from './commands.ts';
 import type {
   CommandMessage,
@@ -156,6 +157,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         return this.#parts.admin.create(message.fields, message.also);
       case 'get':
         return { session: this.#parts.record.existing() };
+      case 'context':
+        return this.#parts.report();
       case 'update':
         return this.#parts.admin.update(message.changes);
       case 'reset':
@@ -164,12 +167,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         return this.#parts.admin.delete();
       case 'expire':
         return this.#parts.admin.expire(message.lastActive);
+      case 'prune':
+        return this.#parts.admin.prune(message);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#parts.ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
-        return this.#parts.outgoing.mark(message);
+        return this.#parts.outgoing.mark(
+          this.#parts.admin.isGoing(message.seq) ? { ...message, seq: undefined } : message,
+        );
       case 'compact':
         return this.#parts.compactor.work();
       case 'approve':
@@ -228,7 +235,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     }
     if (opens) record.open(now);
     const carryOut = async () => {
-      const answer = await this.#carryOut(said, rights, deciderOf(origin));
+      const memory = commandMemory(this.#parts, message, origin);
+      const answer = await this.#carryOut(said, rights, deciderOf(origin), memory);
       const words = this.#parts.outgoing.ofCommand(origin, message, answer);
       const write = (batch: Batch) => {
         words.write(batch);
@@ -250,7 +258,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     return undefined;
   }
 
-  #carryOut(said: SaidCommand, rights: Rights, decider: Decider): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights, decider: Decider, memory: CommandMemory | undefined): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -260,10 +268,12 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         queued: this.#context.queued,
         modelOf: (reference) =>
           models.resolve(reference ?? config.agents[this.#parts.agentId()]?.model ?? null).reference,
+        report: () => this.#parts.report(),
         update: (changes) => this.#parts.admin.update(changes),
         reset: () => this.#parts.admin.reset(),
         stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#parts.compactor.ask(instructions),
+        memory,
         pending: this.#parts.approvals.pending,
         approve: (approval, allow) => this.#approve(approval, allow, decider),
       },

@@ -1,6 +1,7 @@
 /** Which provider and model a reference such as `anthropic/claude-sonnet-5-5` means. */
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
+import { contextWindowOf } from './context-window.ts';
 import { Cooldowns, ModelLine, type ResolvedModel } from './failover.ts';
 import type { ModelProvider } from './provider.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
@@ -44,13 +45,18 @@ export function createModels({ models: config }: Config): Models {
 
   const resolve: Models['resolve'] = (reference) => {
     const full = reference ?? config.default ?? bestReference(config);
-    if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
+    const tokens = Object.hasOwn(config.contextTokens, full) ? config.contextTokens[full] : undefined;
+    if (full === 'offline') {
+      const window = contextWindowOf(full, tokens);
+      return { provider: providerNamed(full), name: full, reference: full, window };
+    }
     const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
     if (prefix === undefined || name === undefined) {
       throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
     }
     const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
-    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price };
+    const window = contextWindowOf(name, tokens);
+    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price, window };
   };
 
   return {

@@ -1,4 +1,5 @@
 import { isFramed } from '../tools/untrusted.ts';
+import type { History } from './context.ts';
 import type { ModelMessage } from './provider.ts';
 
 /**
@@ -20,11 +21,15 @@ export class Taint {
 
   /** Looks through what the model is sent. */
   look(messages: readonly ModelMessage[]): void {
-    this.#tainted ||= isTaintedBy(messages);
+    this.#tainted ||= isTainted(messages);
   }
 }
 
-/** Whether there is something from outside among what a model is sent. */
-export function isTaintedBy(messages: readonly ModelMessage[]): boolean {
+/** Whether there is something from outside in what was said before. */
+export function isHistoryTainted({ summary, turns }: History): boolean {
+  return (summary !== undefined && isTainted(summary.messages)) || turns.some(({ messages }) => isTainted(messages));
+}
+
+function isTainted(messages: readonly ModelMessage[]): boolean {
   return messages.some(({ role, text }) => role !== 'assistant' && isFramed(text));
 }

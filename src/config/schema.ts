@@ -97,6 +97,8 @@ const shape = z.strictObject({
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
       overflow: z.enum(['old', 'new', 'summarize']).default('old'),
+      /** Of what a request may hold; 1: never by itself. */
+      compactAt: z.number().min(0.3).max(1).default(0.8),
       cleanUp: z
         .strictObject({
           afterMs: z
@@ -106,6 +108,19 @@ const shape = z.strictObject({
             .default(24 * 3_600_000),
           action: z.enum(['passivate', 'delete']).default('passivate'),
           types: z.array(z.enum(['dm', 'group', 'sub'])).default(['dm', 'group', 'sub']),
+        })
+        .prefault({}),
+      /** Undefined: no limit. See `actors/session/old-turns.ts`. */
+      retention: z
+        .strictObject({
+          days: z.int().min(1).max(36_500).optional(),
+          entriesMax: z.int().min(1).max(1e9).optional(),
+          bytesMax: z
+            .int()
+            .min(1)
+            .max(2 ** 50)
+            .optional(),
+          types: z.array(z.enum(['main', 'dm', 'group', 'sub'])).default(['main', 'dm', 'group', 'sub']),
         })
         .prefault({}),
     })
@@ -119,6 +134,8 @@ const shape = z.strictObject({
       prices: z
         .record(modelReference, z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }))
         .default({}),
+      /** Undefined for a model: what `agent/context-window.ts` knows of its family. */
+      contextTokens: z.record(modelReference, z.int().min(1_024).max(100_000_000)).default({}),
       stallMs: milliseconds.default(60_000),
       turnsMax: z.int().min(1).max(100).default(25),
       outputTokensMax: z.int().min(1).max(1_000_000).default(8_192),

@@ -103,10 +103,13 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'message.cancel':
     case 'session.get':
+    case 'session.context':
     case 'session.update':
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'session.attachment':
+    case 'session.prune':
     case 'schedule.remove':
     case 'session.tools':
     case 'dead-letter.resubmit':
@@ -134,8 +137,6 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.list': // any shard will do: the id picks one
     case 'schedule.list':
     case 'memory.search':
-    case 'memory.save':
-    case 'memory.forget':
     case 'memory.list':
     case 'approval.list':
     case 'dead-letter.list':
@@ -146,6 +147,10 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'allow.add':
     case 'allow.remove':
       forward(context, connection, head, frame, head.id);
+      break;
+    case 'memory.save': // always the same shard, so that one that is sent twice meets the first
+    case 'memory.forget':
+      forward(context, connection, head, frame, 'memory');
       break;
     case 'session.create':
       forward(context, connection, head, frame, newSessionKey(context.route, frame));

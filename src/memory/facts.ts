@@ -147,14 +147,14 @@ export function factsOfSession(
 function checked(reader: MemoryReader, said: Omit<NewFact, 'key'>, timestamp: number): FactRecord {
   const text = said.text.trim();
   const reach = said.reach ?? defaultReach(reader);
-  if (text === '') throw invalid('text', 'there is nothing in it to remember');
+  if (text === '') throw invalid('text', 'there is nothing in the text to remember');
   if (text.length > FACT_LENGTH_MAX) {
     throw invalid('text', `a fact has at most ${FACT_LENGTH_MAX} characters: say what matters in a sentence or two`);
   }
   if (hasSecret(text)) {
     throw invalid(
       'text',
-      'it looks like a key, a token or a password, which are not remembered: save it without the secret',
+      'the text looks like a key, a token or a password, which are not remembered: save it without the secret',
     );
   }
   if (!maySave(reader, reach)) throw invalid('reach', refusal(reader, reach));
@@ -164,9 +164,9 @@ function checked(reader: MemoryReader, said: Omit<NewFact, 'key'>, timestamp: nu
 
 function refusal({ scope }: MemoryReader, reach: FactRecord['reach']): string {
   if (reach === 'session') return 'a sub-agent is gone when its task is done: report what is to be remembered instead';
-  return `"${reach}" is too far: what is saved here may be recalled as far as "${scope}"`;
+  return `the reach "${reach}" is too far: what is saved here may be recalled as far as "${scope}"`;
 }
 
 function invalid(field: string, why: string): DhaavakError {
-  return new DhaavakError('invalid_request', `data.${field}: ${why}`, { param: `data.${field}` });
+  return new DhaavakError('invalid_request', why, { param: `data.${field}` });
 }

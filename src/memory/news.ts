@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
+import { isSubAgent } from '../../actors/session/kin.ts';
 import type { Clock, TimerHandle } from '../runtime/clock.ts';
 import type { MemoryServices } from './services.ts';
 
 /** How often a shard tells what has changed, in milliseconds. */
-export const NEWS_MS = 1_000;
+const NEWS_MS = 1_000;
 /** Sessions that are told at a time; the rest waits for the next. */
 const TOLD_MAX = 2_000;
 /** Sessions that wait to be told. More are left out, and found by the next start. */
@@ -35,6 +36,8 @@ export class MemoryNews {
 
   /** Entries of the session were given to the journal, or removed. */
   session(key: string): void {
+    // What sub-agents say is not remembered: what came of it is in the session that has spawned them.
+    if (isSubAgent(key)) return;
     if (this.#sessions.size < WAITING_MAX) this.#sessions.add(key);
     else this.#leftOut += 1;
     this.#wait();

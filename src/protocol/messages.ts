@@ -12,6 +12,7 @@ import {
   LIST_PAGE_MAX,
   MEMORY_RESULTS_MAX,
   QUERY_TEXT_LENGTH_MAX,
+  SEARCH_LENGTH_MAX,
   SEND_TEXT_LENGTH_MAX,
   TEXT_LENGTH_MAX,
   TITLE_LENGTH_MAX,
@@ -19,6 +20,7 @@ import {
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
 import {
+  ENTRY_ROLES,
   FOLLOW_UPS,
   GRANT_KINDS,
   IMAGE_TYPES,
@@ -91,6 +93,7 @@ export const REQUESTS = {
     thinkingLevel: z.enum(THINKING_LEVELS).optional(),
   }),
   'session.get': z.strictObject({ session: sessionKey }),
+  'session.context': z.strictObject({ session: sessionKey }),
   'session.list': z.strictObject({
     agent: word.optional(),
     type: z.enum(SESSION_TYPES).optional(),
@@ -110,7 +113,31 @@ export const REQUESTS = {
   'session.history': z.strictObject({
     session: sessionKey,
     before: z.int().positive().optional(),
+    after: z.int().nonnegative().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+    contains: z.string().min(1).max(SEARCH_LENGTH_MAX).optional(),
+    roles: z.array(z.enum(ENTRY_ROLES)).min(1).max(ENTRY_ROLES.length).optional(),
+    since: z.int().nonnegative().optional(),
+    until: z.int().nonnegative().optional(),
+  }),
+  'session.attachment': z.strictObject({
+    session: sessionKey,
+    seq: z.int().positive(),
+    index: z
+      .int()
+      .min(0)
+      .max(ATTACHMENTS_MAX - 1),
+  }),
+  'session.prune': z.strictObject({
+    session: sessionKey,
+    dryRun: z.boolean().optional(),
+    days: z.int().min(1).max(36_500).optional(),
+    entriesMax: z.int().min(1).max(1e9).optional(),
+    bytesMax: z
+      .int()
+      .min(1)
+      .max(2 ** 50)
+      .optional(),
   }),
   'schedule.list': z.strictObject({
     session: sessionKey.optional(),
@@ -134,8 +161,8 @@ export const REQUESTS = {
     kinds: z.array(z.enum(MEMORY_KINDS)).min(1).max(MEMORY_KINDS.length).optional(),
     channel: word.optional(),
     sender: z.string().min(3).max(256).optional(),
-    after: z.number().nonnegative().optional(),
-    before: z.number().nonnegative().optional(),
+    after: z.int().nonnegative().optional(),
+    before: z.int().nonnegative().optional(),
   }),
   'memory.save': z.strictObject({
     agent: word.optional(),
@@ -233,11 +260,14 @@ export const REPLY_TYPES = {
   'message.cancel': 'ack',
   'session.create': 'result',
   'session.get': 'result',
+  'session.context': 'result',
   'session.list': 'result',
   'session.update': 'result',
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'session.attachment': 'result',
+  'session.prune': 'result',
   'schedule.list': 'result',
   'schedule.remove': 'result',
   'approval.resolve': 'result',

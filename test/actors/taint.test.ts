@@ -9,13 +9,17 @@ import { isFromOutside } from '../../src/memory/trust.ts';
 import { Store } from '../../src/storage/store.ts';
 import { ToolRegistry } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
-import { framed } from '../../src/tools/untrusted.ts';
+import { framed, OUTSIDE_NOTE } from '../../src/tools/untrusted.ts';
 import { call, type Step, scripted, stop, text, toolCalls } from '../agent/scripted-run.ts';
 import { modelsOf, newId, sessionSystem } from '../support/session-system.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { holds } from '../support/wait.ts';
 
 const KEY = 'agent:main:main';
+const COMMAND = {
+  ...{ message: 'c1', text: '/compact', idempotencyKey: undefined },
+  ...{ rights: { change: true, approve: true }, acknowledge() {} },
+};
 const says = (words: string): Step[] => [text(words), stop];
 
 async function session(...script: Step[][]) {
@@ -37,16 +41,22 @@ async function session(...script: Step[][]) {
     await running.system.drain(0);
     await store.close();
   });
-  let said = 0;
   return {
     seen,
     entries: () => store.entriesAfter(KEY, 0),
+    /** As the command does. */
+    async compact() {
+      await running
+        .session(KEY)
+        .control({ type: 'command', said: { name: 'compact', argument: '' }, message: COMMAND });
+      await running.session(KEY).control({ type: 'compact' });
+    },
     reset: () => running.session(KEY).control({ type: 'reset' }),
     async say(words: string, source?: 'schedule') {
-      said += 1;
+      const message = newId();
       const from = source === undefined ? {} : { source: { type: source, hops: 0 } };
-      await running.session(KEY).tell({ ...newTurn(newId(), words), ...from });
-      await holds(() => running.eventsOf('run.end').length === said);
+      await running.session(KEY).tell({ ...newTurn(message, words), ...from });
+      await holds(() => running.eventsOf('run.end').some((event) => event.message === message));
     },
   };
 }
@@ -74,6 +84,24 @@ it('an answer is marked from the page on, as long as that stands in the context'
     ...['user', 'assistant!', 'tool', 'assistant!', 'reset', 'user', 'assistant', 'tool', 'assistant'],
   ]);
   expect(seen).toEqual([false, true, true, false]);
+});
+
+it('a summary of what came from outside says so, and what follows it is marked', async () => {
+  const { compact, entries, say, seen } = await session(
+    [call('c1', 'page'), toolCalls],
+    says('Read.'),
+    says('We have read a page.'),
+    [call('c2', 'look'), toolCalls],
+    says('Yes.'),
+  );
+  await say('read it');
+  await compact();
+  const summary = entries().find(({ role }) => role === 'summary');
+  expect(summary?.text.startsWith(`${OUTSIDE_NOTE}\nWe have read a page.`)).toBe(true);
+  expect(isFromOutside(summary!)).toBe(true);
+  await say('and now?');
+  expect(seen).toEqual([true]);
+  expect(entries().at(-1)).toMatchObject({ text: 'Yes.', untrusted: true });
 });
 
 it('what answers no person is marked', async () => {

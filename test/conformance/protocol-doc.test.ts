@@ -15,7 +15,9 @@ import { REPLIES } from '../../src/protocol/replies.ts';
 import {
   approvalInfo,
   deadLetter,
+  factInfo,
   historyEntry,
+  memoryResult,
   messageSource,
   scheduleInfo,
   session,
@@ -126,6 +128,8 @@ describe('docs/protocol.md', () => {
     expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(historyEntry.shape));
     expect(firstColumn(tables(section('Source'))[0])).toEqual(names(messageSource.shape));
     expect(firstColumn(tables(section('Schedule'))[0])).toEqual(names(scheduleInfo.shape));
+    expect(firstColumn(tables(section('Memory result'))[0])).toEqual(names(memoryResult.shape));
+    expect(firstColumn(tables(section('Fact'))[0])).toEqual(names(factInfo.shape));
     expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(snapshot.shape));
     expect(firstColumn(tables(section('Approval'))[0])).toEqual(names(approvalInfo.shape));
     expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(deadLetter.shape));

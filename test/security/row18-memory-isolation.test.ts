@@ -5,18 +5,8 @@
  * rule at all, so that it is the shard that has to. What may be seen is worked out here, from who is who, not from the code's rule.
  */
 import fc from 'fast-check';
-import { expect, it, onTestFinished } from 'vitest';
-import type { Reply } from '../../actors/session/requests.ts';
-import { parseSessionKey } from '../../actors/session/session-key.ts';
-import { newTurn } from '../../actors/session/turn.ts';
-import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest } from '../../src/agent/provider.ts';
-import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
-import type { Replies } from '../../src/protocol/messages.ts';
-import { Store } from '../../src/storage/store.ts';
-import { leakyMemory } from '../support/leaky-memory.ts';
-import { modelsOf, newId, type SessionSystem, sessionSystem } from '../support/session-system.ts';
-import { tempFolder } from '../support/temp-folder.ts';
-import { holds } from '../support/wait.ts';
+import { expect, it } from 'vitest';
+import { MemoryWorld } from '../support/memory-world.ts';
 
 const REACHES = ['session', 'owner', 'agent'] as const;
 type Reach = (typeof REACHES)[number];
@@ -32,94 +22,6 @@ const PLACES = ['main', 'other'].flatMap((agent) => [
   `agent:${agent}:group:slack:kitchen`,
 ]);
 const wordsIn = (text: string): string[] => text.match(/\b[a-z]+[0-9]+x\b/g) ?? [];
-
-/** Does what it is told: `save <reach> <text>` and `search <text>`; says nothing else. Keeps what it was sent. */
-class Obedient implements ModelProvider {
-  readonly name = 'test';
-  readonly asked: ModelRequest[] = [];
-
-  async *stream(request: ModelRequest): AsyncGenerator<ModelEvent> {
-    this.asked.push(request);
-    const last = request.messages.at(-1)!;
-    const [verb, ...rest] = last.role === 'user' ? last.text.split(' ') : [];
-    const calls = {
-      save: { reach: rest[0], text: rest.slice(1).join(' ') },
-      search: { query: rest.join(' '), limit: 20 },
-    };
-    const input = calls[verb as keyof typeof calls];
-    if (input !== undefined) yield { type: 'toolCall', call: { id: newId(), name: `memory.${verb}`, input } };
-    else yield { type: 'text', text: 'Well.' };
-    yield {
-      type: 'end',
-      reason: input === undefined ? 'stop' : 'toolCalls',
-      usage: { inputTokens: 1, outputTokens: 1 },
-    };
-  }
-}
-
-class World {
-  readonly provider = new Obedient();
-  readonly #running: SessionSystem;
-  readonly store: Store;
-
-  static async open(scope: Scopes): Promise<World> {
-    return new World(new Store(await tempFolder(), { flush: false }), scope);
-  }
-
-  private constructor(store: Store, scope: Scopes) {
-    this.store = store;
-    const agent = { tools: ['group:memory'] };
-    const config = { memory: { scope }, agents: { main: agent, other: agent } };
-    this.#running = sessionSystem({ store, config, models: modelsOf(this.provider), memory: leakyMemory(store) });
-    onTestFinished(() => this.close());
-  }
-
-  async close(): Promise<void> {
-    await this.#running.system.drain(0);
-    await this.store.close();
-  }
-
-  async say(place: string, text: string): Promise<{ results: string[]; unasked: string }> {
-    const ref = this.#running.session(place);
-    const { channel, user } = parseSessionKey(place)!;
-    const sender = { id: user, name: user };
-    const origin = { channel, account: 'default', chat: { id: user, type: 'dm' as const }, message: '1', sender };
-    if (!place.endsWith(':main')) await ref.control({ type: 'create', fields: { model: null, thinkingLevel: 'off' } });
-    const message = newId();
-    await ref.tell({ ...newTurn(message, text), ...(place.endsWith(':main') ? {} : { origin }) });
-    await holds(() => this.#running.eventsOf('run.end').some((event) => event.message === message));
-    const results = this.#running.eventsOf('tool.end').filter(({ run }) => run === this.#runOf(message));
-    const { messages } = this.provider.asked.find((request) => request.messages.at(-1)!.text === text)!;
-    return { results: results.map(({ output }) => output), unasked: recalledIn(messages) };
-  }
-
-  /** What a client is answered that asks for the session. */
-  async request(session: string, query: string): Promise<Replies['memory.search']> {
-    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-    const reply: Reply = { send: resolve, sendAndSubscribe: () => {}, replay: () => {} };
-    const data = { session, query, limit: 50 };
-    this.#running.requests.handle(
-      '',
-      encodeFrame({ id: 'r', type: 'memory.search', timestamp: 0, data }),
-      reply,
-      false,
-    );
-    const { data: answer, error } = decodeFrame(await promise);
-    if (error !== undefined) throw new Error(JSON.stringify(error));
-    return answer as Replies['memory.search'];
-  }
-
-  #runOf(message: string): string | undefined {
-    return this.#running.eventsOf('run.start').find((event) => event.message === message)?.run;
-  }
-}
-
-function recalledIn(messages: readonly ModelMessage[]): string {
-  return messages
-    .filter(({ role, text }) => role === 'user' && text.startsWith('[From your memory'))
-    .map(({ text }) => text)
-    .join('\n');
-}
 
 /** What the test knows of a word: where it came up, and how far it was saved to be recalled. */
 interface Known {
@@ -150,7 +52,7 @@ it('what is said and saved in a place is recalled where that may be, and nowhere
   let found = 0;
   let told = 0;
   const check = async (scope: Scopes) => {
-    const world = await World.open(scope);
+    const world = await MemoryWorld.open({ memory: { scope } });
     const known = new Map<string, Known>();
     const fill = async (place: string, at: number) => {
       await world.say(place, `tea said${at}x`);
@@ -166,7 +68,7 @@ it('what is said and saved in a place is recalled where that may be, and nowhere
     };
     const look = async (place: string) => {
       const { results } = await world.say(place, `search tea ${place}`);
-      const { results: requested } = await world.request(place, 'tea');
+      const { results: requested } = await world.request('memory.search', { session: place, query: 'tea', limit: 50 });
       const { unasked } = await world.say(place, `is there tea? ${place}`);
       for (const word of [...wordsIn(results.join()), ...wordsIn(JSON.stringify(requested))]) {
         const one = known.get(word);

@@ -9,6 +9,7 @@ import { SessionChannelRequests } from '../../actors/session/channel-requests.ts
 import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type RequestDependencies, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
+import { Retention } from '../../actors/session/retention.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
@@ -37,6 +38,7 @@ export const newId = monotonicFactory();
 export interface SessionSystem {
   system: ActorSystem;
   session(key: string): SessionRef;
+  retention: Retention;
   /** What clients ask, and what the channels' thread asks. */
   requests: SessionRequests;
   channelRequests: SessionChannelRequests;
@@ -109,6 +111,13 @@ export function sessionSystem({
   const eventsOf = <T extends EventType>(type: T) =>
     events.filter((event) => event.type === type).map(({ data }) => data as unknown as EventData<T>);
   const faults: unknown[] = [];
+  const retention = new Retention({
+    store,
+    rule: config.sessions.retention,
+    log: pino({ level: 'silent' }),
+    isOurs: () => true,
+    prune: (key, message) => session(key).control(message),
+  });
   const pairing = { table: store.pairing, now: Date.now };
   const shared: RequestDependencies = {
     config,
@@ -126,6 +135,7 @@ export function sessionSystem({
       lists: new AllowLists(pairing),
       tell() {},
     }),
+    retention,
     schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
     isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
     onFault: (error) => faults.push(error),
@@ -133,7 +143,7 @@ export function sessionSystem({
   if (memory !== undefined) onTestFinished(() => memory.stop());
   const requests = new SessionRequests(shared);
   const channelRequests = new SessionChannelRequests(shared);
-  return { system, session, requests, channelRequests, faults, events, eventsOf };
+  return { system, session, retention, requests, channelRequests, faults, events, eventsOf };
 }
 
 /** Models that are all the same one. */

@@ -1,6 +1,5 @@
 import type { MemoryReader } from '../../memory/entry.ts';
 import type { ShardMemory } from '../../memory/shard-memory.ts';
-import { DhaavakError } from '../../protocol/errors.ts';
 import type { ToolCaller } from '../tool.ts';
 
 /** The memory, and the session that calls as who recalls. Throws where it is switched off. */
@@ -10,10 +9,4 @@ export function deskOf(
 ): { memory: ShardMemory; reader: MemoryReader } {
   if (memory === undefined) throw new Error('there is no memory here: do without it');
   return { memory, reader: memory.readerOf(caller) };
-}
-
-/** An error in words for a model: without the place in a request that a client is told. Rethrows anything else. */
-export function inWords(error: unknown): never {
-  if (!(error instanceof DhaavakError)) throw error;
-  throw new Error(error.message.replace(/^data\.(\w+): /, '$1: '));
 }

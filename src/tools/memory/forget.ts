@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ShardMemory } from '../../memory/shard-memory.ts';
 import { defineTool, type Tool } from '../tool.ts';
-import { deskOf, inWords } from './desk.ts';
+import { deskOf } from './desk.ts';
 
 const input = z.strictObject({
   id: z.string().min(1).max(320).describe('Of a fact, as memory.search and memory.save tell it.'),
@@ -23,7 +23,7 @@ export function memoryForget(of: ShardMemory | undefined): Tool {
           'what was said in a conversation cannot be forgotten like that: it goes when its session is deleted',
         );
       }
-      if (await memory.facts.forget(reader, id).catch(inWords)) return `The fact ${id} is forgotten.`;
+      if (await memory.facts.forget(reader, id)) return `The fact ${id} is forgotten.`;
       throw new Error(
         `there is no fact ${id} that you may forget; memory.search with kinds ["fact"] finds those there are`,
       );

@@ -5,7 +5,7 @@ import type { ShardMemory } from '../../memory/shard-memory.ts';
 import { REACHES } from '../../protocol/vocabulary.ts';
 import { callKey } from '../sessions/desk.ts';
 import { defineTool, type Tool } from '../tool.ts';
-import { deskOf, inWords } from './desk.ts';
+import { deskOf } from './desk.ts';
 
 const input = z.strictObject({
   text: z
@@ -42,14 +42,12 @@ export function memorySave(of: ShardMemory | undefined): Tool {
     async handler({ text, reach }, context) {
       const { caller } = context;
       const { memory, reader } = deskOf(of, caller);
-      const saved = await memory.facts
-        .save(reader, {
-          ...{ text, reach, trusted: !context.tainted, message: caller.message },
-          channel: caller.origin?.channel ?? caller.channel,
-          sender: senderOf(caller),
-          key: callKey(context, { text, reach }),
-        })
-        .catch(inWords);
+      const saved = await memory.facts.save(reader, {
+        ...{ text, reach, trusted: !context.tainted, message: caller.message },
+        channel: caller.origin?.channel ?? caller.channel,
+        sender: senderOf(caller),
+        key: callKey(context, { text, reach }),
+      });
       return told(saved, context.tainted);
     },
   });

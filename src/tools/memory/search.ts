@@ -5,7 +5,7 @@ import type { ShardMemory } from '../../memory/shard-memory.ts';
 import { MEMORY_KINDS } from '../../protocol/vocabulary.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { UntrustedResult } from '../untrusted.ts';
-import { deskOf, inWords } from './desk.ts';
+import { deskOf } from './desk.ts';
 
 const RESULTS_MAX = 20;
 const RESULTS = 8;
@@ -50,7 +50,7 @@ export function memorySearch(of: ShardMemory | undefined): Tool {
         ...(before !== undefined && { before: timeOf('before', before) }),
       };
       const asked = { text: query, reader, limit: limit + OVER, filter };
-      const found = await memory.search(asked, signal).catch(inWords);
+      const found = await memory.search(asked, signal);
       const hits = found.filter(({ entry }) => !isAsking(entry, caller)).slice(0, limit);
       if (hits.length === 0) return 'Nothing was found. Try other words, or ask whoever you talk to.';
       const text = linesThatFit(hits.map(line)).join('\n');
