@@ -64,6 +64,7 @@ export async function* turnsToGo(
   rule: RetentionRule,
   options: LookOptions,
 ): AsyncGenerator<OldTurn, void> {
+  if (!options.alive()) return;
   const look = new Look(store, session, options);
   if (look.isEmpty || !look.mayGo(rule)) return;
   let held: SeenTurn[] = [];

@@ -1,8 +1,9 @@
 /** Which backend keeps the memory: `memory.backend` names one. */
 import type { Logger } from 'pino';
-import type { MemoryConfig } from '../config/memory.ts';
+import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { MemoryBackend } from './backend.ts';
+import type { EmbedderEvents } from './embedders/embedder.ts';
 import type { Pace } from './pace.ts';
 
 /** What a backend is given. */
@@ -25,19 +26,22 @@ export interface OpenedBackend {
 }
 
 /** The backend that the configuration names, loaded with this call. Throws `unavailable` for one that is not there. */
-export async function openBackend(config: MemoryConfig, context: BackendContext): Promise<OpenedBackend> {
-  if (config.backend !== 'local') {
-    throw new DhaavakError(
-      'unavailable',
-      `memory.backend is ${config.backend}, and there is none of that name: local is`,
-    );
+export async function openBackend(config: Config, context: BackendContext): Promise<OpenedBackend> {
+  const { backend: name, entriesMax } = config.memory;
+  if (name !== 'local') {
+    throw new DhaavakError('unavailable', `memory.backend is ${name}, and there is none of that name: local is`);
   }
   const { LocalBackend } = await import('./local/backend.ts');
   const { createEmbedder } = await import('./embedders/create.ts');
+  const { embedderSettings } = await import('./embedders/settings.ts');
+  const settings = embedderSettings(config);
+  const events: EmbedderEvents = {
+    onTruncated: (length, kept) => context.log.debug({ length, kept }, 'a text was too long for the embedder'),
+  };
   const backend = new LocalBackend({
     ...context,
-    entriesMax: config.entriesMax,
-    createEmbedder: (signal) => createEmbedder({ provider: 'offline' }, {}, signal),
+    entriesMax,
+    createEmbedder: (signal) => createEmbedder(settings, events, signal),
     now: Date.now,
   });
   return { backend, isBusy: () => backend.isBusy };

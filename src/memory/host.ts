@@ -17,8 +17,10 @@ import type { MemoryWorkerData } from './worker.ts';
 const SEARCHES_MAX = 128;
 /** Other calls beside them: few, and each short. */
 const CALLS_MAX = 64;
-/** News is passed on at most so often, in milliseconds: it begins work that a message of the next moment would begin again. */
-const NEWS_MS = 500;
+/** News is passed on at most so often, in milliseconds: shards gather it before. */
+const NEWS_MS = 200;
+/** News alone starts the thread so late, in milliseconds: the first messages of a conversation are answered without it. */
+const NEWS_START_MS = 2_000;
 /** Sessions that news may name; past them the thread is told to compare all. */
 const NEWS_MAX = 10_000;
 /** How long the thread may take to write down what it holds when the gateway stops. What it does not, it learns again. */
@@ -92,7 +94,7 @@ export class MemoryHost implements MemoryServices {
     for (const agent of agents) this.#agents.add(agent);
     if (this.#sessions.size + sessions.length <= NEWS_MAX) for (const session of sessions) this.#sessions.add(session);
     else this.#all = true;
-    this.#scheduleNews(NEWS_MS);
+    this.#scheduleNews(this.#thread === undefined ? NEWS_START_MS : NEWS_MS);
   }
 
   /** How the memory of each agent is; of none while the thread does not run, since nothing is known then. */

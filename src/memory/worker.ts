@@ -140,7 +140,7 @@ async function openParts(): Promise<Parts> {
   try {
     const source = new MemorySource(store);
     let learner: Learner | undefined;
-    const opened = await openBackend(config.memory, {
+    const opened = await openBackend(config, {
       folder: join(config.home, 'memory'),
       pace,
       log,

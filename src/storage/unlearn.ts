@@ -3,8 +3,9 @@ import type { Batch } from './journal.ts';
 
 /**
  * What an index has to forget:
- * - `session`: all it has of a session, which then is read anew from `entries`: a session may have been made again under
- *   the key. With `upTo` only the entries with a `seq` up to it, which are gone from `entries`.
+ * - `session`: all it has of a session, and how far it has read it: it is read anew from `entries`, since a session may have
+ *   been made again under the key. With `upTo` those entries with a `seq` up to it that are no longer in `entries`: a few
+ *   older ones may stay, of turns that have not ended.
  * - `fact`: a fact, by its id.
  * - `everything`: all it has of the agent. Records were given up before anybody took them: build it anew.
  */

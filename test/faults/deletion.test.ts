@@ -57,6 +57,18 @@ async function filledHome(): Promise<string> {
       { ...call, approval: 'a1', input: { run: NEEDLE }, bound: { folder: NEEDLE } },
       { allowed: true, at: now },
     );
+    const fact = {
+      text: NEEDLE,
+      trusted: true,
+      session: KEY,
+      owner: 'o',
+      channel: 'api',
+      sender: 's',
+      message: '',
+      timestamp: now,
+    };
+    store.facts.put(batch, 'main', 'f1', { ...fact, reach: 'session' });
+    store.facts.put(batch, 'main', 'f2', { ...fact, reach: 'owner', session: OTHER, text: 'kept' });
     store.approvals.ask(batch, { ...call, call: 'd', approval: 'a2', input: { run: NEEDLE } });
   });
   await store.close();
@@ -80,6 +92,7 @@ it('a deleted session is in no table and not in the bytes of a backup', async ()
     'approvals-waiting',
     'deadLetters',
     'entries',
+    'facts',
     'images',
     'keys',
     'sessions',
@@ -94,6 +107,7 @@ it('a deleted session is in no table and not in the bytes of a backup', async ()
   const stripped = [...store.approvals.decided(undefined)];
   await store.close();
   expect(told.map(({ key, record }) => [key, record])).toEqual([
+    [['main', 'fact', 'f1'], { fact: 'f1', at: expect.any(Number) }],
     [['main', 'session', KEY], { session: KEY, at: expect.any(Number) }],
   ]);
   expect(stripped).toMatchObject([{ approval: 'a1', name: 'exec', input: null, decision: { allowed: true } }]);
@@ -139,7 +153,7 @@ it('turns that retention has removed are gone alike, also when it is killed in t
   expect(await again.ask('session.prune', { session: KEY, days: 10 })).toEqual({ ...told, dryRun: false });
   await second.stop();
   expect(tablesWith(home, `${NEEDLE} ${TURNS - 30} `)).toEqual([]);
-  expect(tablesWith(home, NEEDLE)).toEqual(['approvals-waiting', 'entries', 'keys', 'sessions']);
+  expect(tablesWith(home, NEEDLE)).toEqual(['approvals-waiting', 'entries', 'facts', 'keys', 'sessions']);
   const folder = join(await tempFolder(), 'backup');
   await backUp(home, folder);
   for (const number of [0, 100, 300, TURNS - 30]) expect(placesOf(storeFile(folder), `${NEEDLE} ${number} `)).toBe(0);

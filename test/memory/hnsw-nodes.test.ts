@@ -1,10 +1,13 @@
-/** What the graph does and a list does not: waiting for its file, and looking past a filter. */
+/** What the graph does and a list does not: looking past a filter; and its file. */
+import { on } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { createVectorIndex, openVectorIndex } from '../../src/memory/vectors/open.ts';
 import { SNAPSHOT_FORMAT } from '../../src/memory/vectors/snapshots.ts';
-import { type VectorIndex, VectorsWaitingError, WAITING_MAX } from '../../src/memory/vectors/vector-index.ts';
+import type { VectorIndex } from '../../src/memory/vectors/vector-index.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { clustered, KINDS, nearestOfAll } from '../support/vectors.ts';
 
@@ -35,55 +38,37 @@ function onSide(side: number, first: number, count: number): Map<number, Float32
   return new Map(Array.from({ length: count }, (_, i) => [first + i, aside()]));
 }
 
-describe('while its file is written', () => {
-  test('additions wait, are found, and are taken in afterwards; too many are refused', async () => {
-    const { index, folder } = await indexOf(onSide(1, 1, 500));
-    const later = onSide(-1, 10_000, WAITING_MAX);
-    const saving = index.save({ generation: 1, position: 500 });
-    for (const [label, vector] of later) index.add(label, vector);
-    expect(index.stats.waiting).toBe(WAITING_MAX);
-    const [one] = onSide(-1, 90_000, 1).values();
-    expect(() => index.add(90_000, one as Float32Array)).toThrow(VectorsWaitingError);
-    expect(index.has(90_000)).toBe(false);
-    const query = later.get(10_005) as Float32Array;
-    expect(index.search(query, 3)).toEqual(
-      nearestOfAll(later, query, 3).map((hit) => ({ ...hit, similarity: expect.closeTo(hit.similarity, 4) })),
-    );
-    index.remove(10_005);
-    expect(index.search(query, 1)[0]?.label).not.toBe(10_005);
-    await saving;
-    index.add(90_000, one as Float32Array);
-    expect(index.stats.waiting).toBe(WAITING_MAX - 1);
-    while (index.step(50));
-    expect(index.stats.waiting).toBe(0);
-    expect(index.search(one as Float32Array, 1)[0]?.label).toBe(90_000);
-    await index.close();
-    const opened = await openVectorIndex({ folder, dimensions: DIMENSIONS, embedder: 'test' });
-    expect(opened).toMatchObject({ index: { size: 500 } });
-  });
-
-  test('the next snapshot has those that waited', async () => {
-    const { index, folder } = await indexOf(onSide(1, 1, 500));
-    const first = index.save({ generation: 1, position: 500 });
-    for (const [label, vector] of onSide(-1, 10_000, 800)) index.add(label, vector);
-    await first;
-    await index.save({ generation: 1, position: 10_800 });
-    await index.close();
-    const opened = await openVectorIndex({ folder, dimensions: DIMENSIONS, embedder: 'test' });
-    expect(opened).toMatchObject({ index: { size: 1_300 }, tag: { position: 10_800 } });
-  });
-
-  test('a compaction may end: what is written is kept until it is', async () => {
+describe('while a snapshot is written', () => {
+  test('a compaction may end, and vectors may be added: it has what there was', async () => {
     const { index, folder } = await indexOf(onSide(1, 1, 3_000));
     for (let label = 1; label <= 2_000; label++) index.remove(label);
     const saving = index.save({ generation: 1, position: 3_000 });
     while (index.step(50));
+    for (const [label, vector] of onSide(-1, 10_000, 500)) index.add(label, vector);
     expect(index.stats).toMatchObject({ compactions: 1, dead: 0 });
     await saving;
     await index.close();
     const opened = await openVectorIndex({ folder, dimensions: DIMENSIONS, embedder: 'test' });
     expect(opened).toMatchObject({ index: { size: 1_000, stats: { dead: 2_000 } } });
   });
+
+  test('or read, its thread may be terminated at any time: the process lives', async () => {
+    const folder = await tempFolder();
+    const path = new URL('../support/vectors-worker.ts', import.meta.url);
+    for (const [what, waitMs] of [...times('saved'), ...times('opens')]) {
+      const worker = new Worker(path, { workerData: { folder }, execArgv: ['--no-warnings'] });
+      for await (const [message] of on(worker, 'message')) if (message === what) break;
+      await sleep(waitMs);
+      await worker.terminate();
+    }
+    expect(await openVectorIndex({ folder, dimensions: 384, embedder: 'test' })).toMatchObject({
+      index: { size: 2_000 },
+    });
+  });
+
+  function times(what: string): [what: string, waitMs: number][] {
+    return [0, 2, 5].map((waitMs) => [what, waitMs]);
+  }
 });
 
 describe('where what is nearest is not what the filter accepts', () => {

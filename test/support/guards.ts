@@ -242,6 +242,14 @@ export const GUARDS: readonly Guard[] = [
     test: 'test/actors/arrival.test.ts',
   },
   {
+    guard: 'a damaged vector index is not given to hnswlib',
+    file: 'src/memory/vectors/snapshots.ts',
+    from: 'if (found.checksum !== checksum) return',
+    to: 'if (found.bytes < 0) return',
+    test: 'test/faults/row30-damaged-vectors.test.ts',
+    slow: true,
+  },
+  {
     guard: 'what a backend of the memory finds is looked at once more',
     file: 'src/memory/shard-memory.ts',
     from: 'entry !== undefined && mayBeGiven(entry, query) ?',

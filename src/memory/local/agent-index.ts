@@ -10,6 +10,7 @@ import type { EmbedderSource } from './embedder-source.ts';
 import { checksumOf, EntryTable, type FoundPassage } from './entry-table.ts';
 import { Meaning } from './meaning.ts';
 import { type Ranked, rank } from './ranking.ts';
+import { shareOf, termsOf } from './words.ts';
 
 /** Passages each half of a search brings before they are ranked together. */
 const CANDIDATES = 100;
@@ -100,7 +101,11 @@ export class AgentIndex {
       return [];
     });
     const byWords = this.#table.searchWords(text, conditions, CANDIDATES);
-    const ranked = rank(this.#table.passages(byWords), this.#table.passages(byMeaning), this.#options.now());
+    const terms = termsOf(text);
+    const words = this.#table.passages(byWords).map((passage) => {
+      return { ...passage, share: shareOf(terms, this.#textOf(passage) ?? '', this.#table.informationOf) };
+    });
+    const ranked = rank(words, this.#table.passages(byMeaning), this.#options.now());
     return this.#hits(ranked, query, Math.min(limit, RESULTS_MAX));
   }
 

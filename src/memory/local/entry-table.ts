@@ -212,12 +212,23 @@ export class EntryTable {
     return new Map(rows.map(({ name, seq }) => [name, seq]));
   }
 
+  /** How much a term says of a passage that has it: its weight in BM25. */
+  informationOf = (term: string): number => {
+    const passages = this.#frequencyOf(term);
+    return Math.log(1 + Math.max(0, this.#passages - passages + 0.5) / (passages + 0.5));
+  };
+
   /** The terms that are rare enough to tell anything; all, where none is. */
   #telling(terms: readonly string[]): readonly string[] {
-    const passages = this.#db.get<{ last: number | null }>('SELECT max(id) AS last FROM passages')?.last ?? 0;
+    const passages = this.#passages;
     if (passages < FEW_PASSAGES) return terms;
     const rare = terms.filter((term) => this.#frequencyOf(term) <= passages * COMMON);
     return rare.length === 0 ? terms : rare;
+  }
+
+  /** How many there are, about: some of them may be gone. */
+  get #passages(): number {
+    return this.#db.get<{ last: number | null }>('SELECT max(id) AS last FROM passages')?.last ?? 0;
   }
 
   /** In how many passages a term is; 0 also for one that the tokenizer writes otherwise than `termsOf`. */

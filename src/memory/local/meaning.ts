@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Pace } from '../pace.ts';
 import { createVectorIndex, openVectorIndex } from '../vectors/open.ts';
 import { hasDirection } from '../vectors/unit-vector.ts';
-import { CANDIDATES_MAX, type VectorFilter, type VectorIndex, VectorsWaitingError } from '../vectors/vector-index.ts';
+import type { VectorFilter, VectorIndex } from '../vectors/vector-index.ts';
 import type { Conditions } from './conditions.ts';
 import type { Database } from './database.ts';
 import type { EmbedderSource } from './embedder-source.ts';
@@ -17,6 +17,8 @@ const READ_MAX = 32;
 const SAVE_EVERY = 20_000;
 /** What was deleted stands in the snapshot no longer than this after the thread has nothing else to do, in milliseconds. */
 const FORGET_MS = 60_000;
+/** Conditions whose labels are kept: those of who asks again and again. A label takes some 40 bytes. */
+const ACCEPTED_MAX = 4;
 /** Longest wait for the vector of a query, in milliseconds: then words alone answer. */
 const QUERY_MS = 2_000;
 
@@ -45,6 +47,8 @@ export class Meaning {
   /** All vectors up to this label are in the graph. */
   #added = 0;
   #unsaved = 0;
+  /** By conditions: the labels that meet them, of all up to a label. */
+  readonly #accepted = new Map<string, { labels: Set<number>; upTo: number }>();
   #saving: Promise<void> | undefined;
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -108,27 +112,57 @@ export class Meaning {
     await this.#graph?.close();
   }
 
+  get #lastLabel(): number {
+    return this.#options.db.get<{ last: number | null }>('SELECT max(label) AS last FROM vectors')?.last ?? 0;
+  }
+
   get #embedded(): number {
     return this.#options.db.get<{ last: number | null }>('SELECT max(passage) AS last FROM vectors')?.last ?? 0;
   }
 
   #filter(conditions: Conditions): VectorFilter {
     const { db } = this.#options;
-    const from = `FROM entries e JOIN passages p ON p.entry = e.id JOIN vectors v ON v.passage = p.id
-       WHERE ${conditions.sql} AND v.vector NOT NULL`;
-    const all = `SELECT v.label, v.vector ${from}`;
-    const some = db.all<{ label: number }>(`SELECT v.label ${from} LIMIT ?`, ...conditions.values, CANDIDATES_MAX + 1);
-    const accepts = `SELECT 1 FROM vectors v JOIN passages p ON p.id = v.passage JOIN entries e ON e.id = p.entry
-       WHERE v.label = ? AND ${conditions.sql}`;
+    const accepted = this.#acceptedBy(conditions);
     return {
-      accepts: (label) => db.get(accepts, label, ...conditions.values) !== undefined,
+      accepts: (label) => accepted.has(label),
       candidates: {
-        count: some.length,
+        count: accepted.size,
         *vectors() {
-          for (const { label, vector } of db.each<VectorRow>(all, ...conditions.values)) yield [label, floats(vector)];
+          for (const label of accepted) {
+            const vector = db.get<VectorRow>('SELECT vector FROM vectors WHERE label = ?', label)?.vector;
+            if (vector) yield [label, floats(vector)];
+          }
         },
       },
     };
+  }
+
+  /**
+   * The labels of passages that meet conditions; among them may be some that are gone. A row never changes, and labels only grow:
+   * so what was found for the same conditions before is gone on from.
+   */
+  #acceptedBy({ sql, values }: Conditions): ReadonlySet<number> {
+    const key = JSON.stringify([sql, values]);
+    const known = this.#accepted.get(key) ?? { labels: new Set(), upTo: 0 };
+    const upTo = this.#lastLabel;
+    // Few entries are new, and few meet most conditions: the table that is gone through first is said here, not chosen by SQLite.
+    const from =
+      known.upTo === 0
+        ? 'entries e CROSS JOIN passages p ON p.entry = e.id CROSS JOIN vectors v ON v.passage = p.id'
+        : 'vectors v CROSS JOIN passages p ON p.id = v.passage CROSS JOIN entries e ON e.id = p.entry';
+    const rows = this.#options.db.each<{ label: number }>(
+      `SELECT v.label FROM ${from} WHERE ${sql} AND v.label > ?`,
+      ...values,
+      known.upTo,
+    );
+    for (const { label } of rows) known.labels.add(label);
+    known.upTo = upTo;
+    // The one that was used last is the last to go.
+    this.#accepted.delete(key);
+    this.#accepted.set(key, known);
+    const [oldest] = this.#accepted.keys();
+    if (this.#accepted.size > ACCEPTED_MAX && oldest !== undefined) this.#accepted.delete(oldest);
+    return known.labels;
   }
 
   /** The graph, up to date or on the way to it. Rejects where there is no embedder, or the disk cannot be read. */
@@ -167,7 +201,7 @@ export class Meaning {
     const known = db.meta('embedder');
     if (known === name) return;
     db.transaction(() => {
-      db.run('DELETE FROM vectors');
+      db.run('DELETE FROM vectors'); // labels go on growing
       db.run('DELETE FROM dead');
       db.setMeta('embedder', name);
       db.setMeta('generation', this.#generation + 1);
@@ -186,7 +220,8 @@ export class Meaning {
       const graph = await this.#open();
       for (;;) {
         const startedAt = performance.now();
-        const more = await this.#step(graph);
+        const more =
+          this.#grow(graph) || (await this.#embedSome()) || graph.step(SLICE_MS) || (await this.#forget(graph));
         if (!more || this.#closing.signal.aborted) break;
         if (this.#unsaved >= SAVE_EVERY) void this.#save().catch(onFault);
         await pace.rest(startedAt);
@@ -196,17 +231,6 @@ export class Meaning {
       if (embedder.waitMs === 0) onFault(error);
       this.#retry = setTimeout(() => this.wake(), Math.max(embedder.waitMs, 1_000));
       this.#retry.unref();
-    }
-  }
-
-  /** One slice of what there is to do. Says whether there was anything. */
-  async #step(graph: VectorIndex): Promise<boolean> {
-    try {
-      return this.#grow(graph) || (await this.#embedSome()) || graph.step(SLICE_MS) || (await this.#forget(graph));
-    } catch (error) {
-      if (!(error instanceof VectorsWaitingError)) throw error;
-      await this.#saving;
-      return true;
     }
   }
 

@@ -6,6 +6,18 @@ const RANK_BASE = 60;
 const RECENCY_SHARE = 0.3;
 const HALF_LIFE_MS = 30 * 24 * 3_600_000;
 
+/**
+ * A passage that has less than this of what the query says is found by a word or two that mean little there: it comes after all that
+ * was found by meaning. `npm run bench -- recall` says what it is worth; anything from 0.3 to 0.45 is as good.
+ */
+const SHARE_MIN = 0.35;
+const WEAK = 0.01;
+
+/** A passage found by words, and how much of what the query says is in it, from 0 to 1. */
+export interface WordsPassage extends FoundPassage {
+  share: number;
+}
+
 export interface Ranked {
   /** The passage of the entry that was found best. */
   best: FoundPassage;
@@ -14,20 +26,24 @@ export interface Ranked {
 }
 
 /**
- * Both lists as one, the best first. An entry scores `1 / (60 + place)` in each list it is in, by its best passage there; of that
+ * Both lists as one, the best first. An entry scores `1 / (60 + place)` in each list it is in, by its best passage there, in that of
+ * the words as much of it as it has of the query: a list of words always has a hundred entries, a few of which may mean it. Of that
  * up to 30 % goes with its age, half of those in 30 days, so that of two that are as good the newer one is first and an old one
  * that is the only good one stays there. `now`: milliseconds since the epoch.
  */
-export function rank(words: readonly FoundPassage[], meaning: readonly FoundPassage[], now: number): Ranked[] {
+export function rank(words: readonly WordsPassage[], meaning: readonly FoundPassage[], now: number): Ranked[] {
   const found = new Map<number, Ranked & { bestPlace: number }>();
-  for (const [by, list] of [['words', words] as const, ['meaning', meaning] as const]) {
+  // Words that have nothing beside them are ranked by BM25 alone.
+  const weighed = words.map((passage) => ({ passage, weight: meaning.length === 0 ? 1 : weightOf(passage) }));
+  const meant = meaning.map((passage) => ({ passage, weight: 1 }));
+  for (const [by, list] of [['words', weighed] as const, ['meaning', meant] as const]) {
     const seen = new Set<number>();
-    for (const passage of list) {
+    for (const { passage, weight } of list) {
       if (seen.has(passage.row)) continue;
       seen.add(passage.row);
       const place = seen.size;
       const ranked = found.get(passage.row) ?? { best: passage, bestPlace: place, score: 0, by: [] };
-      ranked.score += 1 / (RANK_BASE + place);
+      ranked.score += weight / (RANK_BASE + place);
       ranked.by.push(by);
       if (place < ranked.bestPlace) {
         ranked.best = passage;
@@ -38,6 +54,10 @@ export function rank(words: readonly FoundPassage[], meaning: readonly FoundPass
   }
   for (const ranked of found.values()) ranked.score *= recency(now - ranked.best.entry.timestamp);
   return [...found.values()].sort((a, b) => b.score - a.score || b.best.entry.timestamp - a.best.entry.timestamp);
+}
+
+function weightOf({ share }: WordsPassage): number {
+  return share < SHARE_MIN ? share * WEAK : share;
 }
 
 function recency(ageMs: number): number {

@@ -15,15 +15,35 @@ export function indexable(text: string): string {
 }
 
 /** What is to be searched for a query: its words, each once, and pairs of characters where words have no space between them. */
-export function termsOf(query: string): string[] {
+export function termsOf(query: string, limit = TERMS_MAX): string[] {
   const terms = new Set<string>();
   for (const [term] of query.normalize('NFKC').toLowerCase().matchAll(TERM)) {
     for (const part of IS_UNSPACED.test(term) ? pairsOf(term) : [term]) {
-      if (terms.size >= TERMS_MAX) return [...terms];
+      if (terms.size >= limit) return [...terms];
       terms.add(part);
     }
   }
   return [...terms];
+}
+
+/**
+ * How much of what the terms say a text has, from 0 to 1: `informationOf` a term is more, the rarer it is. Accents do not matter, as
+ * they do not to the index.
+ */
+export function shareOf(terms: readonly string[], text: string, informationOf: (term: string) => number): number {
+  const there = new Set(termsOf(text, Number.POSITIVE_INFINITY).map(plain));
+  let share = 0;
+  let whole = 0;
+  for (const term of terms) {
+    const information = informationOf(term);
+    whole += information;
+    if (there.has(plain(term))) share += information;
+  }
+  return whole === 0 ? 0 : share / whole;
+}
+
+function plain(term: string): string {
+  return term.normalize('NFD').replace(/\p{M}/gu, '');
 }
 
 /** An expression of FTS5 for texts that have any of the terms. They have no quotes in them, and in quotes nothing is syntax. */

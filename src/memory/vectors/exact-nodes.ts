@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { clampCosine, Nearest } from './nearest.ts';
-import { dot } from './unit-vector.ts';
+import { Nearest } from './nearest.ts';
+import { clampCosine, dot } from './unit-vector.ts';
 import type { NearestNodes, VectorNodes } from './vector-nodes.ts';
 
 /** Vectors in a block. Growing by blocks copies nothing and leaves none half empty for long: 1.5 MB at 384 dimensions. */
@@ -9,7 +9,6 @@ const BLOCK = 1_024;
 /** Compares with every vector: some 0.4 µs each at 384 dimensions, so 40 ms for 100,000. Needs no native code. */
 export class ExactNodes implements VectorNodes {
   readonly kind = 'exact';
-  readonly waiting = 0;
   count = 0;
   readonly #dimensions: number;
   #blocks: Float32Array[] = [];
@@ -57,17 +56,14 @@ export class ExactNodes implements VectorNodes {
     return { found: nearest.found, how: 'graph' };
   }
 
-  settle(): boolean {
-    return false;
-  }
-
   async write(path: string): Promise<void> {
-    const { count } = this;
+    const count = this.count;
+    const blocks = this.#blocks; // which `free` may leave meanwhile
     const file = await open(path, 'w');
     try {
       for (let first = 0; first < count; first += BLOCK) {
         const bytes = Math.min(BLOCK, count - first) * this.#dimensions * 4;
-        await file.write(new Uint8Array((this.#blocks[first / BLOCK] as Float32Array).buffer), 0, bytes);
+        await file.write(new Uint8Array((blocks[first / BLOCK] as Float32Array).buffer), 0, bytes);
       }
     } finally {
       await file.close();

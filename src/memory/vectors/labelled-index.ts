@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
 import { LabelledNodes } from './labelled-nodes.ts';
-import { clampCosine, Nearest } from './nearest.ts';
+import { Nearest } from './nearest.ts';
 import type { Snapshots } from './snapshots.ts';
-import { dot, unitOf } from './unit-vector.ts';
+import { cosineOf, unitOf } from './unit-vector.ts';
 import {
   CANDIDATES_MAX,
   SEARCH_LIMIT_MAX,
@@ -21,9 +20,6 @@ const DEAD_MIN = 1_000;
 /** The next number is none in 32 bits, which is how hnswlib-node takes them. */
 const LABEL_MAX = 2 ** 32 - 1;
 
-/** Milliseconds in which additions that waited for the last snapshot are taken in before others have their turn. */
-const SETTLE_MS = 5;
-
 interface Parts {
   dimensions: number;
   embedder: string;
@@ -37,6 +33,8 @@ interface Parts {
 export class LabelledIndex implements VectorIndex {
   readonly dimensions: number;
   readonly #parts: Parts;
+  /** For every addition the same: the memory of typed arrays is collected late. */
+  readonly #unit: Float32Array;
   #held: LabelledNodes;
   /**
    * A compaction: what is alive before `cursor` is in `into`, and so is what came after it began, from `end` on; so it ends,
@@ -51,6 +49,7 @@ export class LabelledIndex implements VectorIndex {
     this.#parts = parts;
     this.dimensions = parts.dimensions;
     this.#held = parts.held;
+    this.#unit = new Float32Array(parts.dimensions);
   }
 
   get kind(): VectorIndex['kind'] {
@@ -62,16 +61,15 @@ export class LabelledIndex implements VectorIndex {
   }
 
   get stats(): VectorStats {
-    const { book, nodes } = this.#held;
-    const compacting = this.#compaction !== undefined;
-    return { ...this.#counts, dead: book.dead, waiting: nodes.waiting, compacting };
+    return { ...this.#counts, dead: this.#held.book.dead, compacting: this.#compaction !== undefined };
   }
 
   add(label: number, vector: Float32Array): void {
     if (!Number.isInteger(label) || label < 1 || label > LABEL_MAX) {
       throw new RangeError(`a label is an integer from 1 to ${LABEL_MAX}, not ${label}`);
     }
-    const unit = this.#unitOf(vector);
+    this.#checkDimensions(vector);
+    const unit = unitOf(vector, this.#unit);
     if (unit === undefined) {
       throw new RangeError(`the vector of ${label} has no direction: it is zero or has elements that are no numbers`);
     }
@@ -97,7 +95,8 @@ export class LabelledIndex implements VectorIndex {
     if (!Number.isInteger(limit) || limit < 1 || limit > SEARCH_LIMIT_MAX) {
       throw new RangeError(`the limit of a search is an integer from 1 to ${SEARCH_LIMIT_MAX}, not ${limit}`);
     }
-    const unit = this.#unitOf(vector);
+    this.#checkDimensions(vector);
+    const unit = unitOf(vector);
     if (unit === undefined) return [];
     this.#counts.searches += 1;
     const { candidates } = filter ?? {};
@@ -121,8 +120,10 @@ export class LabelledIndex implements VectorIndex {
   #compare(unit: Float32Array, limit: number, vectors: Iterable<readonly [number, Float32Array]>): VectorHit[] {
     const nearest = new Nearest(limit);
     for (const [label, vector] of vectors) {
-      const other = this.has(label) ? this.#unitOf(vector) : undefined;
-      if (other !== undefined) nearest.offer(label, clampCosine(dot(unit, other)));
+      if (!this.has(label)) continue;
+      this.#checkDimensions(vector);
+      const similarity = cosineOf(unit, vector);
+      if (similarity !== undefined) nearest.offer(label, similarity);
     }
     return nearest.found.map(({ id, similarity }) => ({ label: id, similarity }));
   }
@@ -138,19 +139,18 @@ export class LabelledIndex implements VectorIndex {
     return hits;
   }
 
-  #unitOf(vector: Float32Array): Float32Array | undefined {
-    if (vector.length === this.dimensions) return unitOf(vector);
-    throw new RangeError(`the vector has ${vector.length} dimensions, the index ${this.dimensions}`);
+  #checkDimensions({ length }: Float32Array): void {
+    if (length === this.dimensions) return;
+    throw new RangeError(`the vector has ${length} dimensions, the index ${this.dimensions}`);
   }
 
   compact(): void {
-    this.#mustCompact = this.#held.book.dead > 0;
+    this.#mustCompact = true;
   }
 
   step(budgetMs: number): boolean {
     const until = performance.now() + budgetMs;
     do {
-      if (this.#held.nodes.settle()) continue;
       if (!this.#compactOne()) return false;
     } while (performance.now() < until);
     return true;
@@ -161,13 +161,17 @@ export class LabelledIndex implements VectorIndex {
     const { nodes, book } = this.#held;
     if (this.#compaction === undefined) {
       const isDue = book.dead >= DEAD_MIN && book.dead >= book.nodes * DEAD_SHARE;
-      if (!isDue && !this.#mustCompact) return false;
+      const isWanted = this.#mustCompact && book.dead > 0;
       this.#mustCompact = false;
+      if (!isDue && !isWanted) return false;
       this.#compaction = { into: new LabelledNodes(this.#parts.newNodes()), cursor: 0, end: nodes.count };
     }
     const { into, cursor, end } = this.#compaction;
     if (cursor === end) {
-      this.#finishCompaction(into);
+      nodes.free();
+      this.#held = into;
+      this.#compaction = undefined;
+      this.#counts.compactions += 1;
       return true;
     }
     if (book.isLive(cursor)) {
@@ -177,36 +181,16 @@ export class LabelledIndex implements VectorIndex {
     return true;
   }
 
-  #finishCompaction(into: LabelledNodes): void {
-    const { nodes } = this.#held;
-    this.#held = into;
-    this.#compaction = undefined;
-    this.#counts.compactions += 1;
-    // A thread may be writing them.
-    const free = (): void => nodes.free();
-    if (this.#saving === undefined) free();
-    else void this.#saving.then(free, free);
-  }
-
   async save(tag: SnapshotTag): Promise<void> {
     if (this.#saving !== undefined) throw new Error('a snapshot is being written already; await it first');
-    this.#saving = this.#write(tag);
+    const { nodes, book } = this.#held;
+    const contents = { kind: nodes.kind, embedder: this.#parts.embedder, dimensions: this.dimensions, tag };
+    this.#saving = this.#parts.snapshots.write(contents, book.pages(), (path) => nodes.write(path));
     try {
       await this.#saving;
     } finally {
       this.#saving = undefined;
     }
-  }
-
-  async #write(tag: SnapshotTag): Promise<void> {
-    while (this.#held.nodes.waiting > 0) {
-      const until = performance.now() + SETTLE_MS;
-      while (this.#held.nodes.settle() && performance.now() < until);
-      await setImmediate();
-    }
-    const { nodes, book } = this.#held;
-    const contents = { kind: nodes.kind, embedder: this.#parts.embedder, dimensions: this.dimensions, tag };
-    await this.#parts.snapshots.write(contents, book.pages(), (path) => nodes.write(path));
   }
 
   async close(): Promise<void> {

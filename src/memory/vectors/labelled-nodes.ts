@@ -12,7 +12,7 @@ export class LabelledNodes {
     this.book = pages === undefined ? new LabelBook() : LabelBook.from(pages);
   }
 
-  /** Puts the label at this vector, wherever it was. Throws VectorsWaitingError, with nothing changed. */
+  /** Puts the label at this vector, wherever it was. */
   put(label: number, unit: Float32Array): void {
     const { book } = this;
     const fingerprint = fingerprintOf(unit);

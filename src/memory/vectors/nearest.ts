@@ -27,8 +27,3 @@ export class Nearest {
     if (found.length > this.#limit) found.pop();
   }
 }
-
-/** The native graph counts in 32 bits, so that the cosine of a vector with itself may be a little over 1. */
-export function clampCosine(value: number): number {
-  return Math.min(1, Math.max(-1, value));
-}

@@ -55,6 +55,6 @@ async function kindFor({ dimensions, exact }: VectorIndexOptions): Promise<Kind>
   return {
     kind: 'hnsw',
     create: () => HnswNodes.create(library, dimensions),
-    read: ({ path }) => HnswNodes.read(library, path, dimensions),
+    read: async ({ path }) => HnswNodes.read(library, path, dimensions),
   };
 }

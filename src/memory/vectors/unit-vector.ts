@@ -6,15 +6,34 @@ const LENGTH_MIN = 1e-12;
 
 /** Whether it points anywhere: neither zero nor with a number that is none. One without cannot be compared, nor added. */
 export function hasDirection(vector: Float32Array): boolean {
-  const length = Math.sqrt(dot(vector, vector));
-  return Number.isFinite(length) && length > LENGTH_MIN;
+  return lengthOf(vector) !== undefined;
 }
 
-/** A copy of length one, or undefined for one without a direction. */
-export function unitOf(vector: Float32Array): Float32Array | undefined {
-  if (!hasDirection(vector)) return undefined;
+/** Writes it, of length one, into `target`, which is returned; or returns undefined for one without a direction. */
+export function unitOf(
+  vector: Float32Array,
+  target: Float32Array = new Float32Array(vector.length),
+): Float32Array | undefined {
+  const length = lengthOf(vector);
+  if (length === undefined) return undefined;
+  for (let i = 0; i < vector.length; i++) target[i] = (vector[i] as number) / length;
+  return target;
+}
+
+/** Of one of length one with any other; undefined where that has no direction. */
+export function cosineOf(unit: Float32Array, vector: Float32Array): number | undefined {
+  const length = lengthOf(vector);
+  return length && clampCosine(dot(unit, vector) / length);
+}
+
+/** What rounding adds: the cosine of a vector with itself may be a little over 1. */
+export function clampCosine(value: number): number {
+  return Math.min(1, Math.max(-1, value));
+}
+
+function lengthOf(vector: Float32Array): number | undefined {
   const length = Math.sqrt(dot(vector, vector));
-  return vector.map((value) => value / length);
+  return Number.isFinite(length) && length > LENGTH_MIN ? length : undefined;
 }
 
 /** Of the same length, both: not checked here. */

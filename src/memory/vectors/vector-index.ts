@@ -19,8 +19,7 @@ export interface VectorIndex {
   /**
    * Adds or replaces; the same once more changes nothing. Labels are positive integers below 2^32, rows of the caller's
    * table. Throws RangeError for another label, another number of dimensions, and a vector without a direction (zero, or not
-   * finite: `hasDirection` of unit-vector.ts); and VectorsWaitingError while a snapshot is being written and {@link WAITING_MAX} additions
-   * wait for it: await `save`, then go on.
+   * finite: `hasDirection` of unit-vector.ts).
    */
   add(label: number, vector: Float32Array): void;
   has(label: number): boolean;
@@ -31,13 +30,14 @@ export interface VectorIndex {
   /** Compacts as soon as `step` is called, however few are dead: for what must really be gone. Save a snapshot after it. */
   compact(): void;
   /**
-   * Does for about `budgetMs` what there is to do beside requests: additions that waited for a snapshot, and the compaction,
-   * which begins by itself when a quarter is dead. Says whether there is more. Searches meanwhile find what they should.
+   * Goes on for about `budgetMs` with the compaction, which begins by itself when a quarter is dead. Says whether there is more.
+   * Searches meanwhile find what they should. Until it ends, there are two graphs in memory, and an addition takes twice as long.
    */
   step(budgetMs: number): boolean;
   /**
    * Writes a snapshot of what it holds now: the old one or the new one is there, whatever happens. Changes meanwhile are
-   * allowed and not in it. One at a time; rejects with what the system says where it cannot be written.
+   * allowed and not in it. One at a time; rejects with what the system says where it cannot be written. It holds up its thread
+   * at first, some 2 ms for 1,000 vectors (why: `hnsw-nodes.ts`): a save while nobody asks is better than one every few seconds.
    */
   save(tag: SnapshotTag): Promise<void>;
   /** Frees its memory. A snapshot that is being written is finished first. Nothing else may be called then. */
@@ -49,7 +49,10 @@ export type VectorIndexKind = 'hnsw' | 'exact';
 
 /** Which labels a search may return. */
 export interface VectorFilter {
-  /** Asked often: for every label met, thousands a search where few are accepted. */
+  /**
+   * Asked often: for every label met, and for all there are where few are accepted. So it should look into a Set or the like, and
+   * never into a database.
+   */
   accepts(label: number): boolean;
   /**
    * All that `accepts` lets through, where the caller knows them, with their vectors. Up to {@link CANDIDATES_MAX} are all
@@ -91,8 +94,6 @@ export type OpenedVectorIndex =
 export interface VectorStats {
   /** Vectors that are kept and no label has any more. */
   dead: number;
-  /** Additions that wait for a snapshot to be written. */
-  waiting: number;
   compacting: boolean;
   compactions: number;
   searches: number;
@@ -108,12 +109,3 @@ export interface VectorStats {
 export const CANDIDATES_MAX = 2_000;
 /** More are never shown to anybody; it bounds what a search costs. */
 export const SEARCH_LIMIT_MAX = 1_000;
-/** Additions that may wait for a snapshot to be written: 6 MB at 384 dimensions. */
-export const WAITING_MAX = 4_096;
-
-/** {@link WAITING_MAX} additions wait for a snapshot: await `save`, then add again. */
-export class VectorsWaitingError extends Error {
-  constructor() {
-    super(`${WAITING_MAX} vectors wait for the snapshot that is being written; add this one when save() has ended`);
-  }
-}

@@ -8,16 +8,12 @@ import type { VectorIndexKind } from './vector-index.ts';
 export interface VectorNodes {
   readonly kind: VectorIndexKind;
   readonly count: number;
-  /** Appended ones that wait until the file is written. */
-  readonly waiting: number;
-  /** The new node is the last. Throws VectorsWaitingError: see `VectorIndex.add`. */
+  /** The new node is the last. */
   append(unit: Float32Array): void;
   vectorOf(node: number): Float32Array;
   /** Up to `limit` nearest that `accepts` lets through, where it is given. */
   nearest(unit: Float32Array, limit: number, accepts?: (node: number) => boolean): NearestNodes;
-  /** Takes in one that waits. Says whether more do, and can. */
-  settle(): boolean;
-  /** Writes the nodes there are now, and no later ones. One at a time. */
+  /** Writes the nodes there are now, and no later ones. */
   write(path: string): Promise<void>;
   /** Frees the memory at once, without waiting for the garbage collector, to which it is invisible. */
   free(): void;
