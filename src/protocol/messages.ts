@@ -17,6 +17,7 @@ import {
   TEXT_LENGTH_MAX,
   TITLE_LENGTH_MAX,
 } from './limits.ts';
+import type * as memoryShapes from './memory-shapes.ts';
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
 import {
@@ -233,8 +234,8 @@ export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
 export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
-export type MemoryResult = z.output<typeof shapes.memoryResult>;
-export type FactInfo = z.output<typeof shapes.factInfo>;
+export type MemoryResult = z.output<typeof memoryShapes.memoryResult>;
+export type FactInfo = z.output<typeof memoryShapes.factInfo>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;

@@ -1,18 +1,17 @@
 /** The data of replies as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
 import { z } from 'zod';
+import { factInfo, memoryResult } from './memory-shapes.ts';
 import {
   applicant,
   approvalInfo,
   channelStatus,
   count,
   deadLetter,
-  factInfo,
   flag,
   gatewayStatus,
   grantInfo,
   historyEntry,
   limits,
-  memoryResult,
   outcome,
   pairingInfo,
   presence,
