@@ -58,7 +58,7 @@ export async function publishRun(
       }
       case 'toolEnd': {
         const { call, output, failed } = event;
-        await record.done(call, output, failed, signal);
+        await record.done(call, event, signal);
         stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
         break;
       }
