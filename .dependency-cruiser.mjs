@@ -68,7 +68,7 @@ export default {
     {
       name: 'cli-reaches-the-server-through-the-client',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/commands/(start|doctor)\\.ts$' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/(start|doctor|config)\\.ts$' },
       to: { path: OURS, pathNot: '^src/((cli|client|protocol|config)/|version\\.ts$)' },
     },
     {
@@ -77,6 +77,14 @@ export default {
       severity: 'error',
       from: { path: '^src/cli/commands/start\\.ts$' },
       to: { path: OURS, pathNot: '^src/((cli|config|telemetry)/|(main|version)\\.ts$)' },
+    },
+    {
+      name: 'config-asks-for-the-names-of-tools-only',
+      comment:
+        'The one command that checks names of tools asks for them where they are put together, and for nothing else.',
+      severity: 'error',
+      from: { path: '^src/cli/commands/config\\.ts$' },
+      to: { path: OURS, pathNot: '^src/((cli|config)/|tools/known-tools\\.ts$)' },
     },
     {
       name: 'doctor-goes-through-its-part',

@@ -40,7 +40,7 @@ export async function deleteSession(store: Store, session: string, also: Write, 
   failpoint('delete.begun');
   await removeTranscript(store, session);
   failpoint('delete.half');
-  await removeMentions(store, session, now);
+  await removeMentions(store, session);
   failpoint('delete.before');
   await journal.commit((batch) => {
     batch.remove(deletions, session);
@@ -66,7 +66,7 @@ async function removeTranscript({ entries, images, journal }: Store, session: st
 }
 
 /** What stands elsewhere: dead letters, idempotency keys with answers to commands, what decided calls were given. */
-async function removeMentions(store: Store, session: string, now: () => number): Promise<void> {
+async function removeMentions(store: Store, session: string): Promise<void> {
   const { approvals, deadLetters, journal, keys } = store;
   for (let start = ''; ; ) {
     const slice = [...deadLetters.getRange({ start, limit: BATCH_MAX })];

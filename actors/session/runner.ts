@@ -21,6 +21,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import { InnerCalls } from './inner-calls.ts';
 import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
@@ -80,7 +81,8 @@ export class Runner {
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
     if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
-    const run = { id: shared.newId(), message: turn.message, text: '' };
+    const id = shared.newId();
+    const run = { id, message: turn.message, text: '', inner: new InnerCalls(this.#parts.events, id) };
     this.live = run;
     const until = turn.source?.type === 'task' ? session.spawned?.until : undefined;
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
@@ -211,6 +213,7 @@ export class Runner {
       stallMs: config.models.stallMs,
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
+      watch: live.inner,
       resume: resumption,
       approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {

@@ -211,6 +211,7 @@ export const REQUESTS = {
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
   'runs.resume': z.strictObject({}),
+  'mcp.restart': z.strictObject({ server: word }),
   backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
   'store.check': z.strictObject({}),
 } as const;
@@ -297,6 +298,7 @@ export const REPLY_TYPES = {
   'token.revoke': 'result',
   'token.rotate': 'result',
   'runs.resume': 'result',
+  'mcp.restart': 'result',
   backup: 'result',
   'store.check': 'result',
 } as const satisfies Record<RequestType, string>;

@@ -183,6 +183,7 @@ export const REPLIES = {
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
   'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  'mcp.restart': z.strictObject({ server: z.string() }),
   backup: z.strictObject({
     folder: z.string(),
     bytes: count,

@@ -84,6 +84,7 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'allow.add': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
   'allow.remove': { channel: 'telegram', account: 'default', kind: 'user', peer: '4711' },
   'runs.resume': {},
+  'mcp.restart': { server: 'nobody' },
   backup: { folder: '/proc/no-such-folder' },
   'store.check': {},
 };
@@ -135,6 +136,7 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'allow.add': ['channel', 'kind', 'peer'],
   'allow.remove': ['channel', 'kind', 'peer'],
   'runs.resume': [],
+  'mcp.restart': ['server'],
   backup: ['folder'],
   'store.check': [],
 };
