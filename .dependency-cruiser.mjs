@@ -46,8 +46,11 @@ export default {
       comment:
         'Schemas of replies and events are for documents and tests; two files take types from them, and load none.',
       severity: 'error',
-      from: { path: OURS, pathNot: '^src/protocol/(shapes|replies|events|sent-frames|messages|errors)\\.ts$' },
-      to: { path: '^src/protocol/(shapes|replies|events|sent-frames)\\.ts$' },
+      from: {
+        path: OURS,
+        pathNot: '^src/protocol/((memory-)?shapes|replies|events|sent-frames|messages|errors)\\.ts$',
+      },
+      to: { path: '^src/protocol/((memory-)?shapes|replies|events|sent-frames)\\.ts$' },
     },
     {
       name: 'client-knows-only-the-protocol',

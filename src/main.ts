@@ -20,6 +20,7 @@ import { NamedTokens } from './gateway/named-tokens.ts';
 import { Pace } from './gateway/pace.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
+import { MemoryHost } from './memory/host.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
@@ -69,6 +70,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
   const toolHosts = new ToolHosts(config);
+  const memory = config.memory.enabled ? new MemoryHost({ config, log }) : undefined;
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
@@ -83,6 +85,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     mcp,
     tellPairing: (event) => clients.tellPairing(event),
     tools: toolHosts,
+    memory,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -146,6 +149,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await maintenance.stop();
     await compute.stop();
     await toolHosts.stop();
+    await memory?.stop();
     await mcp?.stop();
     lag.stop();
     await starts.ended();

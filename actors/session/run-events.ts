@@ -62,7 +62,7 @@ export async function publishRun(
       }
       case 'toolEnd': {
         const { call, output, failed } = event;
-        await record.done(call, output, failed, signal);
+        await record.done(call, event, signal);
         const calls = live.inner.closed(call.id);
         const made = calls > 0 ? { calls } : {};
         stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed, ...made });

@@ -71,7 +71,8 @@ export type RunEvent =
   /** None of the calls is made before the consumer has asked for more: it can write down what is about to happen. */
   | { type: 'calls'; text: string; calls: readonly ToolCall[] }
   | { type: 'toolStart'; call: ToolCall }
-  | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean }
+  /** `untrusted`: the output came from outside. */
+  | { type: 'toolEnd'; call: ToolCall; output: string; failed: boolean; untrusted?: true }
   | RunEnd;
 
 export interface RunEnd {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './command-flags.ts';
 import { EXIT, report } from './exit.ts';
+import { addMemory } from './memory-commands.ts';
 import { addExport, addSessions } from './session-commands.ts';
 
 const HELP = `
@@ -43,6 +44,7 @@ function createProgram(): Command {
   addSandbox(program);
   addDeadLetters(program);
   addSchedules(program);
+  addMemory(program);
   addMcp(program);
   addChannels(program);
   addPairing(program);

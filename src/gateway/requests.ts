@@ -138,6 +138,8 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     }
     case 'session.list': // any shard will do: the id picks one
     case 'schedule.list':
+    case 'memory.search':
+    case 'memory.list':
     case 'approval.list':
     case 'dead-letter.list':
     case 'pairing.approve':
@@ -147,6 +149,10 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'allow.add':
     case 'allow.remove':
       forward(context, connection, head, frame, head.id);
+      break;
+    case 'memory.save': // always the same shard, so that one that is sent twice meets the first
+    case 'memory.forget':
+      forward(context, connection, head, frame, 'memory');
       break;
     case 'session.create':
       forward(context, connection, head, frame, newSessionKey(context.route, frame));

@@ -17,7 +17,7 @@ import {
   usage,
   wireError,
 } from './shapes.ts';
-import { id, sessionKey } from './vocabulary.ts';
+import { id, MEMORY_KINDS, sessionKey } from './vocabulary.ts';
 
 /** What every event of a session carries besides its own data. */
 export const eventPosition = z.strictObject({
@@ -47,6 +47,12 @@ export const EVENTS = {
     model: z.string(),
     /** An earlier run of the message was cut short by the end of the process, and this one goes on from there. */
     resumed: flag,
+  }),
+  /** Something that is remembered is put before the model of the run, unasked: what. */
+  'memory.recalled': z.strictObject({
+    run: id,
+    message: id,
+    entries: z.array(z.strictObject({ id: z.string(), kind: z.enum(MEMORY_KINDS), session: sessionKey })),
   }),
   'run.model': z.strictObject({ run: id, model: z.string(), error: wireError }),
   /** The model refused the request for its length, and is asked again with less of what was said before. */

@@ -42,6 +42,7 @@ export interface ShardPoolOptions {
   onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
   tools: ToolServices;
+  memory?: ShardOptions['memory'];
   mcp?: ShardOptions['mcp'];
   /** Its shards begin with their runs paused; default false. */
   paused?: boolean;
@@ -171,7 +172,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, mcp, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, memory, mcp, entry } = this.#options;
     return new Shard({
       index,
       shards: count,
@@ -183,6 +184,7 @@ export class ShardPool {
       onPeerRequest: (session, frame, id, receiver) =>
         this.request(shardOf(session, count), session, frame, id, receiver, RECORD.peerRequest),
       tools,
+      memory,
       mcp,
       storeReady: this.#storeReady,
       paused: this.#paused,

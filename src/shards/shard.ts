@@ -2,6 +2,8 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
+import { memoryCalls } from '../memory/remote.ts';
+import type { MemoryServices } from '../memory/services.ts';
 import { toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
 import { type McpAnswer, type McpCall, type McpOffer, ours } from '../tools/mcp/messages.ts';
@@ -35,6 +37,8 @@ export interface ShardOptions {
   /** Undefined: there are no MCP servers. */
   mcp?: McpBroker | undefined;
   tools: ToolServices;
+  /** Undefined: it is switched off. */
+  memory?: MemoryServices | undefined;
   storeReady: SharedArrayBuffer;
   paused: boolean;
   /** The module the worker runs; benches run their own. */
@@ -116,7 +120,7 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const { countTokens, tellPairing, tools } = options;
+    const { countTokens, tellPairing, tools, memory } = options;
     const services: MainServices = {
       ready: ready.resolve,
       storeTrouble: (trouble) => {
@@ -127,6 +131,7 @@ export class Shard {
       callMcp: (call) => options.mcp?.call(this, call) ?? Promise.resolve(ours('there are no MCP servers')),
       cancelMcp: (id) => options.mcp?.cancel(id),
       tools: comlink.proxy(tools),
+      memory: comlink.proxy(memoryCalls(memory)),
     };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>

@@ -26,6 +26,8 @@ import { Workspaces } from '../agent/workspace.ts';
 import { AccessRequests } from '../inbound/access-requests.ts';
 import { AllowLists } from '../inbound/grants.ts';
 import { Pairing } from '../inbound/pairing.ts';
+import { remoteMemory } from '../memory/remote.ts';
+import { ShardMemory } from '../memory/shard-memory.ts';
 import { realClock } from '../runtime/clock.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
@@ -34,6 +36,7 @@ import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import type { McpTools } from '../tools/mcp/tools.ts';
+import { memoryTools } from '../tools/memory/memory-tools.ts';
 import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
 import { reachTools } from '../tools/sessions/reach.ts';
@@ -84,6 +87,9 @@ const store = new Store(config.home, {
 const models = createModels(config);
 const waiters = new TurnWaiters(realClock);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+/** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
+const newId = monotonicFactory(Math.random);
+const memory = openMemory();
 const tools = createToolRegistry(config, {
   code: { settings: config.tools.code, sandbox },
   services: main.tools,
@@ -101,8 +107,6 @@ const workspaces = new Workspaces(config, {
   now: () => performance.now(),
   onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
 });
-/** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
-const newId = monotonicFactory(Math.random);
 
 const system = new ActorSystem({
   onEvent(event) {
@@ -131,6 +135,7 @@ const session = system.register(
     tools,
     budgets,
     workspaces,
+    memory,
     log,
     newId,
     emit: (key, frame) => {
@@ -192,7 +197,7 @@ const desk: SessionDesk = {
   newId,
   now: Date.now,
 };
-for (const tool of reachTools(desk)) tools.register(tool);
+for (const tool of [...reachTools(desk), ...memoryTools(memory)]) tools.register(tool);
 
 const access = new AccessRequests({
   channels: config.channels,
@@ -218,6 +223,7 @@ const shared: RequestDependencies = {
   arrivingKeys,
   newId,
   now: Date.now,
+  memory,
   access,
   retention,
   schedules: scheduler,
@@ -291,6 +297,7 @@ const api: ShardControl = {
     const outcome = await system.drain(timeoutMs);
     await tools.close();
     await sandbox.stop();
+    memory?.stop();
     closing = true;
     closed ??= store.close();
     await closed;
@@ -338,6 +345,12 @@ function endSubAgent(child: string, how: 'cancel' | 'delete'): void {
   insistPeer(() => ask('peer.end', child, { how }), new AbortController().signal).catch((error: unknown) => {
     log.warn({ error, session: child }, 'a sub-agent could not be told to end');
   });
+}
+
+/** Undefined: it is switched off. Its thread is started with the first that is told or asked. */
+function openMemory(): ShardMemory | undefined {
+  if (!config.memory.enabled) return undefined;
+  return new ShardMemory({ config, store, services: remoteMemory(main.memory), clock: realClock, newId, log });
 }
 
 /** The tools of MCP servers; without one nothing of theirs is loaded. */

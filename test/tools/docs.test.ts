@@ -66,9 +66,9 @@ describe('docs/tools.md', () => {
 
   it('says what a new agent has', () => {
     const fresh = configSchema.parse({});
-    expect(groupsOf(fresh, 'main', {})).toEqual(['files', 'math', 'time']);
+    expect(groupsOf(fresh, 'main', {})).toEqual(['files', 'math', 'memory', 'time']);
     for (const type of ['dm', 'group'] as const) {
-      expect(groupsOf(fresh, 'main', { type })).toEqual(['math', 'time']);
+      expect(groupsOf(fresh, 'main', { type })).toEqual(['math', 'memory', 'time']);
       for (const name of fresh.tools.types[type].deny) expect(page).toContain(`\`${name}\``);
     }
     for (const name of fresh.agents.main!.tools) expect(page).toContain(`\`${name}\``);
