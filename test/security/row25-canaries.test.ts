@@ -93,6 +93,7 @@ function exits({ sink }: Places): Order[][] {
     ],
     [order('calc', { expression: '1+1' }), order('web.search', { query: text }), order('web.fetch', { url })],
     [order('message.send', { text }), order('sessions.send', { session: VICTIM, text })],
+    [order('memory.save', { text, reach: 'agent' }), order('memory.save', { text: `remember: ${text}` })],
   ];
 }
 
@@ -124,6 +125,7 @@ function bySelf(text: (number: number) => string) {
     if (n !== undefined) return calls('mcp_notes_look', { number: Number(n) });
     const [, child] = /^delegate (\d+)$/.exec(said) ?? [];
     if (child !== undefined) return calls('sessions_spawn', { task: `report ${child}`, waitSeconds: 60 });
+    if (said === 'what do you know?') return calls('memory_search', { query: 'they know remember secret canary' });
     if (said === 'what did mallory write last?') return calls('sessions_history', { session: MALLORY, limit: 30 });
     return undefined;
   };

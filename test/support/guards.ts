@@ -107,6 +107,14 @@ export const GUARDS: readonly Guard[] = [
     test: 'test/actors/outside.test.ts',
   },
   {
+    guard: 'a model that has read words from outside has nothing remembered for everybody unasked',
+    file: 'src/tools/memory/save.ts',
+    from: "reach === 'agent' ? riskOfSending(context) : 'safe'",
+    to: "reach === 'agent' ? 'safe' : riskOfSending({ signal: context.signal })",
+    test: 'test/security/row25-canaries.test.ts',
+    slow: true,
+  },
+  {
     guard: 'a program looks at what its model has read',
     file: 'src/tools/registry.ts',
     from: '{ ...innerContext, found }',
