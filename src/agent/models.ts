@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import { Cooldowns, ModelLine, type ResolvedModel } from './failover.ts';
+import { LateProviders } from './late-providers.ts';
 import type { ModelProvider } from './provider.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
 import { OfflineProvider } from './providers/offline.ts';
@@ -30,8 +31,14 @@ export interface Models {
   line(reference: string | null | undefined, fallbacks: readonly string[] | undefined): ModelLine;
 }
 
-/** Providers are made on first use and kept: each has its connections and caches. */
-export function createModels({ models: config }: Config): Models {
+/**
+ * Providers are made on first use and kept: each has its connections and caches. `plugins` are those of plugins; default: the
+ * names in the configuration, of which none is there.
+ */
+export function createModels(
+  { models: config, plugins: configured }: Pick<Config, 'models' | 'plugins'>,
+  plugins = new LateProviders(Object.keys(configured)),
+): Models {
   const cooldowns = new Cooldowns(() => performance.now());
   const providers = new Map<string, ModelProvider>();
 
@@ -47,12 +54,16 @@ export function createModels({ models: config }: Config): Models {
   const resolve: Models['resolve'] = (reference) => {
     const full = reference ?? config.default ?? bestReference(config);
     if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
-    const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
-    if (prefix === undefined || name === undefined) {
-      throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
+    const [, prefix = '', name = ''] = /^([a-z][a-z0-9-]*)\/(.+)$/.exec(full) ?? [];
+    const provider = /^(anthropic|openai)$/.test(prefix)
+      ? providerNamed(prefix as ProviderName)
+      : plugins.named(prefix);
+    if (provider === undefined) {
+      const others = 'or <plugin>/<name> where a plugin has models';
+      throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name>, offline, ${others}`);
     }
     const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
-    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price };
+    return { provider, name, reference: full, price };
   };
 
   return {

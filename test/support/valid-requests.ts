@@ -60,6 +60,8 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'runs.resume': {},
   backup: { folder: '/proc/no-such-folder' },
   'store.check': {},
+  'plugin.list': {},
+  'plugin.reload': { plugin: 'nowhere' },
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -104,6 +106,8 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'runs.resume': [],
   backup: ['folder'],
   'store.check': [],
+  'plugin.list': [],
+  'plugin.reload': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];
