@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { EXIT, report } from './exit.ts';
+import { addPlugins } from './plugin-program.ts';
 
 const HELP = `
 Exit codes:
@@ -41,6 +42,7 @@ function createProgram(): Command {
   addDeadLetters(program);
   addSchedules(program);
   addMcp(program);
+  addPlugins(program, { client: withClientFlags, gateway: withGatewayFlags, json: withJson, examples });
   addChannels(program);
   addPairing(program);
   addAllow(program);
