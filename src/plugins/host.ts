@@ -104,7 +104,7 @@ export class PluginHost implements Plugins {
       scope: found.scope,
       call: (request) =>
         thread
-          .call({ kind: 'route', request: { ...request, path } }, ROUTE_MS)
+          .call({ ...request, path }, ROUTE_MS)
           .then(routeAnswer)
           .catch((error: unknown) => {
             this.fault(plugin, `${method} ${path}: ${messageOf(error)}`);

@@ -5,7 +5,7 @@ import type { PluginConfig } from '../config/plugins.ts';
 import type { Config } from '../config/schema.ts';
 import type { SandboxPool } from '../tools/sandbox/pool.ts';
 import { grantsOf } from './grants.ts';
-import { KINDS, type Manifest, type PluginKind, readManifest } from './manifest.ts';
+import { KINDS, type Manifest, type PluginKind, type PluginPackage, readManifest } from './manifest.ts';
 import type { PluginGrants, PluginOffer } from './offer.ts';
 import { PluginError } from './plugin-error.ts';
 import { type ProbedModule, probeSandboxed, probeTrusted } from './probe.ts';
@@ -36,18 +36,14 @@ export interface LoadedPlugin {
   grants: PluginGrants;
   offer: PluginOffer;
   routes: NonNullable<Manifest['routes']>['list'];
-  /** Where its routes and its memory backend are. */
+  /** Where its routes are. */
   thread: PluginThread | undefined;
 }
 
 /** Throws a PluginError with what is wrong, free of the plugin's secrets; nothing is left running then. */
 export async function loadPlugin(options: LoadOptions): Promise<LoadedPlugin> {
   const { name, entry, surroundings } = options;
-  const folder = await folderOf(name, entry, surroundings);
-  const { version, manifest } = await readManifest(folder);
-  if (manifest.name !== name) {
-    throw new PluginError(`it calls itself ${manifest.name}: name it so in the configuration, or another folder`);
-  }
+  const { folder, version, manifest } = await findPlugin(name, entry, surroundings);
   const { grants, notes } = grantsOf(name, manifest, entry, process.env);
   const kinds = KINDS.filter((kind) => {
     const refusal = manifest[kind] === undefined ? '' : refusalOf(kind, options);
@@ -62,15 +58,32 @@ export async function loadPlugin(options: LoadOptions): Promise<LoadedPlugin> {
   });
   try {
     const offer = await tryCode(options, folder, manifest, kinds, grants);
-    const thread = await openThread(options, folder, manifest, kinds, grants);
+    const thread = routes && (await openThread(options, folder, manifest, grants));
     return { version, trusted: entry.trusted, kinds, notes, grants, offer, routes: routes ?? [], thread };
   } catch (error) {
     throw new PluginError(createRedactor(grants.secrets)(messageOf(error)));
   }
 }
 
+/** Its folder and what it says of itself. Throws a PluginError. */
+export async function findPlugin(
+  name: string,
+  entry: PluginConfig,
+  surroundings: Pick<PluginSurroundings, 'home' | 'agents'>,
+): Promise<PluginPackage & { folder: string }> {
+  const folder = await folderOf(name, entry, surroundings);
+  const found = await readManifest(folder);
+  const { name: own } = found.manifest;
+  if (own !== name) throw new PluginError(`it calls itself ${own}: name it so in the configuration, or another folder`);
+  return { ...found, folder };
+}
+
 /** The real folder of a plugin. What an agent may write is never run as one. */
-async function folderOf(name: string, { path, package: npm }: PluginConfig, { home, agents }: PluginSurroundings) {
+async function folderOf(
+  name: string,
+  { path, package: npm }: PluginConfig,
+  { home, agents }: Pick<PluginSurroundings, 'home' | 'agents'>,
+) {
   const named = path ?? join(home, 'node_modules', npm ?? '');
   const folder = await realpath(named).catch(() => {
     throw new PluginError(`there is no folder ${named}`);
@@ -130,6 +143,9 @@ async function tryCode(
     offer.channel = { ...entry.channel, module: file, webhook, settings: grants.settings };
     probed.push({ ...moduleOf(file, generation), exports: ['createAdapter'] });
   }
+  if (manifest.memory !== undefined && kinds.includes('memory')) {
+    probed.push({ ...module(manifest.memory.module), exports: ['createBackend'] });
+  }
   if (probed.length > 0) await probeTrusted(probed);
   return offer;
 }
@@ -137,13 +153,10 @@ async function tryCode(
 async function openThread(
   { name, generation, surroundings, thread }: LoadOptions,
   folder: string,
-  { routes, memory }: Manifest,
-  kinds: readonly PluginKind[],
+  { routes }: Manifest,
   grants: PluginGrants,
 ): Promise<PluginThread | undefined> {
-  const module = (kind: PluginKind, part: { module: string } | undefined) =>
-    part === undefined || !kinds.includes(kind) ? {} : { [kind]: moduleOf(join(folder, part.module), generation) };
-  const parts = { ...module('routes', routes), ...module('memory', memory) };
-  if (Object.keys(parts).length === 0) return undefined;
-  return PluginThread.start({ plugin: name, grants, logLevel: surroundings.log.level, ...parts }, thread);
+  if (routes === undefined) return undefined;
+  const module = moduleOf(join(folder, routes.module), generation);
+  return PluginThread.start({ plugin: name, grants, logLevel: surroundings.log.level, routes: module }, thread);
 }

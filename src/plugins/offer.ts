@@ -39,11 +39,10 @@ export interface PluginOffer {
   channel?: PluginConfig['channel'] & { module: string; webhook: boolean; settings: Record<string, unknown> };
 }
 
-/** One thread of a plugin's own: what it serves. */
+/** What the thread that serves a plugin's routes is told. */
 export interface PluginThreadData {
   plugin: string;
   grants: PluginGrants;
   logLevel: string;
-  routes?: TrustedModule;
-  memory?: TrustedModule;
+  routes: TrustedModule;
 }

@@ -20,7 +20,10 @@ const modelEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('end'),
     reason: z.enum(['stop', 'toolCalls', 'length', 'refused']),
-    usage: z.object({ inputTokens: count, outputTokens: count }).nullable().default(null),
+    usage: z
+      .object({ inputTokens: count, outputTokens: count, estimated: z.boolean().exactOptional() })
+      .nullable()
+      .default(null),
   }),
 ]);
 

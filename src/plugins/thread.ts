@@ -1,12 +1,13 @@
 /**
- * The thread of a plugin that serves HTTP routes or is a memory backend: it may wait, loop or die as it likes, and costs only
- * its own calls. It is started again, with backoff, until it has died too often.
+ * The thread of a plugin that serves HTTP routes: it may wait, loop or die as it likes, and costs only its own calls. It is
+ * started again, with backoff, until it has died too often.
  */
 import { Worker } from 'node:worker_threads';
+import type { PluginRequest } from '../gateway/plugin-routes.ts';
 import { sibling } from '../shards/sibling.ts';
 import type { PluginThreadData } from './offer.ts';
 import { PluginError } from './plugin-error.ts';
-import type { FromThread, ThreadCall, ToThread } from './thread-messages.ts';
+import type { FromThread, ToThread } from './thread-messages.ts';
 import { IMPORT_MS, messageOf } from './trusted.ts';
 
 /** Calls under way; more are refused. */
@@ -69,26 +70,21 @@ export class PluginThread {
   }
 
   /** What the plugin answers. Rejects with what it threw, when it ends, or after `timeoutMs`. */
-  call(call: ThreadCall, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+  call(request: PluginRequest, timeoutMs: number): Promise<unknown> {
     const worker = this.#worker;
     if (worker === undefined || !this.#ready) return Promise.reject(new PluginError('it is being started again'));
     if (this.#calls.size >= CALLS_MAX) return Promise.reject(new PluginError(`${CALLS_MAX} calls are under way`));
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#lastCall += 1;
     const id = this.#lastCall;
-    const cancel = (error: Error): void => {
-      this.#calls.get(id)?.reject(error);
+    const timer = setTimeout(() => {
+      reject(new PluginError(`it did not answer within ${timeoutMs} ms`));
       this.#tell({ type: 'cancel', id });
-    };
-    const late = `it did not answer within ${timeoutMs} ms`;
-    const timer = setTimeout(() => cancel(new PluginError(late)), timeoutMs);
-    const onAbort = (): void => cancel(new PluginError('the call was cancelled'));
-    signal?.addEventListener('abort', onAbort, { once: true });
+    }, timeoutMs);
     this.#calls.set(id, { resolve, reject });
-    this.#tell({ type: 'call', id, call });
+    this.#tell({ type: 'call', id, request });
     return promise.finally(() => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
       this.#calls.delete(id);
       if (this.#stopping && this.#calls.size === 0) void this.#end();
     });
@@ -181,15 +177,11 @@ export class PluginThread {
 
   #settle(message: Extract<FromThread, { type: 'answer' }>): void {
     const pending = this.#calls.get(message.id);
-    if (message.error === undefined) pending?.resolve(message.value);
+    if (message.error === undefined) pending?.resolve(message.answer);
     else pending?.reject(new PluginError(message.error));
   }
 
   #tell(message: ToThread): void {
-    try {
-      this.#worker?.postMessage(message);
-    } catch (error) {
-      if (message.type === 'call') this.#calls.get(message.id)?.reject(error as Error);
-    }
+    this.#worker?.postMessage(message);
   }
 }
