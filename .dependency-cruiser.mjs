@@ -98,7 +98,7 @@ export default {
     oneHome('uWebSockets.js', 'src/gateway'),
     oneHome('lmdb', 'src/storage'),
     oneHome('isolated-vm', 'src/tools'),
-    oneHome('hnswlib-node', 'src/memory'),
+    oneHome('hnswlib-node', 'src/memory/vectors'),
     oneHome('grammy', 'src/channels/telegram'),
     oneHome('@discordjs', 'src/channels/discord'),
     oneHome('discord-api-types', 'src/channels/discord'),

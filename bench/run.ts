@@ -24,6 +24,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   'channels-start': () => import('./load/channel-starts.load.ts'),
   sandbox: () => import('./load/sandbox.load.ts'),
   programs: () => import('./load/programs.load.ts'),
+  vectors: () => import('./load/vectors.load.ts'),
 };
 
 const wanted = process.argv.slice(2);

@@ -2,13 +2,14 @@ import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
 import { AHEAD_MS } from './clean-up.ts';
-import type { NewSession, SessionAnswers, SessionChanges } from './control.ts';
+import type { NewSession, SessionAnswers, SessionChanges, SessionControl } from './control.ts';
 import { deleteSession } from './deletion.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Kin } from './kin.ts';
 import { noSuchSession, type SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
+import { TurnRemoval } from './turn-removal.ts';
 
 /** What goes on in a session, as those see it who have to end it. */
 export interface SessionWork {
@@ -34,6 +35,7 @@ export interface AdminParts {
 export class SessionAdmin {
   readonly #parts: AdminParts;
   #deletion: Promise<void> | undefined;
+  readonly #removals = new Set<TurnRemoval>();
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
@@ -118,6 +120,37 @@ export class SessionAdmin {
     return undefined;
   }
 
+  /**
+   * Removes turns that have ended and are to go, in steps beside whatever runs: none of them is of a run that goes on. It
+   * ends early when the session is deleted.
+   */
+  async prune({ turns, alive, removed }: SessionControl & { type: 'prune' }): Promise<undefined> {
+    const { events, record, shared, transcript } = this.#parts;
+    const removal = await TurnRemoval.of(shared.store, events.session, () => this.#parts.now(), alive);
+    const commit = async () => {
+      for (const turn of await removal.commit()) removed(turn);
+      transcript.readAgain();
+    };
+    const mayGoOn = () => alive() && !this.deleting && record.session !== undefined;
+    this.#removals.add(removal);
+    try {
+      for await (const turn of turns) {
+        if (!mayGoOn()) return undefined;
+        if (removal.add(turn)) await commit();
+      }
+      if (mayGoOn()) await commit();
+    } finally {
+      this.#removals.delete(removal);
+    }
+    return undefined;
+  }
+
+  /** Whether the entry is being removed, so that nothing must be written to it any more. */
+  isGoing(seq: number | undefined): boolean {
+    if (seq === undefined) return false;
+    return this.deleting || [...this.#removals].some(({ going }) => going.has(seq));
+  }
+
   async #remove(session: Session | undefined): Promise<void> {
     const { events, kin, record, shared, transcript, work } = this.#parts;
     record.session = undefined;
@@ -128,7 +161,7 @@ export class SessionAdmin {
         shared.log.error({ error, session }, 'what tools have kept for a deleted session was not removed');
       });
       const related = kin.ofDeletion();
-      await deleteSession(shared.store, events.session, related.write);
+      await deleteSession(shared.store, events.session, related.write, () => this.#parts.now());
       related.announce();
       record.kept = false;
       transcript.forget();

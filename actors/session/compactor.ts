@@ -63,6 +63,7 @@ export class Compactor {
     const { persistence, record, shared, transcript } = this.#parts;
     const { config, newId } = shared;
     const { line, budget } = this.#parts.models();
+    const { session } = record;
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
     const end = await summarize({ models: line, past, instructions, outputTokensMax, stallMs, budget, signal });
@@ -71,7 +72,7 @@ export class Compactor {
     const { text } = boundedText(end.text.trim());
     const entry = transcript.summary(text, past.at(-1)!.seq, newId(), this.#parts.now());
     if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
-    const { session } = record;
+    if (record.session !== session) throw new DhaavakError('cancelled', 'the session was deleted meanwhile');
     if (session !== undefined && end.usage !== null) {
       session.tokensUsed += end.usage.inputTokens + end.usage.outputTokens;
       session.costUsed += end.usage.cost ?? 0;

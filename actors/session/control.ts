@@ -1,6 +1,7 @@
 import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
 import type { Decider } from './approvals.ts';
+import type { OldTurn } from './old-turns.ts';
 import type { Turn } from './turn.ts';
 
 /** What a client may change in a session; what is undefined stays. Checked: the model can be used here. */
@@ -56,6 +57,8 @@ export type SessionControl =
   | { type: 'delete' }
   /** Deletes the session unless it was active after `lastActive` or has work; one active in the future is from now on today's. */
   | { type: 'expire'; lastActive: number }
+  /** Removes old turns, as they are told, and says what of them it has removed. */
+  | { type: 'prune'; turns: AsyncIterable<OldTurn>; alive(): boolean; removed(turn: OldTurn): void }
   | { type: 'command'; said: SaidCommand; message: CommandMessage }
   | { type: 'cancel'; run: string | undefined }
   /** An answer to `message`, the entry `seq`, did not reach its channel, or may not have. */
@@ -89,6 +92,7 @@ export interface SessionAnswers {
   reset: { session: Session };
   delete: { session: string };
   expire: undefined;
+  prune: undefined;
   command: undefined;
   cancel: { cancelled: string[] };
   delivery: undefined;

@@ -42,7 +42,7 @@ export class AgedDays {
 
 /**
  * Removes old idempotency keys: a key counts for at least 24 hours in which a gateway runs and is on the disk for at most 49.
- * Then it tidies what operators have decided. One thread does it for all sessions.
+ * Then it tidies what operators have decided, and what no index has taken. One thread does it for all sessions.
  */
 export class KeyExpiry {
   readonly #store: Store;
@@ -77,15 +77,16 @@ export class KeyExpiry {
   }
 
   async #round(): Promise<void> {
-    const { approvals, keyAges, keys, journal } = this.#store;
+    const { approvals, keyAges, keys, journal, unlearn } = this.#store;
     try {
       const aged = this.#aged.of(keys.days(), dayOf(Date.now()), performance.now());
       const ages = this.#aged.ages(performance.now());
       await journal.commit((batch) => batch.put(keyAges, 'ages', ages));
       for (const day of aged) await this.#remove(() => keys.removalOfDay(day, BATCH_MAX));
       await this.#remove(() => approvals.tidying(Date.now()));
+      await this.#remove(() => unlearn.tidying(Date.now()));
     } catch (error) {
-      this.#log.error({ error }, 'old keys and approvals were not removed'); // the next round tries again
+      this.#log.error({ error }, 'old keys, approvals and notes for an index were not removed'); // the next round tries again
     }
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#round(), ROUND_MS);
   }

@@ -9,6 +9,8 @@ const LOOK_MAX = 2_000;
 export function outcomeOf(store: Store, session: string, { message, seq, answer }: KeyOwner): Outcome | undefined {
   if (answer !== undefined) return { run: '', status: 'ok', text: answer };
   if (seq === 0 || store.inbox.doesExist([session, seq])) return undefined;
+  // Retention has removed the turn: all that is known of it is that it has ended.
+  if (!store.entries.doesExist([session, seq])) return { run: '', status: 'ok', text: '', truncated: true };
   const range = { start: [session, seq + 1] as [string, number], end: [session, Infinity] as [string, number] };
   for (const { value } of store.entries.getRange({ ...range, limit: LOOK_MAX })) {
     if (value === undefined || !ends(value, message)) continue; // undefined: damaged

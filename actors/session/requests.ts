@@ -5,13 +5,7 @@ import type { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
-import {
-  type HistoryEntry,
-  REPLY_TYPES,
-  type Replies,
-  type RequestData,
-  type RequestType,
-} from '../../src/protocol/messages.ts';
+import { REPLY_TYPES, type Replies, type RequestData, type RequestType } from '../../src/protocol/messages.ts';
 import type { ActorRef } from '../../src/runtime/actor.ts';
 import { RuntimeError } from '../../src/runtime/errors.ts';
 import type { KeyOwner } from '../../src/storage/idempotency.ts';
@@ -28,9 +22,11 @@ import type {
   StreamPosition,
 } from './control.ts';
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
+import { historyPage } from './history.ts';
 import { firstUse, type KeyDependencies } from './inbox.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
+import type { Retention } from './retention.ts';
 import { DEFAULT_AGENT, MAIN_SESSION, parseSessionKey } from './session-key.ts';
 import { listSessions } from './session-list.ts';
 import { explainTools } from './tools.ts';
@@ -57,17 +53,13 @@ export interface RequestDependencies extends KeyDependencies {
     list(query: RequestData<'schedule.list'>): Replies['schedule.list'];
     remove(session: string, schedule: string): Promise<void>;
   };
+  retention: Retention;
   session(key: string): SessionRef;
   /** Whether the session is in memory: one that is needs no look at the disk. */
   isActive(key: string): boolean;
   newId(): string;
   onFault(error: unknown, session: string): void;
 }
-
-/** Text of one page of history, in UTF-16 code units: at worst three bytes each, which a frame still holds. */
-const PAGE_LENGTH_MAX = 262_144;
-/** Entries of one page of history, where the client names no limit. */
-const HISTORY_PAGE = 50;
 
 /** Answers the requests of one shard's sessions. */
 export class SessionRequests {
@@ -129,6 +121,10 @@ export class SessionRequests {
         return reply.send(answer(type, id, await this.#control<'delete'>(key, { type: 'delete' })));
       case 'session.history':
         return reply.send(answer(type, id, this.#history(data, key)));
+      case 'session.prune':
+        return reply.send(answer(type, id, await this.#prune(data, key)));
+      case 'session.attachment':
+        return reply.send(answer(type, id, this.#attachment(data, key)));
       case 'schedule.list':
         return reply.send(answer(type, id, this.#shared.schedules.list(checkRequest(type, data))));
       case 'schedule.remove': {
@@ -251,11 +247,36 @@ export class SessionRequests {
   }
 
   #history(data: unknown, key: string): Replies['session.history'] {
-    const { before = Number.MAX_SAFE_INTEGER, limit = HISTORY_PAGE } = checkRequest('session.history', data);
+    const query = checkRequest('session.history', data);
     if (!isKept(this.#shared, key)) throw noSuchSession(key);
-    const found = this.#shared.store.entriesBefore(key, before, limit + 1);
-    const entries = newestThatFit(found.slice(-limit));
-    return { session: key, entries, more: entries.length < found.length };
+    return { session: key, ...historyPage(this.#shared.store, key, query) };
+  }
+
+  /** An image as base64, so that it is the same in JSON. */
+  #attachment(data: unknown, key: string): Replies['session.attachment'] {
+    const { seq, index } = checkRequest('session.attachment', data);
+    if (!isKept(this.#shared, key)) throw noSuchSession(key);
+    const { entries, images } = this.#shared.store;
+    const attachment = entries.get([key, seq])?.attachments?.[index];
+    const image = attachment && images.get([key, seq, index]);
+    if (image === undefined) {
+      const what = `entry ${seq} of ${key} has no attachment ${index}`;
+      throw new DhaavakError('not_found', what, { param: 'data.index' });
+    }
+    return { session: key, seq, index, mediaType: attachment!.mediaType, data: image.toString('base64') };
+  }
+
+  async #prune(data: unknown, key: string): Promise<Replies['session.prune']> {
+    const { session: _, dryRun = false, ...named } = checkRequest('session.prune', data);
+    const { retention } = this.#shared;
+    if (!isKept(this.#shared, key)) throw noSuchSession(key);
+    const rule = Object.keys(named).length === 0 ? undefined : named;
+    if (rule === undefined && !retention.isRuled) {
+      const what = 'nothing says what is to go: set sessions.retention, or name days, entriesMax or bytesMax';
+      throw new DhaavakError('invalid_request', what, { param: 'data' });
+    }
+    const pruned = await (dryRun ? retention.preview(key, rule) : retention.apply(key, rule));
+    return { session: key, dryRun, ...pruned };
   }
 
   async #control<T extends SessionControl['type']>(
@@ -296,21 +317,6 @@ export async function sendCommand(
 /** The session a frame names; the front end has checked its form. */
 function sessionIn(data: unknown): string | undefined {
   return (data as { session?: string } | undefined)?.session;
-}
-
-/** As many of the newest entries as a frame holds: at least one, since each is bounded. */
-function newestThatFit(entries: HistoryEntry[]): HistoryEntry[] {
-  let length = 0;
-  const last = entries.findLastIndex((entry) => {
-    length += lengthOf(entry);
-    return length > PAGE_LENGTH_MAX;
-  });
-  return entries.slice(Math.min(last + 1, entries.length - 1));
-}
-
-/** What an entry counts towards {@link PAGE_LENGTH_MAX}. */
-function lengthOf({ text, toolCalls }: HistoryEntry): number {
-  return 200 + text.length + (toolCalls === undefined ? 0 : JSON.stringify(toolCalls).length);
 }
 
 function commandWithImages(): DhaavakError {

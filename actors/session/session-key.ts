@@ -36,6 +36,11 @@ const SUB_CHANNEL = 'sub';
 /** The session of a message that names none. */
 export const MAIN_SESSION = sessionKey({ agent: DEFAULT_AGENT, type: 'main', channel: '', user: '' });
 
+/** The agent a key names; empty for a string that is no session key. */
+export function agentOf(key: string): string {
+  return parseSessionKey(key)?.agent ?? '';
+}
+
 /** The parts of a key, or undefined for a string that is no session key. */
 export function parseSessionKey(key: string): SessionParts | undefined {
   const [prefix, agent, type, channel, user, ...rest] = key.split(':');

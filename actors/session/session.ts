@@ -164,12 +164,16 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         return this.#parts.admin.delete();
       case 'expire':
         return this.#parts.admin.expire(message.lastActive);
+      case 'prune':
+        return this.#parts.admin.prune(message);
       case 'cancel':
         return { cancelled: this.#cancel(message.run) };
       case 'bury':
         return this.#parts.ends.bury(message.turn, message.error, message.attempts);
       case 'delivery':
-        return this.#parts.outgoing.mark(message);
+        return this.#parts.outgoing.mark(
+          this.#parts.admin.isGoing(message.seq) ? { ...message, seq: undefined } : message,
+        );
       case 'compact':
         return this.#parts.compactor.work();
       case 'approve':

@@ -104,6 +104,12 @@ export class Transcript {
     this.#keep([]);
   }
 
+  /** Entries were removed: what is looked back on is what the disk has left. */
+  readAgain(): void {
+    this.#past = undefined;
+    this.#pastLength = 0;
+  }
+
   /** The turns that have ended since the last reset, oldest first. */
   endedTurns(): readonly PastTurn[] {
     if (this.#past === undefined) this.#keep(this.#read(undefined));

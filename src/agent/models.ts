@@ -59,8 +59,8 @@ export function createModels(
       ? providerNamed(prefix as ProviderName)
       : plugins.named(prefix);
     if (provider === undefined) {
-      const others = 'or <plugin>/<name> where a plugin has models';
-      throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name>, offline, ${others}`);
+      const known = 'anthropic/<name>, openai/<name> or offline, or <plugin>/<name> where a plugin has models';
+      throw invalidModel(`there is no model "${full}": use ${known}`);
     }
     const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
     return { provider, name, reference: full, price };

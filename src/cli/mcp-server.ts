@@ -15,7 +15,7 @@ const SEND_SECONDS = 300;
 const SEND_SECONDS_MAX = 3_600;
 /** Clients give up on a call that is silent for long: while an answer is waited for, that is said so often. */
 const PROGRESS_MS = 5_000;
-/** Of one entry of a history, in UTF-16 code units; `dhaavak sessions export` has all. */
+/** Of one entry of a history, in UTF-16 code units; `dhaavak export` has all. */
 const ENTRY_LENGTH_MAX = 4_000;
 /** Of a tool's result. */
 const RESULT_LENGTH_MAX = 100_000;

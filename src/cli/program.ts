@@ -1,8 +1,10 @@
 /** The commands, their flags and their help. Each command is loaded when it is used. */
 import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
+import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './command-flags.ts';
 import { EXIT, report } from './exit.ts';
-import { addPlugins } from './plugin-program.ts';
+import { addPlugins } from './plugin-commands.ts';
+import { addExport, addSessions } from './session-commands.ts';
 
 const HELP = `
 Exit codes:
@@ -37,12 +39,13 @@ function createProgram(): Command {
   addStatus(program);
   addTokens(program);
   addSessions(program);
+  addExport(program);
   addApprovals(program);
   addSandbox(program);
   addDeadLetters(program);
   addSchedules(program);
   addMcp(program);
-  addPlugins(program, { client: withClientFlags, gateway: withGatewayFlags, json: withJson, examples });
+  addPlugins(program);
   addChannels(program);
   addPairing(program);
   addAllow(program);
@@ -148,65 +151,6 @@ function addTokens(program: Command): void {
     .addHelpText('after', examples('read -rs P && echo "$P" | dhaavak tokens password'))
     .action(async (flags) => {
       process.exitCode = await (await import('./commands/tokens.ts')).setPassword(flags);
-    });
-}
-
-function addSessions(program: Command): void {
-  const sessions = program.command('sessions').description('look at conversations and look after them');
-  sessions.addHelpText(
-    'after',
-    examples('dhaavak sessions list --type dm', 'dhaavak sessions export agent:main:main --markdown > main.md'),
-  );
-  withJson(withClientFlags(sessions.command('list')))
-    .description('list sessions')
-    .option('--agent <name>', 'of this agent only')
-    .option('--type <type>', 'main, group or dm only')
-    .option('--channel <name>', 'of this channel only')
-    .option('--limit <number>', 'at most so many (default: 100)')
-    .addHelpText('after', examples('dhaavak sessions list', 'dhaavak sessions list --json | jq -r .sessions[].id'))
-    .action(async (flags) => {
-      const { list } = await import('./commands/sessions.ts');
-      process.exitCode = await list(flags);
-    });
-  withJson(withClientFlags(sessions.command('show')))
-    .description('show one session')
-    .argument('<session>', 'its key')
-    .addHelpText('after', examples('dhaavak sessions show agent:main:main'))
-    .action(async (key: string, flags) => {
-      const { show } = await import('./commands/sessions.ts');
-      process.exitCode = await show(key, flags);
-    });
-  withJson(withClientFlags(sessions.command('reset')))
-    .description('begin a conversation anew; its transcript stays')
-    .argument('<session>', 'its key')
-    .addHelpText('after', examples('dhaavak sessions reset agent:main:main'))
-    .action(async (key: string, flags) => {
-      const { reset } = await import('./commands/sessions.ts');
-      process.exitCode = await reset(key, flags);
-    });
-  withJson(withClientFlags(sessions.command('delete')))
-    .description('delete a session and its transcript for good')
-    .argument('<session>', 'its key')
-    .option('--yes', 'really')
-    .addHelpText('after', examples('dhaavak sessions delete --yes agent:main:dm:api:ada'))
-    .action(async (key: string, flags) => {
-      const { remove } = await import('./commands/sessions.ts');
-      process.exitCode = await remove(key, flags);
-    });
-  withClientFlags(sessions.command('export'))
-    .description('print a whole transcript as JSON Lines, oldest entry first')
-    .argument('<session>', 'its key')
-    .option('--markdown', 'as a document to read')
-    .addHelpText(
-      'after',
-      examples(
-        'dhaavak sessions export agent:main:main > main.jsonl',
-        'dhaavak sessions export --markdown agent:main:main',
-      ),
-    )
-    .action(async (key: string, flags) => {
-      const { exportTranscript } = await import('./commands/sessions.ts');
-      process.exitCode = await exportTranscript(key, flags);
     });
 }
 
@@ -464,32 +408,6 @@ function addResume(program: Command): void {
       const { resume } = await import('./commands/resume.ts');
       process.exitCode = await resume(flags);
     });
-}
-
-function withJson(command: Command): Command {
-  return command.option('--json', 'print one JSON object');
-}
-
-function withGatewayFlags(command: Command): Command {
-  return command
-    .option('--host <address>', 'address the gateway listens on')
-    .option('--port <number>', 'its port')
-    .option('--token <token>', 'secret of its clients (default: the one in <home>/token)')
-    .option('--home <folder>', 'data folder')
-    .option('--config <file>', 'configuration file (default: <home>/dhaavak.yaml, if it exists)');
-}
-
-function withClientFlags(command: Command): Command {
-  return withGatewayFlags(command).option('--url <url>', 'WebSocket address, instead of host and port');
-}
-
-/** The values of an option that may be given again and again. */
-function collected(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
 /** `dhaavak send … | head -1` is no failure. */

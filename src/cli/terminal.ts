@@ -16,7 +16,14 @@ export function printable(text: string): string {
   return text.replace(SEQUENCES, '').replace(CONTROLS, '');
 }
 
-/** The same on one line of at most `lengthMax` characters. */
+/** `value` as JSON on one line, which means the same and commands no terminal either. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(CONTROLS, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** The same as {@link printable}, on one line of at most `lengthMax` characters. */
 export function printableLine(text: string, lengthMax: number): string {
   const line = printable(text).replace(/\s+/g, ' ').trim();
   return line.length > lengthMax ? `${line.slice(0, lengthMax - 1)}…` : line;

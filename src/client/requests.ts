@@ -13,6 +13,7 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'message.send',
   'session.get',
   'session.history',
+  'session.attachment',
   'session.list',
   'dead-letter.list',
   'dead-letter.resubmit',

@@ -15,3 +15,24 @@ export function masked(value: unknown, secret = false): unknown {
     Object.entries(value).map(([key, item]) => [key, masked(item, secret || SECRET.test(key))]),
   );
 }
+
+/** What is shorter, such as a variable that says `production`, is no secret and would be taken out of any talk. */
+const SECRET_LENGTH_MIN = 16;
+
+/** The secrets that a configuration holds. */
+export function secretsIn(value: unknown, secret = false): string[] {
+  if (typeof value === 'string') return secret && value.length >= SECRET_LENGTH_MIN ? [value] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => secretsIn(item, secret || SECRET.test(key)));
+}
+
+/** A copy of `value` in whose texts none of `secrets` is left. */
+export function withoutSecrets<T>(value: T, secrets: readonly string[]): T {
+  const clean = (item: unknown): unknown => {
+    if (typeof item === 'string') return secrets.reduce((text, secret) => text.replaceAll(secret, MASK), item);
+    if (Array.isArray(item)) return item.map(clean);
+    if (typeof item !== 'object' || item === null) return item;
+    return Object.fromEntries(Object.entries(item).map(([key, inner]) => [key, clean(inner)]));
+  };
+  return clean(value) as T;
+}

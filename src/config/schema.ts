@@ -109,6 +109,19 @@ const shape = z.strictObject({
           types: z.array(z.enum(['dm', 'group', 'sub'])).default(['dm', 'group', 'sub']),
         })
         .prefault({}),
+      /** Undefined: no limit. See `actors/session/old-turns.ts`. */
+      retention: z
+        .strictObject({
+          days: z.int().min(1).max(36_500).optional(),
+          entriesMax: z.int().min(1).max(1e9).optional(),
+          bytesMax: z
+            .int()
+            .min(1)
+            .max(2 ** 50)
+            .optional(),
+          types: z.array(z.enum(['main', 'dm', 'group', 'sub'])).default(['main', 'dm', 'group', 'sub']),
+        })
+        .prefault({}),
     })
     .prefault({}),
   models: z

@@ -109,6 +109,8 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'session.reset':
     case 'session.delete':
     case 'session.history':
+    case 'session.attachment':
+    case 'session.prune':
     case 'schedule.remove':
     case 'session.tools':
     case 'dead-letter.resubmit':

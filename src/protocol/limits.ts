@@ -28,6 +28,8 @@ export const ATTACHMENTS_MAX = 4;
 export const ATTACHMENTS_BYTES_MAX = 512 * 1024;
 /** Entries in one page of `session.history`. */
 export const HISTORY_PAGE_MAX = 200;
+/** Text that is looked for in a transcript, in Unicode code points. */
+export const SEARCH_LENGTH_MAX = 256;
 /** Sessions in one page of `session.list`, grants in one of `allow.list`. */
 export const LIST_PAGE_MAX = 200;
 /** Title of a session, in Unicode code points. */

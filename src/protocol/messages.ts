@@ -9,6 +9,7 @@ import {
   ATTACHMENTS_MAX,
   HISTORY_PAGE_MAX,
   LIST_PAGE_MAX,
+  SEARCH_LENGTH_MAX,
   SEND_TEXT_LENGTH_MAX,
   TEXT_LENGTH_MAX,
   TITLE_LENGTH_MAX,
@@ -16,6 +17,7 @@ import {
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
 import {
+  ENTRY_ROLES,
   FOLLOW_UPS,
   GRANT_KINDS,
   IMAGE_TYPES,
@@ -105,7 +107,31 @@ export const REQUESTS = {
   'session.history': z.strictObject({
     session: sessionKey,
     before: z.int().positive().optional(),
+    after: z.int().nonnegative().optional(),
     limit: z.int().min(1).max(HISTORY_PAGE_MAX).optional(),
+    contains: z.string().min(1).max(SEARCH_LENGTH_MAX).optional(),
+    roles: z.array(z.enum(ENTRY_ROLES)).min(1).max(ENTRY_ROLES.length).optional(),
+    since: z.int().nonnegative().optional(),
+    until: z.int().nonnegative().optional(),
+  }),
+  'session.attachment': z.strictObject({
+    session: sessionKey,
+    seq: z.int().positive(),
+    index: z
+      .int()
+      .min(0)
+      .max(ATTACHMENTS_MAX - 1),
+  }),
+  'session.prune': z.strictObject({
+    session: sessionKey,
+    dryRun: z.boolean().optional(),
+    days: z.int().min(1).max(36_500).optional(),
+    entriesMax: z.int().min(1).max(1e9).optional(),
+    bytesMax: z
+      .int()
+      .min(1)
+      .max(2 ** 50)
+      .optional(),
   }),
   'schedule.list': z.strictObject({
     session: sessionKey.optional(),
@@ -210,6 +236,8 @@ export const REPLY_TYPES = {
   'session.reset': 'result',
   'session.delete': 'result',
   'session.history': 'result',
+  'session.attachment': 'result',
+  'session.prune': 'result',
   'schedule.list': 'result',
   'schedule.remove': 'result',
   'approval.resolve': 'result',

@@ -20,11 +20,12 @@ import {
   session,
   snapshot,
   storeCheck,
+  time,
   tokenInfo,
   toolAccess,
   undelivered,
 } from './shapes.ts';
-import { id, sessionKey } from './vocabulary.ts';
+import { IMAGE_TYPES, id, sessionKey } from './vocabulary.ts';
 
 /** By the type of the request that is answered. `REPLY_TYPES` in messages.ts has the type of the frame. */
 export const REPLIES = {
@@ -63,7 +64,37 @@ export const REPLIES = {
   'session.update': z.strictObject({ session }),
   'session.reset': z.strictObject({ session }),
   'session.delete': z.strictObject({ session: sessionKey }),
-  'session.history': z.strictObject({ session: sessionKey, entries: z.array(historyEntry), more: z.boolean() }),
+  'session.history': z.strictObject({
+    session: sessionKey,
+    /** The oldest first. */
+    entries: z.array(historyEntry),
+    /** Not all was looked at. */
+    more: z.boolean(),
+    /** With `more`: where to go on, as `before` or `after`. */
+    cursor: count.exactOptional(),
+    /** Entries that were looked at and cannot be read. */
+    damaged: count.exactOptional(),
+  }),
+  'session.attachment': z.strictObject({
+    session: sessionKey,
+    seq: z.int().positive(),
+    index: count,
+    mediaType: z.enum(IMAGE_TYPES),
+    /** Base64. */
+    data: z.string(),
+  }),
+  'session.prune': z.strictObject({
+    session: sessionKey,
+    dryRun: z.boolean(),
+    turns: count,
+    entries: count,
+    images: count,
+    /** Of the entries in the store and of the images. */
+    bytes: count,
+    /** Times of the oldest and the newest entry; null: nothing goes. */
+    oldest: time.nullable(),
+    newest: time.nullable(),
+  }),
   'schedule.list': z.strictObject({
     schedules: z.array(scheduleInfo),
     /** There may be more; it is where to go on. */
@@ -114,7 +145,13 @@ export const REPLIES = {
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
   'runs.resume': z.strictObject({ resumed: z.boolean() }),
-  backup: z.strictObject({ folder: z.string(), bytes: count, tookMs: count }),
+  backup: z.strictObject({
+    folder: z.string(),
+    bytes: count,
+    tookMs: count,
+    /** Nothing that was deleted is in it. */
+    compacted: z.boolean(),
+  }),
   'store.check': storeCheck,
   'plugin.list': z.strictObject({ plugins: z.array(pluginStatus) }),
   'plugin.reload': z.strictObject({ plugins: z.array(pluginStatus) }),

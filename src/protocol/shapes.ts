@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { ERROR_CODES } from './error-codes.ts';
 import {
   CHANNEL_STATES,
+  ENTRY_ROLES,
   FOLLOW_UPS,
   GRANT_KINDS,
   IMAGE_TYPES,
@@ -151,7 +152,7 @@ export const historyEntry = z.strictObject({
    * `reset`: no model is sent what stands before this entry; it has no text. `summary`: models are sent its text instead of
    * the users' messages up to the entry `covers`, and of what they led to.
    */
-  role: z.enum(['user', 'assistant', 'tool', 'reset', 'summary']),
+  role: z.enum(ENTRY_ROLES),
   text: z.string(),
   timestamp: time,
   /** Id of the user's message this entry belongs to. */

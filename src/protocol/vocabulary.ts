@@ -12,6 +12,8 @@ export const word = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-
 export const ROOT_TYPES = ['main', 'group', 'dm'] as const;
 /** `sub`: a sub-agent's, which another session has spawned. */
 export const SESSION_TYPES = [...ROOT_TYPES, 'sub'] as const;
+/** Who or what an entry of a transcript is of. */
+export const ENTRY_ROLES = ['user', 'assistant', 'tool', 'reset', 'summary'] as const;
 export const MISSED_RUNS = ['skip', 'once'] as const;
 export const THINKING_LEVELS = ['off', 'low', 'medium', 'high'] as const;
 /** What a message does that comes while a run is going on; `docs/protocol.md` explains each. */

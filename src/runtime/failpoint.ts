@@ -9,7 +9,7 @@
  * Anything else costs one comparison. What follows each is in `docs/durability.md`.
  */
 
-/** In the order in which a message passes them. */
+/** In the order in which a message passes them; then those of a deletion, and of a step of retention. */
 export const FAILPOINTS = [
   'journal.before',
   'journal.after',
@@ -24,6 +24,10 @@ export const FAILPOINTS = [
   'send.intended',
   'send.called',
   'send.done',
+  'delete.begun',
+  'delete.half',
+  'delete.before',
+  'prune.step',
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

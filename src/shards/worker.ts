@@ -16,6 +16,7 @@ import { SessionPeerRequests } from '../../actors/session/peer-requests.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { Reports } from '../../actors/session/reports.ts';
 import { type Reply, type RequestDependencies, SessionRequests } from '../../actors/session/requests.ts';
+import { Retention } from '../../actors/session/retention.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
@@ -210,6 +211,14 @@ const access = new AccessRequests({
   tell: (event) => void main.tellPairing(event),
 });
 
+const retention = new Retention({
+  store,
+  rule: config.sessions.retention,
+  log,
+  isOurs,
+  prune: (key, message) => session(key).control(message),
+});
+
 const shared: RequestDependencies = {
   config,
   store,
@@ -220,6 +229,7 @@ const shared: RequestDependencies = {
   newId,
   now: Date.now,
   access,
+  retention,
   schedules: scheduler,
   isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
   onFault: (error, key) => log.error({ error, session: key }, 'a request failed'),
@@ -288,6 +298,7 @@ const api: ShardControl = {
   },
   async drain(timeoutMs) {
     cleanUp.stop();
+    retention.stop();
     keyExpiry?.stop();
     scheduler.stop();
     reports.stop();

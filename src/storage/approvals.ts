@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import type { Database } from 'lmdb';
 import type { ApprovalInfo } from '../protocol/messages.ts';
 import type { Batch } from './journal.ts';
@@ -71,7 +72,31 @@ export class ApprovalTable {
     }
   }
 
-  /** What removes the calls of a session that wait. What was decided stays: it is a record of what operators did. */
+  /**
+   * The decided calls of a session that still say what they were given. All are looked at, in slices, between which others
+   * get their turn; `alive` says whether the table may still be read.
+   */
+  async decidedOf(session: string, alive: () => boolean): Promise<ApprovalRecord[]> {
+    const found: ApprovalRecord[] = [];
+    for (let start = ''; alive(); ) {
+      const slice = [...this.#decided.getRange({ start, limit: BATCH_MAX })];
+      for (const { value } of slice) if (value?.session === session && value.input !== null) found.push(value);
+      if (slice.length < BATCH_MAX) break;
+      start = `${slice.at(-1)?.key}\x01`;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return found;
+  }
+
+  /** Takes out of a decided call what it was given, which is deleted: who decided on what tool, and when, stays. */
+  strip(batch: Batch, { bound: _, ...record }: ApprovalRecord): void {
+    batch.put(this.#decided, record.approval, { ...record, input: null });
+  }
+
+  /**
+   * What removes the calls of a session that wait. What was decided stays, as a record of what operators did, but for what
+   * the calls were given: see {@link strip}.
+   */
   removalOf(session: string): (batch: Batch) => void {
     const keys = this.waitingOf(session).map(({ approval }) => approval);
     return (batch) => {

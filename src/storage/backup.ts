@@ -1,5 +1,6 @@
 import { chmod, cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { RootDatabase } from 'lmdb';
 import { DhaavakError } from '../protocol/errors.ts';
 import { STORE_FILE } from './page-file.ts';
 import { openEnvironment } from './store.ts';
@@ -13,6 +14,8 @@ export interface Backup {
   /** Of the store. */
   bytes: number;
   tookMs: number;
+  /** Nothing that was deleted is in it. False: pages that are free were copied as they are. */
+  compacted: boolean;
 }
 
 /**
@@ -20,6 +23,9 @@ export interface Backup {
  * before, and the files that make a gateway of it. It can be started as a home as it is. The copy is read once to see
  * that it is whole, and named as a store only then. A folder that is there must be empty; what was written is removed when
  * it fails.
+ *
+ * Only what is in use is copied, so that nothing comes along that was deleted. LMDB cannot do that with a file of which it has
+ * lost pages (it says so at the end): such a one is copied as it is.
  *
  * lmdb copies in a thread of its own, without holding up those who write. While it does, pages that are given up cannot
  * be used again, and the store of a busy gateway grows.
@@ -33,8 +39,9 @@ export async function backUp(home: string, folder: string): Promise<Backup> {
     for (const name of COMPANIONS) await copyIfThere(join(home, name), join(folder, name));
     const copy = join(folder, `${STORE_FILE}.part`);
     const root = openEnvironment(home);
+    let compacted: boolean;
     try {
-      await root.backup(copy, false);
+      compacted = await copyStore(root, copy);
     } finally {
       await root.close();
     }
@@ -44,10 +51,22 @@ export async function backUp(home: string, folder: string): Promise<Backup> {
     if (damage.length > 0) throw new Error(`the store is damaged (${damage[0]}): see dhaavak doctor`);
     await rename(copy, join(folder, STORE_FILE));
     await flush(folder);
-    return { folder, bytes, tookMs: Math.round(performance.now() - startedAt) };
+    return { folder, bytes, tookMs: Math.round(performance.now() - startedAt), compacted };
   } catch (error) {
     await empty(folder);
     throw failed(folder, error);
+  }
+}
+
+/** Says whether free pages were left out. */
+async function copyStore(root: RootDatabase, copy: string): Promise<boolean> {
+  try {
+    await root.backup(copy, true);
+    return true;
+  } catch {
+    await rm(copy, { force: true });
+    await root.backup(copy, false); // a full disk says so again
+    return false;
   }
 }
 

@@ -15,7 +15,7 @@ import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
 import { FactTable } from './facts.ts';
 import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
-import { Journal } from './journal.ts';
+import { type Batch, Journal } from './journal.ts';
 import { JournalHealth } from './journal-health.ts';
 import { STORE_VERSION, VERSION_KEY } from './migrations.ts';
 import { OutboxTable } from './outbox.ts';
@@ -24,6 +24,7 @@ import { PairingTable } from './pairing.ts';
 import { ScheduleTable } from './schedules.ts';
 import { SpawnTable } from './spawns.ts';
 import { SpendingTable } from './spending.ts';
+import { UnlearnTable } from './unlearn.ts';
 
 /** Table keys sort by session, then by transcript `seq`. */
 export type EntryKey = [session: string, seq: number];
@@ -37,6 +38,13 @@ export interface InboxRecord {
   joins?: number;
   /** In how many lives of the process it began to run; absent: perhaps in the one it was accepted in. */
   starts?: number;
+}
+
+/** An entry with what it takes in the store, in bytes; without `entry` it is damaged. */
+export interface SizedEntry {
+  seq: number;
+  bytes: number;
+  entry: HistoryEntry | undefined;
 }
 
 /** A message that was given up, and why. */
@@ -90,18 +98,31 @@ export function openTable<V, K extends Key>(
 /** The numbers of transcript entries, where the disk alone cannot tell the next one. */
 class Numbers {
   readonly #onDisk: (session: string) => number;
+  /** Of sessions whose newest entries were removed: numbers are never given out again. */
+  readonly #removed: Database<number, string>;
   /** Of sessions that crashed with entries on their way to the disk. */
   readonly #kept = new Map<string, number>();
 
-  constructor(onDisk: (session: string) => number) {
+  constructor(onDisk: (session: string) => number, removed: Database<number, string>) {
     this.#onDisk = onDisk;
+    this.#removed = removed;
   }
 
   /** The number that was given last; 0: none was. */
   last(session: string): number {
     const kept = this.#kept.get(session) ?? 0;
     this.#kept.delete(session);
-    return Math.max(kept, this.#onDisk(session));
+    return Math.max(kept, this.#onDisk(session), this.#removed.get(session) ?? 0);
+  }
+
+  /** To be called in the commit that removes the newest entry, number `last`: the next one goes on from there. */
+  remember(batch: Batch, session: string, last: number): void {
+    batch.put(this.#removed, session, last);
+  }
+
+  /** To be called in the commit that removes a session: one that is made again begins anew. */
+  forget(batch: Batch, session: string): void {
+    batch.remove(this.#removed, session);
   }
 
   /** To be called for a session that crashes: whoever comes after it goes on from `last`. */
@@ -115,6 +136,7 @@ export class Store {
   readonly #health: JournalHealth;
   readonly sessions: Database<Session, string>;
   readonly entries: Database<HistoryEntry, EntryKey>;
+  readonly #entryCodec: Codec;
   /** Images of users' entries, in the order they came, as they are. */
   readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
   /** The messages that were accepted and whose turns have not ended. */
@@ -131,6 +153,8 @@ export class Store {
   readonly spawns: SpawnTable;
   /** What operators were asked about tool calls, and what they said. */
   readonly approvals: ApprovalTable;
+  /** What was deleted and an index of what was said may still know. */
+  readonly unlearn: UnlearnTable;
   /** What agents were told to remember. */
   readonly facts: FactTable;
   readonly numbers: Numbers;
@@ -160,6 +184,7 @@ export class Store {
     const table = <V, K extends Key>(name: string): Database<V, K> => openTable(root, name, count);
     this.sessions = table('sessions');
     this.entries = table('entries');
+    this.#entryCodec = new Codec(() => count('entries'));
     this.images = root.openDB({ name: 'images', encoding: 'binary' });
     this.inbox = table('inbox');
     this.keys = new IdempotencyKeys(table('keys'));
@@ -176,9 +201,10 @@ export class Store {
     this.schedules = new ScheduleTable(table('schedules'));
     this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
+    this.unlearn = new UnlearnTable(table('unlearn'));
     this.facts = new FactTable(table('facts'));
     this.#meta = table('meta');
-    this.numbers = new Numbers((session) => this.lastSeq(session));
+    this.numbers = new Numbers((session) => this.lastSeq(session), table('last-numbers'));
     this.#health = new JournalHealth({
       folder,
       probe: () => this.journal.commit((batch) => batch.put(this.#meta, 'probe', Date.now())),
@@ -253,6 +279,37 @@ export class Store {
       if (found.length === limit) break;
     }
     return found.reverse();
+  }
+
+  /** Transcript entries with `seq` between the two, from either end; undefined for one that is damaged. Read as asked for. */
+  *entriesBetween(
+    session: string,
+    after: number,
+    before: number,
+    forwards: boolean,
+  ): Generator<{ seq: number; entry: HistoryEntry | undefined }, void> {
+    const [low, high] = [[session, after] as EntryKey, [session, before] as EntryKey];
+    const range = forwards
+      ? { start: low, exclusiveStart: true, end: high }
+      : { start: high, exclusiveStart: true, end: low, reverse: true };
+    for (const { key, value } of this.entries.getRange(range)) yield { seq: key[1], entry: value };
+  }
+
+  /** At most `limit` entries with `seq` above `after`, in order, with their sizes. Read as asked for. */
+  *sizedEntries(session: string, after: number, limit: number): Generator<SizedEntry, void> {
+    const range = { start: [session, after + 1] as EntryKey, end: [session, Infinity] as EntryKey, limit };
+    for (const key of this.entries.getKeys(range)) {
+      const value = this.entries.getBinary(key);
+      if (value === undefined) continue; // it went a moment ago
+      yield { seq: key[1], bytes: value.length, entry: this.#entryCodec.decode(value) as HistoryEntry | undefined };
+    }
+  }
+
+  /** The messages of a session that were accepted and have not ended, by the `seq` of their entries. */
+  *openTurns(session: string): Generator<[seq: number, message: string], void> {
+    for (const { key, value } of this.inbox.getRange({ start: [session, 0], end: [session, Infinity] })) {
+      yield [key[1], value?.message ?? ''];
+    }
   }
 
   /** The highest transcript `seq` of a session, 0 when it has none. */

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../src/client/client.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
-import type { HistoryEntry, Session } from '../../src/protocol/messages.ts';
+import type { Session } from '../../src/protocol/messages.ts';
 import { collect } from '../client/collect.ts';
 import { type Handler, scriptedGateway } from '../support/scripted-gateway.ts';
 import { MAIN } from '../support/valid-requests.ts';
@@ -105,7 +105,7 @@ describe('sessions reset and delete', () => {
   });
 });
 
-describe('sessions show and export', () => {
+describe('sessions show and search', () => {
   let gateway: GatewayProcess;
   let there: string[];
 
@@ -128,52 +128,29 @@ describe('sessions show and export', () => {
     expect(JSON.parse(json.stdout).session).toMatchObject({ id: MAIN, type: 'main' });
   });
 
+  test('search prints where words stand, or JSON', async () => {
+    const { stdout } = await runCli(['sessions', 'search', MAIN, 'CALC 6', ...there]);
+    expect(stdout).toMatch(/^1 {2}\d{4}-\S+Z {2}user {2}calc 6\*7\n/);
+    const json = await runCli(['sessions', 'search', MAIN, '42', '--role', 'tool', '--json', ...there]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      session: MAIN,
+      damaged: 0,
+      entries: [{ role: 'tool', text: '42' }],
+    });
+    expect((await runCli(['sessions', 'search', MAIN, 'nowhere', ...there])).stdout).toBe('Nothing was found.\n');
+    const wrong = await runCli(['sessions', 'search', MAIN, 'x', '--since', 'soon', ...there]);
+    expect(wrong).toMatchObject({ exitCode: 2, stderr: '--since soon is no time such as 2026-01-31\n' });
+  });
+
   test('show says that there is no such session', async () => {
     const { exitCode, stderr } = await runCli(['sessions', 'show', 'agent:main:dm:api:nobody', ...there]);
     expect(exitCode).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
-
-  test('export prints the transcript as JSON Lines, oldest first', async () => {
-    const { exitCode, stdout } = await runCli(['sessions', 'export', MAIN, ...there]);
-    expect(exitCode).toBe(0);
-    const entries: HistoryEntry[] = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(entries.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user', 'assistant']);
-    expect(entries.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
-  });
-
-  test('export --markdown prints a document', async () => {
-    const { stdout } = await runCli(['sessions', 'export', '--markdown', MAIN, ...there]);
-    expect(stdout).toMatch(/^# agent:main:main\n\n## user · \d{4}-\S+Z\n\ncalc 6\*7\n\n## assistant · /);
-    expect(stdout).toContain('```\ncalc {"expression":"6*7"}\n```');
-    expect(stdout).toMatch(/## tool calc · \S+\n\n```\n42\n```/);
-  });
-});
-
-test('export pages back to the beginning', async () => {
-  const all = Array.from({ length: 450 }, (_, index) => ({ seq: index + 1, role: 'user', text: 'x', timestamp: 0 }));
-  const { run, requests } = await scripted({
-    'session.get': () => ({ session: sessionOf('ada') }),
-    'session.history': ({ before = 451, limit }) => {
-      const found = all.filter(({ seq }) => seq < Number(before));
-      return { entries: found.slice(-Number(limit)), more: found.length > Number(limit) };
-    },
-  });
-  const { stdout } = await run('export', sessionOf('ada').id);
-  expect(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line).seq),
-  ).toEqual(all.map(({ seq }) => seq));
-  expect(requests).toHaveLength(4);
 });
 
 test('the help of each has examples', async () => {
-  const commands = ['list', 'show', 'reset', 'delete', 'export'];
+  const commands = ['list', 'show', 'reset', 'delete', 'search', 'prune'];
   const helps = await Promise.all(commands.map((command) => runCli(['sessions', command, '--help'])));
   helps.forEach(({ stdout }, index) => {
     expect(stdout).toContain(`Examples:\n  dhaavak sessions ${commands[index]}`);

@@ -82,6 +82,7 @@ export const LIMIT_NAMES: Record<keyof typeof limits, keyof Limits | string> = {
   ATTACHMENTS_MAX: 'images of a message',
   ATTACHMENTS_BYTES_MAX: 'bytes of the images of a message',
   HISTORY_PAGE_MAX: 'entries of a page of history',
+  SEARCH_LENGTH_MAX: 'characters looked for in a transcript',
   LIST_PAGE_MAX: 'entries of a page of sessions',
   TITLE_LENGTH_MAX: 'characters of a title',
   BACKPRESSURE_BYTES_MERGE: 'bytes waiting before deltas are merged',

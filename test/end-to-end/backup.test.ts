@@ -36,7 +36,12 @@ it('has every message that was acknowledged before it was asked for, and starts 
   const made = await client.ask('backup', { folder });
   sending = false;
   await Promise.all(senders);
-  expect(made).toEqual({ folder, bytes: (await stat(join(folder, 'store.mdb'))).size, tookMs: expect.any(Number) });
+  expect(made).toEqual({
+    folder,
+    bytes: (await stat(join(folder, 'store.mdb'))).size,
+    tookMs: expect.any(Number),
+    compacted: true,
+  });
   expect((await readdir(folder)).sort()).toEqual(['agents', 'dhaavak.yaml', 'store.mdb', 'token', 'tokens.json']);
   expect((await stat(folder)).mode & 0o077).toBe(0);
   for (const file of ['store.mdb', 'token', 'tokens.json'])

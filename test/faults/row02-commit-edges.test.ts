@@ -75,9 +75,11 @@ async function transcript(folder: string): Promise<HistoryEntry[]> {
 }
 
 describe('row 2: a process that ends at', () => {
-  it('every place is tested here, or where messages are sent', () => {
+  it('every place is tested here, or where messages are sent or sessions deleted', () => {
     const here = Object.keys(OUTCOMES);
-    expect(FAILPOINTS.filter((name) => !here.includes(name)).every((name) => name.startsWith('send.'))).toBe(true);
+    expect(FAILPOINTS.filter((name) => !here.includes(name)).every((name) => /^(send|delete|prune)\./.test(name))).toBe(
+      true,
+    );
   });
 
   it.each(Object.entries(OUTCOMES))('%s: %s', async (failpoint, outcome) => {

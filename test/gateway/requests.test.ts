@@ -86,7 +86,7 @@ describe('session.history', () => {
       'assistant',
     ]);
     const last = await client.ask('session.history', { session: MAIN, limit: 2 });
-    expect(last).toEqual({ session: MAIN, entries: whole.entries.slice(4), more: true });
+    expect(last).toEqual({ session: MAIN, cursor: 5, entries: whole.entries.slice(4), more: true });
     const before = last.entries[0]?.seq;
     const first = await client.ask('session.history', { session: MAIN, limit: 4, before });
     expect(first).toEqual({ session: MAIN, entries: whole.entries.slice(0, 4), more: false });

@@ -74,7 +74,7 @@ const VIOLATIONS: [rule: string, path: string, source: string][] = [
   ['only-gateway-imports-uwebsockets.js', 'src/shards/bad.ts', "import uws from 'uWebSockets.js'; uws.App();"],
   ['only-storage-imports-lmdb', 'actors/session/bad.ts', "import { open } from 'lmdb'; open();"],
   ['only-tools-imports-isolated-vm', 'src/agent/bad-vm.ts', "import vm from 'isolated-vm'; vm();"],
-  ['only-memory-imports-hnswlib-node', 'src/storage/bad.ts', "import hnsw from 'hnswlib-node'; hnsw();"],
+  ['only-vectors-imports-hnswlib-node', 'src/memory/bad-hnsw.ts', "import hnsw from 'hnswlib-node'; hnsw();"],
   ['only-telegram-imports-grammy', 'src/channels/bad-grammy.ts', "import { open } from 'grammy'; open();"],
   [
     'only-discord-imports-discordjs',

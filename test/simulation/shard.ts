@@ -5,6 +5,7 @@ import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { KeyExpiry } from '../../actors/session/key-expiry.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type Reply, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
+import { Retention } from '../../actors/session/retention.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
@@ -90,6 +91,13 @@ export class Shard {
       now: () => this.clock.now(),
       access: this.#access(),
       schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
+      retention: new Retention({
+        store: this.#store,
+        rule: plan.config.sessions.retention,
+        log: this.#log,
+        isOurs: () => true,
+        prune: (key, message) => this.#session(key).control(message),
+      }),
       isActive: (key) => this.#system.peek({ kind: 'session', key }) !== undefined,
       onFault: (error) => witness.report(`a request failed with ${error instanceof Error ? error.stack : error}`),
     });

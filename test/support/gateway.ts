@@ -49,6 +49,8 @@ export interface GatewayProcess extends TestGateway {
   readonly output: { readonly stdout: string; readonly stderr: string };
   /** SIGTERM, as a service manager sends it. */
   stop(): Promise<Exit>;
+  /** Resolves when it has ended, by itself or not. */
+  readonly ended: Promise<unknown>;
   /** SIGKILL, as the kernel sends it when memory is short. */
   kill(): Promise<Exit>;
 }
@@ -120,6 +122,7 @@ export async function gatewayProcess(options: ProcessOptions = {}): Promise<Gate
     ...testGateway(url, home, token),
     pid: child.pid as number,
     output,
+    ended: exited,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

@@ -241,4 +241,12 @@ export const GUARDS: readonly Guard[] = [
     to: 'return',
     test: 'test/actors/arrival.test.ts',
   },
+  {
+    guard: 'a damaged vector index is not given to hnswlib',
+    file: 'src/memory/vectors/snapshots.ts',
+    from: 'if (found.checksum !== checksum) return',
+    to: 'if (found.bytes < 0) return',
+    test: 'test/faults/row30-damaged-vectors.test.ts',
+    slow: true,
+  },
 ];

@@ -8,6 +8,7 @@ import { SessionChannelRequests } from '../../actors/session/channel-requests.ts
 import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
 import { type RequestDependencies, type SessionRef, SessionRequests } from '../../actors/session/requests.ts';
+import { Retention } from '../../actors/session/retention.ts';
 import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
@@ -33,6 +34,7 @@ export const newId = monotonicFactory();
 export interface SessionSystem {
   system: ActorSystem;
   session(key: string): SessionRef;
+  retention: Retention;
   /** What clients ask, and what the channels' thread asks. */
   requests: SessionRequests;
   channelRequests: SessionChannelRequests;
@@ -92,6 +94,13 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
   const eventsOf = <T extends EventType>(type: T) =>
     events.filter((event) => event.type === type).map(({ data }) => data as unknown as EventData<T>);
   const faults: unknown[] = [];
+  const retention = new Retention({
+    store,
+    rule: config.sessions.retention,
+    log: pino({ level: 'silent' }),
+    isOurs: () => true,
+    prune: (key, message) => session(key).control(message),
+  });
   const pairing = { table: store.pairing, now: Date.now };
   const shared: RequestDependencies = {
     config,
@@ -108,13 +117,14 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       lists: new AllowLists(pairing),
       tell() {},
     }),
+    retention,
     schedules: { list: () => ({ schedules: [] }), remove: async () => {} },
     isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
     onFault: (error) => faults.push(error),
   };
   const requests = new SessionRequests(shared);
   const channelRequests = new SessionChannelRequests(shared);
-  return { system, session, requests, channelRequests, faults, events, eventsOf };
+  return { system, session, retention, requests, channelRequests, faults, events, eventsOf };
 }
 
 /** Models that are all the same one. */

@@ -20,6 +20,8 @@ export async function backup(folder: string, { json, ...flags }: BackupFlags): P
     console.log(
       `${made.folder}: ${megabytes} MB in ${made.tookMs} ms; start it with dhaavak start --home ${made.folder}`,
     );
+    if (!made.compacted)
+      console.error('It could not be compacted: what was deleted may still stand in unused parts of it.');
   }
   return EXIT.ok;
 }

@@ -1,12 +1,12 @@
 /** `dhaavak sessions …`: looks at conversations and looks after them. */
-import type { Client } from '../../client/client.ts';
 import type { HistoryEntry, Session } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { historyPages } from '../history-pages.ts';
 import { limitOf } from '../limit.ts';
 import { listSessions, type SessionFilter } from '../session-requests.ts';
 import { table } from '../table.ts';
-import { printable, printableLine } from '../terminal.ts';
+import { printable, printableJson, printableLine } from '../terminal.ts';
 
 interface SessionFlags extends ClientFlags {
   json?: true;
@@ -16,8 +16,8 @@ interface ListFlags extends SessionFlags, SessionFilter {
   limit?: string;
 }
 
-/** Entries asked for at once. */
-const PAGE = 200;
+/** Characters shown before what was found. */
+const CONTEXT_LENGTH = 40;
 const CELL_LENGTH_MAX = 64;
 
 /** Prints a row for each session. Returns the exit code. */
@@ -55,10 +55,7 @@ export async function reset(key: string, { json, ...flags }: SessionFlags): Prom
 /** Deletes a session with its transcript, for good. Returns the exit code. */
 export async function remove(key: string, { json, yes, ...flags }: SessionFlags & { yes?: true }): Promise<number> {
   if (!yes) {
-    throw new CliError(
-      `Deleting ${key} can't be undone: keep it with dhaavak sessions export, then add --yes`,
-      EXIT.usage,
-    );
+    throw new CliError(`Deleting ${key} can't be undone: keep it with dhaavak export, then add --yes`, EXIT.usage);
   }
   const { client } = await connectToGateway(flags);
   await using _ = client;
@@ -67,48 +64,50 @@ export async function remove(key: string, { json, yes, ...flags }: SessionFlags 
   return EXIT.ok;
 }
 
-/** Prints a whole transcript, oldest entry first: JSON Lines, or Markdown to be read. Returns the exit code. */
-export async function exportTranscript(
-  key: string,
-  { markdown, ...flags }: ClientFlags & { markdown?: true },
-): Promise<number> {
-  const { client } = await connectToGateway(flags);
+interface SearchFlags extends SessionFlags {
+  role?: HistoryEntry['role'];
+  since?: string;
+  until?: string;
+  limit?: string;
+}
+
+/** Prints the entries of a session in which `words` stand, oldest first. Returns the exit code. */
+export async function search(key: string, words: readonly string[], flags: SearchFlags): Promise<number> {
+  const { json, role, since, until, limit, ...where } = flags;
+  const limitNumber = limitOf(limit);
+  const contains = words.join(' ');
+  const times = { ...timeFlag('since', since), ...timeFlag('until', until) };
+  const filter = { contains, ...times, ...(role === undefined ? {} : { roles: [role] }) };
+  const { client } = await connectToGateway(where);
   await using _ = client;
-  const { session } = await client.request('session.get', { session: key });
-  const entries = await transcript(client, key);
-  if (markdown) process.stdout.write(printable(document(session, entries)));
-  else for (const entry of entries) console.log(JSON.stringify(entry));
+  const found: HistoryEntry[] = [];
+  let damaged = 0;
+  for await (const page of historyPages(client, key, filter)) {
+    damaged += page.damaged;
+    found.push(...page.entries);
+    if (found.length >= limitNumber) break;
+  }
+  const entries = found.slice(0, limitNumber);
+  if (json) console.log(printableJson({ session: key, entries, damaged }));
+  else for (const entry of entries) console.log(hit(entry, contains));
+  if (!json && entries.length === 0) console.log('Nothing was found.');
+  if (damaged > 0) console.error(`${damaged} damaged entries were passed over; dhaavak doctor names them.`);
   return EXIT.ok;
 }
 
-async function transcript(client: Client, session: string): Promise<HistoryEntry[]> {
-  const pages: HistoryEntry[][] = [];
-  for (let before: number | undefined; ; before = pages.at(-1)?.[0]?.seq) {
-    const data = { session, limit: PAGE, ...(before === undefined ? {} : { before }) };
-    const { entries, more } = await client.request('session.history', data);
-    pages.push(entries);
-    if (!more || entries.length === 0) return pages.reverse().flat();
-  }
+/** A line with what stands around the first place where it was found. */
+function hit({ seq, timestamp, role, text }: HistoryEntry, sought: string): string {
+  const at = Math.max(0, text.toLowerCase().indexOf(sought.toLowerCase()) - CONTEXT_LENGTH);
+  const shown = printableLine(`${at > 0 ? '…' : ''}${text.slice(at, at + 4 * CONTEXT_LENGTH)}`, 3 * CONTEXT_LENGTH);
+  return `${seq}  ${new Date(timestamp).toISOString()}  ${role}  ${shown}`;
 }
 
-function document(session: Session, entries: readonly HistoryEntry[]): string {
-  return `${[`# ${session.id}`, ...entries.map(paragraph)].join('\n\n')}\n`;
-}
-
-function paragraph(entry: HistoryEntry): string {
-  const { role, text, timestamp, status, truncated, toolCalls, toolCall, attachments = [] } = entry;
-  const notes = [new Date(timestamp).toISOString(), status, truncated && 'only the beginning'].filter(Boolean);
-  const calls = (toolCalls ?? []).map(({ name, input }) => fenced(`${name} ${JSON.stringify(input)}`));
-  const body = toolCall ? fenced(text) : text;
-  const images = attachments.map(({ mediaType, bytes }) => `[${mediaType}, ${bytes} bytes]`);
-  const who = toolCall ? `${role} ${toolCall.name}${toolCall.failed ? ' (failed)' : ''}` : role;
-  return [`## ${who} · ${notes.join(' · ')}`, body, ...images, ...calls].filter((part) => part !== '').join('\n\n');
-}
-
-/** A block of code whose fence no line of `text` can end. */
-function fenced(text: string): string {
-  const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(([run]) => run.length + 1)));
-  return `${fence}\n${text}\n${fence}`;
+/** A time as people write it, such as 2026-01-31. */
+function timeFlag(name: 'since' | 'until', value: string | undefined): { [key in typeof name]?: number } {
+  if (value === undefined) return {};
+  const at = Date.parse(value);
+  if (Number.isNaN(at) || at < 0) throw new CliError(`--${name} ${value} is no time such as 2026-01-31`, EXIT.usage);
+  return { [name]: at };
 }
 
 function rows(sessions: readonly Session[]): string[] {

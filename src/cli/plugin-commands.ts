@@ -1,24 +1,17 @@
 /** `dhaavak plugins …` with its flags and help. */
 import type { Command } from 'commander';
+import { examples, withClientFlags, withGatewayFlags, withJson } from './command-flags.ts';
 
-/** What all commands share: see `program.ts`. */
-export interface SharedFlags {
-  client(command: Command): Command;
-  gateway(command: Command): Command;
-  json(command: Command): Command;
-  examples(...lines: string[]): string;
-}
-
-export function addPlugins(program: Command, { client, gateway, json, examples }: SharedFlags): void {
+export function addPlugins(program: Command): void {
   const plugins = program.command('plugins').description('what others have written for the gateway: docs/plugins.md');
   const load = () => import('./commands/plugins.ts');
-  json(client(plugins.command('list')))
+  withJson(withClientFlags(plugins.command('list')))
     .description('show how each plugin is')
     .addHelpText('after', examples('dhaavak plugins list', 'dhaavak plugins list --json | jq .plugins'))
     .action(async (flags) => {
       process.exitCode = await (await load()).list(flags);
     });
-  json(client(plugins.command('add')))
+  withJson(withClientFlags(plugins.command('add')))
     .description('write a plugin into the configuration file of this machine, and load it where the gateway runs')
     .argument('<plugin>', 'its folder, or an npm package that is installed beside the configuration file')
     .option('--grant', 'allow it the hosts, tools and variables that its manifest asks for')
@@ -27,21 +20,21 @@ export function addPlugins(program: Command, { client, gateway, json, examples }
     .action(async (plugin: string, flags) => {
       process.exitCode = await (await load()).add(plugin, flags);
     });
-  json(client(plugins.command('remove')))
+  withJson(withClientFlags(plugins.command('remove')))
     .description('take a plugin out of the configuration file of this machine, and out of use where the gateway runs')
     .argument('<name>', 'its name')
     .addHelpText('after', examples('dhaavak plugins remove words'))
     .action(async (name: string, flags) => {
       process.exitCode = await (await load()).remove(name, flags);
     });
-  json(client(plugins.command('reload')))
+  withJson(withClientFlags(plugins.command('reload')))
     .description('read the configuration of plugins again, and load one of them anew, or all')
     .argument('[name]', 'one of them')
     .addHelpText('after', examples('dhaavak plugins reload words'))
     .action(async (name: string | undefined, flags) => {
       process.exitCode = await (await load()).reload(name, flags);
     });
-  json(gateway(plugins.command('check')))
+  withJson(withGatewayFlags(plugins.command('check')))
     .description('say whether the manifest of a plugin is in order, and what it asks for; no code of it is run')
     .argument('<folder>', 'its folder')
     .addHelpText('after', examples('dhaavak plugins check ./plugins/words'))
