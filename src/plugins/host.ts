@@ -24,6 +24,8 @@ import { messageOf, moduleOf } from './trusted.ts';
 const ROUTE_MS = 10_000;
 /** Longest reason that is told, in characters. */
 const REASON_LENGTH_MAX = 500;
+/** How long the end of what is being loaded is waited for, in milliseconds. */
+const STOP_MS = 1_000;
 /** Until then shards that start wait for plugins that are being loaded, in milliseconds. */
 const FIRST_LOAD_MS = 2_000;
 
@@ -107,26 +109,31 @@ export class PluginHost implements Plugins {
           .call({ ...request, path }, ROUTE_MS)
           .then(routeAnswer)
           .catch((error: unknown) => {
-            this.fault(plugin, `${method} ${path}: ${messageOf(error)}`);
+            this.#wentWrong(plugin, `${method} ${path}: ${messageOf(error)}`);
             return undefined;
           }),
     };
   }
 
-  /** Something of a plugin went wrong. It is counted; the plugin stays. */
+  /** Something of a plugin went wrong, as was logged where it did. It is counted; the plugin stays. */
   fault(plugin: string, reason: string): void {
     const slot = this.#slots.get(plugin);
     if (slot === undefined) return;
     const lastFault = this.#clean(slot, reason);
     slot.status = { ...slot.status, faults: slot.status.faults + 1, lastFault };
+  }
+
+  #wentWrong(plugin: string, reason: string): void {
+    this.fault(plugin, reason);
+    const { lastFault } = this.#slots.get(plugin)?.status ?? {};
     this.#options.log.warn({ plugin, reason: lastFault }, 'something of a plugin went wrong');
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([...this.#slots.values()].map(({ loaded }) => loaded?.thread?.stop()));
-    await this.#working;
-    await Promise.all([...this.#slots.values()].map(({ loaded }) => loaded?.thread?.stop()));
+    // What is being loaded finds that out by itself, and may be an import that never ends.
+    await Promise.race([this.#working, new Promise((resolve) => setTimeout(resolve, STOP_MS))]);
   }
 
   /** Rejects with what `work` throws; what is to be changed after it goes on. */
@@ -165,7 +172,7 @@ export class PluginHost implements Plugins {
     const { log, config: surroundings } = this.#options;
     const thread = {
       fault: (reason: string, givenUp: boolean) => {
-        this.fault(name, reason);
+        this.#wentWrong(name, reason);
         if (slot.loaded?.offer.generation !== generation || !givenUp) return;
         slot.status = { ...slot.status, state: 'failed', reason: slot.status.lastFault, since: Date.now() };
       },

@@ -217,5 +217,5 @@ describe('dhaavak plugins', () => {
       message: expect.stringMatching(/nothing was reloaded: .*dhaavak\.yaml:1:.*plugins\.words/),
     });
     await gateway.stop();
-  });
+  }, 90_000);
 });

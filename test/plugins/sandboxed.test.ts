@@ -65,6 +65,8 @@ export function count({ text }, { settings }) { return { words: split(text, sett
     const outside = await localSite((_asked, reply) => reply.end('outside'), '127.0.0.2');
     const site = await localSite((asked, reply) => {
       if (asked.url === '/away') reply.writeHead(302, { location: outside.url }).end();
+      else if (asked.url === '/near')
+        reply.writeHead(302, { location: site.url.replace('127.0.0.1', 'localhost') }).end();
       else reply.setHeader('content-type', 'application/json').end(JSON.stringify({ key: asked.headers['x-key'] }));
     });
     const path = await writePlugin(
@@ -87,6 +89,7 @@ export function count({ text }, { settings }) { return { words: split(text, sett
     const { notes } = await pluginIs(client, 'far', 'ready');
     expect(notes).toEqual(['it asks for 127.0.0.2, which plugins.far.allow.hosts has not']);
     expect(await said(client, 'plugin.far.get', { url: `${site.url}/` })).toBe('{"status":200,"key":"abc"}');
+    expect(await said(client, 'plugin.far.get', { url: `${site.url}/near` })).toBe('{"status":200}');
     const refused = /may not send requests to 127\.0\.0\.2: its allow\.hosts/;
     expect(await said(client, 'plugin.far.get', { url: outside.url })).toMatch(refused);
     expect(await said(client, 'plugin.far.get', { url: `${site.url}/away` })).toMatch(refused);

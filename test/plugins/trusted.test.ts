@@ -53,6 +53,24 @@ export const fine = () => 'fine';`,
     expect((await client.ask('status')).shards).toMatchObject([{ restarts: 0 }]);
   });
 
+  it('that never yields is ended with its shard, and the shard that comes for it has the plugin', async () => {
+    const path = await writePlugin('own', toolList('spin', 'fine'), {
+      'tools.mjs': `export const spin = () => { for (;;); };\nexport const fine = () => 'fine';`,
+    });
+    const client = await (await localGateway(withPlugins({ own: { path, trusted: true } }))).connect();
+    await pluginIs(client, 'own', 'ready');
+    const { session } = await client.ask('session.create', { type: 'main' });
+    await client.ask('message.send', { session: session.id, text: 'call plugin.own.spin {}' });
+    const replaced = async () => {
+      const { shards } = await client.ask('status');
+      return shards.every(({ restarts, state }) => restarts > 0 && state === 'ready') || undefined;
+    };
+    await until(30_000, replaced, 'the shard to be replaced');
+    // The call was made, and is not made again: the run goes on with an outcome that nobody knows.
+    expect(await said(client, 'plugin.own.fine')).toBe('fine');
+    expect((await client.ask('status')).shards).toMatchObject([{ restarts: 1 }]);
+  }, 60_000);
+
   it('is found out where its import throws, exits, never ends or never yields; no shard has imported it', async () => {
     const sources = {
       throws: 'throw new Error("not today");',
