@@ -20,6 +20,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   connections: () => import('./load/connections.load.ts'),
   flood: () => import('./load/flood.load.ts'),
   models: () => import('./load/models.load.ts'),
+  turns: () => import('./load/turns.load.ts'),
   channels: () => import('./load/channels.load.ts'),
   'channels-start': () => import('./load/channel-starts.load.ts'),
   sandbox: () => import('./load/sandbox.load.ts'),

@@ -80,7 +80,7 @@ export class SessionAdmin {
     const marker = transcript.reset(shared.newId(), session.lastActive);
     const children = kin.ofReset();
     await record.write((batch) => {
-      transcript.write(batch, marker);
+      transcript.writeReset(batch, marker);
       children.write(batch);
     });
     children.announce();

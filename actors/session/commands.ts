@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { FollowUp, PendingApproval, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
 import { FOLLOW_UPS, THINKING_LEVELS } from '../../src/protocol/vocabulary.ts';
+import { type ContextReport, reportInWords } from './context-report.ts';
 import type { Rights, SaidCommand, SessionChanges } from './control.ts';
 
 /** The session as a command sees it. */
@@ -14,6 +15,8 @@ export interface CommandTarget {
   readonly queued: number;
   /** The model that answers now, as a reference. Throws `invalid_request` for one that cannot be used. */
   modelOf(reference: string | null): string;
+  /** What the next request to the model would hold. */
+  report(): Promise<ContextReport>;
   update(changes: SessionChanges): Promise<unknown>;
   reset(): Promise<unknown>;
   /** Has what was said so far summarized, beside the lane; returns the number of turns. */
@@ -59,7 +62,7 @@ const COMMANDS: Record<string, Command> = {
     changes: true,
     run: compact,
   },
-  usage: { help: 'tokens used so far', run: usage },
+  usage: { help: 'tokens used so far, and what the next request would hold', run: usage },
   queue: {
     argument: `[${FOLLOW_UPS.join(' | ')} | ${DEFAULT}]`,
     help: 'show or choose what becomes of messages during an answer',
@@ -77,7 +80,7 @@ const COMMANDS: Record<string, Command> = {
 };
 
 /** Mistakes of whoever said it, and answers to it. */
-const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict']);
+const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict', 'context_overflow']);
 
 /** The command a text is; undefined for any other text, a slash and an unknown word included. */
 export function commandIn(text: string): SaidCommand | undefined {
@@ -175,8 +178,8 @@ function compact(target: CommandTarget, argument: string): string {
   return `Summarizing ${turns} ${turns === 1 ? 'turn' : 'turns'}; the transcript keeps all of it.`;
 }
 
-function usage({ session }: CommandTarget): string {
-  return `Tokens used in this session: ${session.tokensUsed}.`;
+async function usage({ session, report }: CommandTarget): Promise<string> {
+  return reportInWords(await report(), session.tokensUsed, session.costUsed);
 }
 
 function help(): string {

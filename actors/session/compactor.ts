@@ -1,31 +1,57 @@
 import type { RunBudget } from '../../src/agent/budget.ts';
-import { summarize } from '../../src/agent/compaction.ts';
+import type { Calibration } from '../../src/agent/calibration.ts';
+import { summarize, turnsToCover } from '../../src/agent/compaction.ts';
+import type { History } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
+import { TokenMeter } from '../../src/agent/meter.ts';
+import type { SentContext } from '../../src/agent/packer.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import type { ActorContext } from '../../src/runtime/actor.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Persistence } from './persistence.ts';
 import type { SessionRecord } from './record.ts';
 import type { Transcript } from './transcript.ts';
+import type { Turn } from './turn.ts';
+
+/** After a summary that failed, none is made by itself for a minute, then twice as long each time, up to an hour. */
+const PAUSE_MS = 60_000;
+const PAUSE_MAX_MS = 3_600_000;
 
 export interface CompactorParts {
+  context: ActorContext<Turn>;
   shared: SessionDependencies;
   events: EventStream;
   transcript: Transcript;
   persistence: Persistence;
   record: SessionRecord;
+  calibration: Calibration;
   now(): number;
   /** The models of the session, and what they may still cost. */
   models(): { line: ModelLine; budget: RunBudget | undefined };
 }
 
-/** Has what was said so far summarized, beside the lane: runs go on meanwhile and look back on it when it is there. */
+interface Wanted {
+  /** What whoever asks wants kept. */
+  instructions: string;
+  /** How many of the oldest turns become the summary. */
+  turns: number;
+  automatic: boolean;
+}
+
+/**
+ * Has what was said so far summarized, beside the lane: runs go on meanwhile and look back on it when it is there. All of it
+ * when somebody asks, and by itself the older part, when the context is nearly full.
+ */
 export class Compactor {
   readonly #parts: CompactorParts;
-  /** What whoever asked wants kept; undefined: nobody asked. */
+  /** Undefined: nobody asked. */
   #asked: string | undefined;
   #working = false;
+  /** Summaries in a row that failed, and when the next is made by itself, in elapsed time. */
+  #failures = 0;
+  #pausedUntil = 0;
 
   constructor(parts: CompactorParts) {
     this.#parts = parts;
@@ -35,49 +61,83 @@ export class Compactor {
   ask(instructions: string): number {
     if (this.#working) throw new DhaavakError('invalid_request', 'A summary is being made already.');
     this.#asked = instructions;
-    return this.#parts.transcript.endedTurns().length;
+    return this.#parts.transcript.history().turns.length;
   }
 
   /** Makes the summary that was asked for, writes it, and tells. Never rejects. */
   async work(): Promise<undefined> {
-    const { events, shared, transcript } = this.#parts;
     const instructions = this.#asked;
     this.#asked = undefined;
-    const past = [...transcript.endedTurns()];
-    if (instructions === undefined || this.#working || past.length === 0) return undefined;
+    if (instructions === undefined) return;
+    await this.#make({ instructions, turns: this.#parts.transcript.history().turns.length, automatic: false });
+  }
+
+  /** To be called when a run has ended whose last request was `sent`: makes a summary where the next would not fit soon. */
+  afterRun(sent: SentContext): void {
+    const { context, transcript, shared, calibration } = this.#parts;
+    const share = shared.config.sessions.compactAt;
+    if (share >= 1 || this.#working || context.clock.elapsed() < this.#pausedUntil) return;
+    const { system, tools, memory } = sent.sizes;
+    const meter = new TokenMeter(sent.family);
+    const ratio = calibration.ratioOf(sent.reference);
+    const turns = turnsToCover({
+      history: transcript.history(),
+      fixedTokens: system + tools + memory,
+      room: sent.room,
+      share,
+      tokensOf: (turn) => {
+        const { rest, results } = meter.turn(turn);
+        return ratio * (rest + results);
+      },
+    });
+    if (turns > 0) context.hold(this.#make({ instructions: '', turns, automatic: true }));
+  }
+
+  /** Never rejects. */
+  async #make(wanted: Wanted): Promise<void> {
+    const { context, events, shared, transcript } = this.#parts;
+    const { summary, turns } = transcript.history();
+    const history = { summary, turns: turns.slice(0, wanted.turns) };
+    if (this.#working || history.turns.length === 0) return;
+    const told = { turns: history.turns.length, ...(wanted.automatic && { automatic: true as const }) };
     this.#working = true;
     try {
-      await this.#summarize(past, instructions);
-      events.publish('session.compacted', { status: 'ok', turns: past.length });
+      await this.#summarize(history, wanted.instructions);
+      this.#failures = 0;
+      this.#pausedUntil = 0;
+      events.publish('session.compacted', { status: 'ok', ...told });
     } catch (error) {
-      const told = error instanceof DhaavakError ? error : new DhaavakError('internal', 'the summary failed');
+      this.#pausedUntil = context.clock.elapsed() + Math.min(PAUSE_MS * 2 ** this.#failures, PAUSE_MAX_MS);
+      this.#failures += 1;
+      const wire = error instanceof DhaavakError ? error : new DhaavakError('internal', 'the summary failed');
       shared.log.warn({ session: events.session, error }, 'what was said could not be summarized');
-      events.publish('session.compacted', { status: 'failed', turns: past.length, error: told.toWire() });
+      events.publish('session.compacted', { status: 'failed', ...told, error: wire.toWire() });
     } finally {
       this.#working = false;
     }
-    return undefined;
   }
 
-  async #summarize(past: ReturnType<Transcript['endedTurns']>, instructions: string): Promise<void> {
-    const { persistence, record, shared, transcript } = this.#parts;
-    const { config, newId } = shared;
-    const { line, budget } = this.#parts.models();
-    const { session } = record;
+  async #summarize(history: History, instructions: string): Promise<void> {
+    const { calibration, events, persistence, record, shared, transcript } = this.#parts;
+    const { config, log, newId } = shared;
+    const session = record.existing();
+    const { line: models, budget } = this.#parts.models();
     const { outputTokensMax, stallMs } = config.models;
     const signal = AbortSignal.timeout(config.sessions.runTimeoutMs);
-    const end = await summarize({ models: line, past, instructions, outputTokensMax, stallMs, budget, signal });
-    if (end.status !== 'ok') throw end.error;
-    if (end.text.trim() === '') throw new DhaavakError('model_unavailable', 'the model wrote nothing');
-    const { text } = boundedText(end.text.trim());
-    const entry = transcript.summary(text, past.at(-1)!.seq, newId(), this.#parts.now());
-    if (entry === undefined) throw new DhaavakError('cancelled', 'the conversation was begun anew meanwhile');
-    if (record.session !== session) throw new DhaavakError('cancelled', 'the session was deleted meanwhile');
-    if (session !== undefined && end.usage !== null) {
-      session.tokensUsed += end.usage.inputTokens + end.usage.outputTokens;
-      session.costUsed += end.usage.cost ?? 0;
+    const options = { models, history, instructions, outputTokensMax, stallMs, budget, calibration, signal };
+    const { text: whole, usage, left } = await summarize(options);
+    if (left > 0) log.warn({ session: events.session, turns: left }, 'a summary leaves out the oldest turns');
+    const { text } = boundedText(whole);
+    const covers = history.turns.at(-1)?.seq as number;
+    const entry = transcript.summary(text, covers, newId(), this.#parts.now());
+    if (entry === undefined || record.session !== session) {
+      throw new DhaavakError('cancelled', 'the conversation was begun anew or deleted meanwhile');
     }
-    await persistence.write((batch) => transcript.write(batch, entry));
+    if (usage !== null) {
+      session.tokensUsed += usage.inputTokens + usage.outputTokens;
+      session.costUsed += usage.cost ?? 0;
+    }
+    await persistence.write((batch) => transcript.writeSummary(batch, entry));
     transcript.summarized(entry);
   }
 }

@@ -1,4 +1,4 @@
-import type { Delivery, FollowUp, MessageOrigin, Session, Snapshot } from '../../src/protocol/messages.ts';
+import type { Delivery, FollowUp, MessageOrigin, Replies, Session, Snapshot } from '../../src/protocol/messages.ts';
 import type { Write } from '../../src/storage/journal.ts';
 import type { Decider } from './approvals.ts';
 import type { OldTurn } from './old-turns.ts';
@@ -52,6 +52,8 @@ export type SessionControl =
   | { type: 'wake' }
   | { type: 'create'; fields: NewSession; also?: Write }
   | { type: 'get' }
+  /** What the next request to the model would hold. */
+  | { type: 'context' }
   | { type: 'update'; changes: SessionChanges }
   | { type: 'reset' }
   | { type: 'delete' }
@@ -88,6 +90,7 @@ export interface SessionAnswers {
   wake: undefined;
   create: { session: Session; created: boolean };
   get: { session: Session };
+  context: Replies['session.context'];
   update: { session: Session };
   reset: { session: Session };
   delete: { session: string };

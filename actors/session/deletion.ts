@@ -16,13 +16,14 @@ const IMAGES_MAX = 50;
  * milliseconds since the epoch. Nothing may write for the session meanwhile. Throws `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string, also: Write, now: () => number): Promise<void> {
-  const { approvals, deletions, inbox, journal, numbers, schedules, sessions, unlearn } = store;
+  const { approvals, deletions, inbox, journal, numbers, schedules, sessions, summaries, unlearn } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
   const forgetApprovals = approvals.removalOf(session);
   const agent = agentOf(session);
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
+    batch.remove(summaries, session);
     unlearn.add(batch, agent, { session }, now());
     numbers.forget(batch, session);
     for (const key of waiting) batch.remove(inbox, key);
@@ -75,6 +76,7 @@ async function removeFacts({ facts, journal, unlearn }: Store, session: string, 
     if (slice.length < BATCH_MAX) return;
     after = slice.at(-1)?.id ?? '';
     await new Promise((resolve) => setImmediate(resolve));
+    journal.checkOpen();
   }
 }
 
@@ -92,6 +94,7 @@ async function removeMentions(store: Store, session: string, now: () => number):
     if (slice.length < BATCH_MAX) break;
     start = `${slice.at(-1)?.key}\x01`;
     await new Promise((resolve) => setImmediate(resolve));
+    journal.checkOpen();
   }
   for (;;) {
     const removal = keys.removalOf(session, BATCH_MAX);

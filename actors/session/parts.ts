@@ -1,9 +1,11 @@
 import type { RunBudget } from '../../src/agent/budget.ts';
+import { Calibration } from '../../src/agent/calibration.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import type { ActorContext } from '../../src/runtime/actor.ts';
 import { SessionAdmin, type SessionWork } from './admin.ts';
 import { Approvals } from './approvals.ts';
 import { Compactor } from './compactor.ts';
+import { type ContextReport, contextReport } from './context-report.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import { EventStream } from './event-stream.ts';
 import { FollowUps } from './follow-ups.ts';
@@ -35,6 +37,7 @@ export class SessionParts {
   #runner: Runner | undefined;
   #approvals: Approvals | undefined;
   #compactor: Compactor | undefined;
+  #calibration: Calibration | undefined;
   #admin: SessionAdmin | undefined;
 
   constructor(context: ActorContext<Turn>, shared: SessionDependencies, work: SessionWork) {
@@ -77,6 +80,11 @@ export class SessionParts {
     return this.#compactor;
   }
 
+  get calibration(): Calibration {
+    this.#calibration ??= new Calibration();
+    return this.#calibration;
+  }
+
   get admin(): SessionAdmin {
     this.#admin ??= new SessionAdmin(this);
     return this.#admin;
@@ -92,6 +100,11 @@ export class SessionParts {
 
   get outgoing(): OutgoingAnswers {
     return new OutgoingAnswers(this.events, this.shared);
+  }
+
+  /** What the next request would hold. Throws as {@link contextReport} does. */
+  report(): Promise<ContextReport> {
+    return contextReport(this);
   }
 
   now(): number {

@@ -106,6 +106,10 @@ export class SessionRequests {
         checkRequest(type, data);
         return reply.send(answer(type, id, await this.#control<'get'>(key, { type: 'get' })));
       }
+      case 'session.context': {
+        checkRequest(type, data);
+        return reply.send(answer(type, id, await this.#control<'context'>(key, { type: 'context' })));
+      }
       case 'session.list':
         return reply.send(answer(type, id, listSessions(this.#shared.store, checkRequest(type, data))));
       case 'session.update': {

@@ -39,6 +39,13 @@ export async function publishRun(
         shared.log.warn({ session: stream.session, run, model, error }, 'another model is asked');
         break;
       }
+      case 'trimmed': {
+        const { reference: model, error, trimmed } = event;
+        const { turns, results, rounds } = trimmed;
+        stream.publish('run.trimmed', { run, model, error: error.toWire(), turns, results, rounds });
+        shared.log.info({ session: stream.session, run, model, error, trimmed }, 'asked again with less');
+        break;
+      }
       case 'calls':
         failpoint('model.after');
         await record.intend(event.text, event.calls, signal);

@@ -1,4 +1,4 @@
-import { contextOf } from '../../src/agent/context.ts';
+import type { Calibration } from '../../src/agent/calibration.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
@@ -13,6 +13,7 @@ import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
+import type { Compactor } from './compactor.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
@@ -43,6 +44,8 @@ export interface RunnerParts {
   ends: TurnEnds;
   outgoing: OutgoingAnswers;
   kin: Kin;
+  calibration: Calibration;
+  compactor: Compactor;
   now(): number;
   /** The agent of the session: one that is configured. */
   agentId(): string;
@@ -53,6 +56,8 @@ export class Runner {
   readonly #parts: RunnerParts;
   /** The run that is going on. */
   live: LiveRun | undefined;
+  /** What the last run was given from memory, in tokens. */
+  recalledTokens = 0;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -68,7 +73,7 @@ export class Runner {
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
     const { signal } = limit;
     try {
-      const tools = this.#toolsFor(turn, session);
+      const tools = this.toolsFor(turn, session);
       const record = this.#recordOf(turn, run.id, tools);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
@@ -115,7 +120,7 @@ export class Runner {
   async #giveUp(turn: Turn, session: Session): Promise<void> {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
-    const record = this.#recordOf(turn, run, this.#toolsFor(turn, session));
+    const record = this.#recordOf(turn, run, this.toolsFor(turn, session));
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -154,7 +159,7 @@ export class Runner {
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
-    const { approvals, events, followUps, shared, transcript } = this.#parts;
+    const { approvals, calibration, events, followUps, shared, transcript } = this.#parts;
     const { config, models, budgets, workspaces, log } = shared;
     const run = live.id;
     const reference = session.model ?? this.#agent.model ?? null;
@@ -174,7 +179,9 @@ export class Runner {
     const loop = runAgent({
       models: line,
       system: typeof system === 'string' ? system : await system,
-      messages: this.#contextOf(turn, resumed),
+      messages: this.#saidIn(turn, resumed),
+      history: transcript.before(turn),
+      calibration,
       tools,
       thinkingLevel: session.thinkingLevel,
       outputTokensMax: config.models.outputTokensMax,
@@ -231,6 +238,10 @@ export class Runner {
     );
     failpoint('answer.after');
     transcript.ended(turn, record.entries);
+    if (end.sent !== undefined) {
+      this.recalledTokens = end.sent.sizes.memory;
+      this.#parts.compactor.afterRun(end.sent);
+    }
     words.announce();
     related.announce();
     const { message } = turn;
@@ -246,19 +257,18 @@ export class Runner {
   }
 
   #countUsage(turn: Turn, end: RunEnd): Promise<Usage> {
-    const sent = this.#contextOf(turn, false);
+    const sent = end.sent?.messages ?? [];
     return countUsage(this.#parts.shared, turn, [{ text: this.#agent.prompt }, ...sent], end.messages);
   }
 
-  /** What a model is sent first. A run that goes on has its joined messages where they came in. */
-  #contextOf(turn: Turn, resumed: boolean): ModelMessage[] {
-    const { transcript } = this.#parts;
+  /** What is to be answered. A run that goes on has its joined messages where they came in. */
+  #saidIn(turn: Turn, resumed: boolean): ModelMessage[] {
     const said = resumed ? [turn] : withJoined(turn);
-    return contextOf(transcript.before(turn), ...said.map((one) => transcript.messageOf(one)));
+    return said.map((one) => this.#parts.transcript.messageOf(one));
   }
 
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
-  #toolsFor(turn: Turn, session: Session): ToolView {
+  toolsFor(turn: Turn, session: Session): ToolView {
     const { config, tools } = this.#parts.shared;
     const caller = this.#caller(turn, session);
     const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);

@@ -156,6 +156,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         return this.#parts.admin.create(message.fields, message.also);
       case 'get':
         return { session: this.#parts.record.existing() };
+      case 'context':
+        return this.#parts.report();
       case 'update':
         return this.#parts.admin.update(message.changes);
       case 'reset':
@@ -264,6 +266,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         queued: this.#context.queued,
         modelOf: (reference) =>
           models.resolve(reference ?? config.agents[this.#parts.agentId()]?.model ?? null).reference,
+        report: () => this.#parts.report(),
         update: (changes) => this.#parts.admin.update(changes),
         reset: () => this.#parts.admin.reset(),
         stop: () => this.#cancel(undefined),

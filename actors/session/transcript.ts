@@ -1,7 +1,9 @@
 import { summaryTurn } from '../../src/agent/compaction.ts';
 import {
-  CONTEXT_LENGTH_MAX,
-  CONTEXT_TURNS_MAX,
+  HISTORY_LENGTH_MAX,
+  HISTORY_MESSAGES_MAX,
+  HISTORY_TURNS_MAX,
+  type History,
   type ImageReader,
   newestTurns,
   type PastTurn,
@@ -14,8 +16,8 @@ import type { Batch } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { type Turn, userEntry, withJoined } from './turn.ts';
 
-/** Entries read from the disk for the first context: turns of a question and an answer, and as many tool calls again. */
-const READ_MAX = 4 * CONTEXT_TURNS_MAX;
+/** Entries read from the disk for the first context. */
+const READ_MAX = HISTORY_MESSAGES_MAX;
 
 /** Of a message that is shown in part, in UTF-16 code units. */
 const BEGINNING_LENGTH = 160;
@@ -34,6 +36,8 @@ export class Transcript {
   /** The newest turns that have ended; undefined until a run asks. */
   #past: PastTurn[] | undefined;
   #pastLength = 0;
+  /** What stands for the turns before those. */
+  #summary: PastTurn | undefined;
   /** The newest reset in this life: turns from before it are no context. */
   #resetSeq = 0;
 
@@ -68,10 +72,10 @@ export class Transcript {
     return (seq, index) => this.#store.images.get([this.#session, seq, index]);
   }
 
-  /** The turns before `turn`, oldest first. */
-  before(turn: Turn): readonly PastTurn[] {
-    if (this.#past === undefined) this.#keep(this.#read(turn));
-    return this.#past as PastTurn[];
+  /** What was said before `turn`. */
+  before(turn: Turn): History {
+    if (this.#past === undefined) this.#read(turn);
+    return { summary: this.#summary, turns: this.#past as PastTurn[] };
   }
 
   /** Adds a turn that has ended, and whose `entries` are on the disk. */
@@ -82,14 +86,14 @@ export class Transcript {
       this.#past.push(past);
       this.#pastLength += past.length;
     }
-    const full = this.#past.length > 2 * CONTEXT_TURNS_MAX || this.#pastLength > 2 * CONTEXT_LENGTH_MAX;
+    const full = this.#past.length > 2 * HISTORY_TURNS_MAX || this.#pastLength > 2 * HISTORY_LENGTH_MAX;
     if (full) this.#keep(newestTurns(this.#past));
   }
 
   /** The entry that ends the context here, to be written at once; what stands before it is kept but not looked back on. */
   reset(message: string, timestamp: number): HistoryEntry {
     this.#resetSeq = this.number();
-    this.#keep([]);
+    this.forget();
     return { seq: this.#resetSeq, role: 'reset', text: '', timestamp, message };
   }
 
@@ -101,6 +105,7 @@ export class Transcript {
 
   /** The session was deleted: there is nothing to look back on. */
   forget(): void {
+    this.#summary = undefined;
     this.#keep([]);
   }
 
@@ -110,10 +115,15 @@ export class Transcript {
     this.#pastLength = 0;
   }
 
-  /** The turns that have ended since the last reset, oldest first. */
-  endedTurns(): readonly PastTurn[] {
-    if (this.#past === undefined) this.#keep(this.#read(undefined));
-    return this.#past as PastTurn[];
+  /** What has been said since the last reset: turns that have ended. */
+  history(): History {
+    if (this.#past === undefined) this.#read(undefined);
+    return { summary: this.#summary, turns: this.#past as PastTurn[] };
+  }
+
+  /** How often the conversation was summarized, as far as the disk knows. */
+  get summaries(): number {
+    return this.#store.summaries.get(this.#session)?.count ?? 0;
   }
 
   /**
@@ -125,10 +135,24 @@ export class Transcript {
     return { seq: this.number(), role: 'summary', text, timestamp, message, covers };
   }
 
+  /** Writes a reset, and that no earlier summary counts. */
+  writeReset(batch: Batch, entry: HistoryEntry): void {
+    this.write(batch, entry);
+    const known = this.#store.summaries.get(this.#session);
+    if (known !== undefined) batch.put(this.#store.summaries, this.#session, { ...known, reset: true });
+  }
+
+  /** Writes a summary, and where it stands: it may be far behind the newest entry when it is needed. */
+  writeSummary(batch: Batch, entry: HistoryEntry): void {
+    this.write(batch, entry);
+    batch.put(this.#store.summaries, this.#session, { seq: entry.seq, count: this.summaries + 1 });
+  }
+
   /** From now on the summary is looked back on instead of what it covers. */
   summarized({ text, covers = 0, seq }: HistoryEntry): void {
     if (this.#past === undefined || seq < this.#resetSeq) return;
-    this.#keep([summaryTurn(text, covers), ...this.#past.filter((turn) => turn.seq > covers)]);
+    this.#summary = summaryTurn(text, covers);
+    this.#keep(this.#past.filter((turn) => turn.seq > covers));
   }
 
   #keep(turns: readonly PastTurn[]): void {
@@ -140,20 +164,30 @@ export class Transcript {
    * Reads the newest entries, and those before the turn that is to be answered: answers to earlier messages stand behind
    * it when they were written while it waited.
    */
-  #read(turn: Turn | undefined): readonly PastTurn[] {
+  #read(turn: Turn | undefined): void {
     const newest = this.#store.entriesBefore(this.#session, Number.MAX_SAFE_INTEGER, READ_MAX);
     const first = newest[0]?.seq ?? 0;
     const older =
       turn !== undefined && first > turn.seq ? this.#store.entriesBefore(this.#session, turn.seq + 1, READ_MAX) : [];
     const read = [...older, ...newest];
     const reset = read.findLast(({ role }) => role === 'reset')?.seq ?? 0;
-    const summary = read.findLast(({ role, seq }) => role === 'summary' && seq > reset);
+    const summary = this.#newestSummary(read, reset);
     const from = Math.max(reset, summary?.covers ?? 0);
     this.#resetSeq = Math.max(this.#resetSeq, reset);
     // Not those that wait, the turn itself included; and not only those before it: they may have been answered out of order.
     const open = new Set(this.#store.unfinished(this.#session).map(({ entry }) => entry.message));
     const kept = read.filter(({ seq, message }) => seq > from && !open.has(message));
-    const past = newestTurns(pastTurns(kept, this.#readImage));
-    return summary === undefined ? past : [summaryTurn(summary.text, summary.covers ?? 0), ...past];
+    this.#summary = summary === undefined ? undefined : summaryTurn(summary.text, summary.covers ?? 0);
+    this.#keep(newestTurns(pastTurns(kept, this.#readImage)));
+  }
+
+  /** Among what was read, or further back: then only where no reset can have come after it unseen. */
+  #newestSummary(read: readonly HistoryEntry[], reset: number): HistoryEntry | undefined {
+    const near = read.findLast(({ role, seq }) => role === 'summary' && seq > reset);
+    if (near !== undefined || reset > 0) return near;
+    const known = this.#store.summaries.get(this.#session);
+    return known === undefined || known.reset === true
+      ? undefined
+      : this.#store.entries.get([this.#session, known.seq]);
   }
 }

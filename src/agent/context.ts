@@ -1,17 +1,20 @@
 /**
- * What of a transcript a model is sent. Pure: entries in, messages out. Two promises hold for any transcript, a damaged
- * one included: no tool call without its result or result without its call, and the message to be answered comes last.
+ * What of a transcript models may look back on. Pure: entries in, turns out, and in them no tool call without its result and
+ * no result without its call, for any transcript, a damaged one included. What of that a request holds: `assembly.ts`.
  */
 import type { Attachment, HistoryEntry } from '../protocol/messages.ts';
 import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
+import type { TokenFamily } from './tokens.ts';
 
 /**
- * Most earlier text that is sent, in UTF-16 code units: about 60,000 tokens, which every current hosted model takes and
- * which still leaves room for the message itself (up to 256 Ki) and the tools' results in a window of 200,000.
+ * Most earlier text a session keeps at hand, in UTF-16 code units: about 200,000 tokens of English. It bounds memory; what
+ * fits into a model's window is settled with each request (`assembly.ts`).
  */
-export const CONTEXT_LENGTH_MAX = 240_000;
+export const HISTORY_LENGTH_MAX = 800_000;
 /** Most earlier turns, a turn being a user's message and everything it led to: beyond, a summary serves better. */
-export const CONTEXT_TURNS_MAX = 100;
+export const HISTORY_TURNS_MAX = 100;
+/** Most messages of them, results of tools included: as many entries are read when a session comes back to memory. */
+export const HISTORY_MESSAGES_MAX = 400;
 /** What a message costs besides its text: its role and the syntax around it. */
 const MESSAGE_OVERHEAD = 16;
 
@@ -21,9 +24,33 @@ export interface PastTurn {
   message: string;
   seq: number;
   messages: readonly ModelMessage[];
-  /** What it counts towards {@link CONTEXT_LENGTH_MAX}. */
+  /** What it counts towards {@link HISTORY_LENGTH_MAX}. */
   length: number;
+  /** Once somebody has asked: see `meter.ts`. */
+  counted?: TurnTokens;
 }
+
+/** Estimated tokens of a turn. */
+export interface TurnTokens {
+  family: TokenFamily;
+  /** Of each message. */
+  each: readonly number[];
+  /** Of all results of tools together, and of all else. */
+  results: number;
+  rest: number;
+  /** How many images there are, whose tokens are in none of these. */
+  images: number;
+}
+
+/** What was said before the message that is to be answered. */
+export interface History {
+  /** Stands for what came before the turns. */
+  summary: PastTurn | undefined;
+  /** Oldest first. */
+  turns: readonly PastTurn[];
+}
+
+export const NO_HISTORY: History = { summary: undefined, turns: [] };
 
 /** Reads the image number `index` of the user's entry `seq`; undefined when it is not there any more. */
 export type ImageReader = (seq: number, index: number) => Uint8Array | undefined;
@@ -42,23 +69,16 @@ export function pastTurns(entries: readonly HistoryEntry[], readImage: ImageRead
 /** As many of the newest turns as the limits allow. */
 export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
   let length = 0;
+  let messages = 0;
   let first = past.length;
-  while (first > 0 && past.length - first < CONTEXT_TURNS_MAX) {
-    length += past[first - 1]!.length;
-    if (length > CONTEXT_LENGTH_MAX) break;
+  while (first > 0 && past.length - first < HISTORY_TURNS_MAX) {
+    const turn = past[first - 1]!;
+    length += turn.length;
+    messages += turn.messages.length;
+    if (length > HISTORY_LENGTH_MAX || (messages > HISTORY_MESSAGES_MAX && first < past.length)) break;
     first -= 1;
   }
   return first === 0 ? past : past.slice(first);
-}
-
-/** The messages that put what the user `said` before a model: what was said before, within the limits, then that. */
-export function contextOf(past: readonly PastTurn[], ...said: ModelMessage[]): ModelMessage[] {
-  const context: ModelMessage[] = [];
-  for (const { messages } of newestTurns(past)) {
-    for (const message of messages) context.push(message);
-  }
-  context.push(...said);
-  return context;
 }
 
 /** A user's message; its images are read when they are sent. */
@@ -73,7 +93,7 @@ export function userMessage(
   return { role: 'user', text, stored };
 }
 
-/** What `messages` count towards {@link CONTEXT_LENGTH_MAX}. */
+/** What `messages` count towards {@link HISTORY_LENGTH_MAX}. */
 export function contextLength(messages: readonly ModelMessage[]): number {
   let length = 0;
   for (const message of messages) {

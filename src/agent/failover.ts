@@ -4,6 +4,7 @@
  * it does it is passed over wherever there is another.
  */
 import { DhaavakError } from '../protocol/errors.ts';
+import type { ContextWindow } from './context-window.ts';
 import type { ModelProvider } from './provider.ts';
 
 /** What a model reference means. */
@@ -15,6 +16,8 @@ export interface ResolvedModel {
   reference: string;
   /** Undefined: not known. */
   price?: Price | undefined;
+  /** Undefined: as its name says. */
+  window?: ContextWindow | undefined;
 }
 
 /** US dollars for a million tokens, which is as many micro-dollars for one. */

@@ -3,6 +3,7 @@
  *
  * ```
  * runAgent
+ * ├─ trimmed?                   the model refused the request for its length: it is asked again with less
  * ├─ model?                     the model failed before it said anything: another is asked, see failover.ts
  * ├─ text*                      pieces of the model's text, as they arrive
  * ├─ calls toolStart+ toolEnd+  all calls of one turn, in parallel; then the model is asked again
@@ -13,21 +14,31 @@ import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
 import type { Approve } from './approval.ts';
+import type { Trimmed } from './assembly.ts';
 import type { RunBudget } from './budget.ts';
-import { contextLength } from './context.ts';
+import { Calibration } from './calibration.ts';
+import type { History } from './context.ts';
 import type { ModelLine } from './failover.ts';
 import { withImages } from './images.ts';
 import { Interrupt } from './interrupt.ts';
+import { ContextOverflow } from './overflow.ts';
+import { Packer, type SentContext } from './packer.ts';
 import type { Echo, EndReason, ModelEvent, ModelMessage, ToolCall } from './provider.ts';
 import type { Resumption } from './resume.ts';
-import { costOf, guessUsage, RunUsage } from './usage.ts';
+import { costOf, RunUsage } from './usage.ts';
 
 export interface RunOptions {
   /** Who is asked, one after the other while they fail. */
   models: ModelLine;
   system: string;
-  /** What was said before, ending with the user message to answer. */
+  /** What is to be answered: the user's message, or several. Never cut. */
   messages: readonly ModelMessage[];
+  /** What was said before: as much of it is sent as fits. */
+  history?: History | undefined;
+  /** Recalled from memory, for what is to be answered: a text of bounded size, sent right before that. */
+  recalled?: string | undefined;
+  /** What is known of the models' tokens; told more with every answer. */
+  calibration?: Calibration | undefined;
   tools: ToolView;
   thinkingLevel: ThinkingLevel;
   /** In each turn. */
@@ -52,6 +63,8 @@ export type RunEvent =
   | { type: 'text'; text: string }
   /** `reference` is asked from now on: the model before it failed with `error`. */
   | { type: 'model'; reference: string; error: DhaavakError }
+  /** `reference` has refused the request with `error`: it is asked again with less. */
+  | { type: 'trimmed'; reference: string; error: DhaavakError; trimmed: Trimmed }
   /** None of the calls is made before the consumer has asked for more: it can write down what is about to happen. */
   | { type: 'calls'; text: string; calls: readonly ToolCall[] }
   | { type: 'toolStart'; call: ToolCall }
@@ -70,9 +83,14 @@ export interface RunEnd {
   text: string;
   /** Of all turns together. Null when the API left out that of a turn: then the caller counts. */
   usage: Usage | null;
+  /** The last request that was made, in estimated tokens; undefined: none was. */
+  sent?: SentContext | undefined;
   /** Unless `status` is `ok`. */
   error?: DhaavakError;
 }
+
+/** How often in a run a request that was refused for its length is made again with less. */
+const TRIMS_MAX = 4;
 
 /** The answer to one request to the model, as far as it came. */
 interface Answer {
@@ -110,11 +128,15 @@ class Run {
   #added: ModelMessage[] = [];
   #thinkingLevel: ThinkingLevel;
   #text = '';
+  #trims = 0;
+  #sent: SentContext | undefined;
+  readonly #packer: Packer;
   readonly #usage = new RunUsage();
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.#thinkingLevel = options.thinkingLevel;
+    this.#packer = new Packer(options, options.calibration ?? new Calibration());
     if (options.resume !== undefined) {
       this.#added = [...options.resume.messages];
       this.#forgetEchoes();
@@ -156,7 +178,7 @@ class Run {
 
   end(status: RunStatus, thrown?: unknown): RunEnd {
     const usage = this.#usage.total;
-    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage };
+    const end = { type: 'end' as const, status, messages: this.#added, text: this.#text, usage, sent: this.#sent };
     return status === 'ok' ? end : { ...end, error: runError(status, thrown) };
   }
 
@@ -169,12 +191,35 @@ class Run {
         models.succeeded();
         return;
       } catch (error) {
-        if (this.interrupt.cancelled || !models.failed(error) || answer.text !== '' || !models.next()) throw error;
+        if (this.interrupt.cancelled) throw error;
+        const overflow = error instanceof ContextOverflow;
+        if (overflow && answer.text === '' && this.#trim(error)) {
+          answer.toolCalls = [];
+          const { trimmed } = this.#sent as SentContext;
+          yield { type: 'trimmed', reference: models.current.reference, error, trimmed };
+          continue;
+        }
+        // One with a larger window may take it; its failure says nothing about the model.
+        if (!(overflow || models.failed(error)) || answer.text !== '' || !models.next()) throw error;
         answer.toolCalls = [];
         this.#forgetEchoes();
         yield { type: 'model', reference: models.current.reference, error: error as DhaavakError };
       }
     }
+  }
+
+  /** Whether there is less to be sent, after a request that was too long for its model. */
+  #trim(error: ContextOverflow): boolean {
+    if (error.refused === undefined || this.#sent === undefined || this.#trims >= TRIMS_MAX) return false;
+    this.#trims += 1;
+    const before = this.#sent;
+    this.#packer.refused(before, error.refused);
+    try {
+      this.#sent = this.#packer.pack(this.#options.models.current, this.#added, this.#thinkingLevel);
+    } catch {
+      return false;
+    }
+    return this.#sent.tokens < before.tokens || this.#sent.answerTokens < before.answerTokens;
   }
 
   /**
@@ -193,12 +238,13 @@ class Run {
 
   /** Sends one request to the current model. */
   async *#attempt(answer: Answer): AsyncGenerator<RunEvent, void, undefined> {
-    const { models, system, outputTokensMax, budget } = this.#options;
+    const { models, system, budget } = this.#options;
     const { provider, name: model } = models.current;
     const thinkingLevel = this.#thinkingLevel;
-    const messages = this.#added.length === 0 ? this.#options.messages : [...this.#options.messages, ...this.#added];
-    const tools = this.#options.tools.descriptions;
     this.interrupt.check();
+    const sent = this.#packer.pack(models.current, this.#added, thinkingLevel);
+    this.#sent = sent;
+    const { messages, tools, answerTokens: outputTokensMax } = sent;
     if (budget) await budget.admit(models.current, this.interrupt.signal);
     const events = provider
       .stream(
@@ -218,11 +264,12 @@ class Run {
         }
       }
     } finally {
+      if (answer.usage !== null && !answer.usage.estimated) this.#packer.learn(sent, answer.usage.inputTokens);
       // Not awaited: a provider that ignores its signal would hold up the end of the run.
       events.return?.().catch(() => undefined);
       if (budget) {
         const usage = brought(answer) ? answer.usage : NOTHING_USED;
-        const used = usage ?? guessUsage(system.length + contextLength(messages), answer.text.length);
+        const used = usage ?? { inputTokens: sent.tokens, outputTokens: Math.ceil(answer.text.length / 4) };
         budget.settle(used.inputTokens + used.outputTokens, costOf(used, models.current.price) ?? 0);
       }
     }

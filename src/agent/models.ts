@@ -1,6 +1,7 @@
 /** Which provider and model a reference such as `anthropic/claude-sonnet-5-5` means. */
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
+import { contextWindowOf } from './context-window.ts';
 import { Cooldowns, ModelLine, type ResolvedModel } from './failover.ts';
 import { LateProviders } from './late-providers.ts';
 import type { ModelProvider } from './provider.ts';
@@ -53,7 +54,11 @@ export function createModels(
 
   const resolve: Models['resolve'] = (reference) => {
     const full = reference ?? config.default ?? bestReference(config);
-    if (full === 'offline') return { provider: providerNamed('offline'), name: 'offline', reference: full };
+    const tokens = Object.hasOwn(config.contextTokens, full) ? config.contextTokens[full] : undefined;
+    if (full === 'offline') {
+      const window = contextWindowOf(full, tokens);
+      return { provider: providerNamed(full), name: full, reference: full, window };
+    }
     const [, prefix = '', name = ''] = /^([a-z][a-z0-9-]*)\/(.+)$/.exec(full) ?? [];
     const provider = /^(anthropic|openai)$/.test(prefix)
       ? providerNamed(prefix as ProviderName)
@@ -63,7 +68,8 @@ export function createModels(
       throw invalidModel(`there is no model "${full}": use ${known}`);
     }
     const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
-    return { provider, name, reference: full, price };
+    const window = contextWindowOf(name, tokens);
+    return { provider, name, reference: full, price, window };
   };
 
   return {

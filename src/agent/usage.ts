@@ -27,11 +27,6 @@ export function costOf({ inputTokens, outputTokens }: Usage, price: Price | unde
   return price && inputTokens * price.input + outputTokens * price.output;
 }
 
-/** About four characters to a token, where nobody has counted. Lengths in UTF-16 code units. */
-export function guessUsage(inputLength: number, outputLength: number): Usage {
-  return { inputTokens: Math.ceil(inputLength / 4), outputTokens: Math.ceil(outputLength / 4), estimated: true };
-}
-
 function sum(a: Usage | null, b: Usage | null): Usage | null {
   if (!a || !b) return null;
   return {

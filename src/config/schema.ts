@@ -98,6 +98,8 @@ const shape = z.strictObject({
       debounceMs: z.int().min(0).max(60_000).default(500),
       collectMax: z.int().min(2).max(100).default(20),
       overflow: z.enum(['old', 'new', 'summarize']).default('old'),
+      /** Of what a request may hold; 1: never by itself. */
+      compactAt: z.number().min(0.3).max(1).default(0.8),
       cleanUp: z
         .strictObject({
           afterMs: z
@@ -133,6 +135,8 @@ const shape = z.strictObject({
       prices: z
         .record(modelReference, z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }))
         .default({}),
+      /** Undefined for a model: what `agent/context-window.ts` knows of its family. */
+      contextTokens: z.record(modelReference, z.int().min(1_024).max(100_000_000)).default({}),
       stallMs: milliseconds.default(60_000),
       turnsMax: z.int().min(1).max(100).default(25),
       outputTokensMax: z.int().min(1).max(1_000_000).default(8_192),

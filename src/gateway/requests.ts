@@ -105,6 +105,7 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'message.cancel':
     case 'session.get':
+    case 'session.context':
     case 'session.update':
     case 'session.reset':
     case 'session.delete':

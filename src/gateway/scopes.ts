@@ -20,6 +20,7 @@ export const REQUEST_SCOPES = {
   'message.cancel': 'write',
   'session.create': 'write',
   'session.get': 'read',
+  'session.context': 'read',
   'session.history': 'read',
   'session.attachment': 'read',
   'session.list': 'read',

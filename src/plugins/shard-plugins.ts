@@ -99,7 +99,8 @@ export class ShardPlugins {
       registry.register(tool);
       now.tools.push(tool.name);
     }
-    providers.set(plugin, model, offer.state);
+    const isThere = tools !== undefined || channel !== undefined;
+    providers.set(plugin, model, isThere ? 'it has no model provider' : offer.state);
     if (channel !== undefined) channels[plugin] = channel;
     else if (before?.offer.channel !== undefined) delete channels[plugin];
   }

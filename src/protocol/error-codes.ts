@@ -97,6 +97,11 @@ export const ERROR_CODES = {
     retryable: false,
     todo: 'read the message; often the operator must mend the key',
   },
+  context_overflow: {
+    meaning: 'What must be sent does not fit into the context window of the model, with all else left out.',
+    retryable: false,
+    todo: 'send a shorter message, or choose a model with a larger window',
+  },
   model_unavailable: {
     meaning: 'The model API could not answer (overload, rate limit, network).',
     retryable: true,

@@ -49,6 +49,16 @@ export const EVENTS = {
     resumed: flag,
   }),
   'run.model': z.strictObject({ run: id, model: z.string(), error: wireError }),
+  /** The model refused the request for its length, and is asked again with less of what was said before. */
+  'run.trimmed': z.strictObject({
+    run: id,
+    model: z.string(),
+    error: wireError,
+    /** Earlier turns that are left out, results of tools that are cut, and rounds of this run's own calls left out. */
+    turns: count,
+    results: count,
+    rounds: count,
+  }),
   'message.delta': z.strictObject({ run: id, text: z.string() }),
   /** `call` is as the model's API named it. */
   'tool.start': z.strictObject({ run: id, call: z.string(), name: z.string(), input: z.unknown() }),
@@ -89,6 +99,8 @@ export const EVENTS = {
   'session.compacted': z.strictObject({
     status: z.enum(['ok', 'failed']),
     turns: count,
+    /** Nobody asked for it: the context was nearly full. */
+    automatic: flag,
     error: wireError.exactOptional(),
   }),
   /** `state` is the session as it is now, or was when it was deleted. */

@@ -88,6 +88,7 @@ export const REQUESTS = {
     thinkingLevel: z.enum(THINKING_LEVELS).optional(),
   }),
   'session.get': z.strictObject({ session: sessionKey }),
+  'session.context': z.strictObject({ session: sessionKey }),
   'session.list': z.strictObject({
     agent: word.optional(),
     type: z.enum(SESSION_TYPES).optional(),
@@ -231,6 +232,7 @@ export const REPLY_TYPES = {
   'message.cancel': 'ack',
   'session.create': 'result',
   'session.get': 'result',
+  'session.context': 'result',
   'session.list': 'result',
   'session.update': 'result',
   'session.reset': 'result',

@@ -56,6 +56,32 @@ export const REPLIES = {
   'message.cancel': z.strictObject({ session: sessionKey, cancelled: z.array(id) }),
   'session.create': z.strictObject({ session, created: z.boolean() }),
   'session.get': z.strictObject({ session }),
+  /** Tokens are estimated, and corrected by `ratio`: what the model's API reported for one that was estimated. */
+  'session.context': z.strictObject({
+    session: sessionKey,
+    model: z.string(),
+    /** Question and answer together, and who says so. */
+    window: count,
+    windowSource: z.enum(['configured', 'known', 'default', 'refused']),
+    /** What a request may hold. */
+    room: count,
+    /** What the next one would, without its message. */
+    total: count,
+    tokens: z.strictObject({
+      system: count,
+      workspace: count,
+      tools: count,
+      memory: count,
+      summary: count,
+      turns: count,
+      results: count,
+    }),
+    /** Turns that do not fit. */
+    turnsLeft: count,
+    ratio: z.number().positive(),
+    /** How often the conversation was summarized. */
+    summaries: count,
+  }),
   'session.list': z.strictObject({
     sessions: z.array(session),
     /** There may be more; it is where to go on. */

@@ -40,6 +40,14 @@ export interface InboxRecord {
   starts?: number;
 }
 
+/** Where the newest summary of a session stands in its transcript, and how many there were. */
+export interface SummaryPlace {
+  seq: number;
+  count: number;
+  /** The conversation was begun anew since. */
+  reset?: true;
+}
+
 /** An entry with what it takes in the store, in bytes; without `entry` it is damaged. */
 export interface SizedEntry {
   seq: number;
@@ -139,6 +147,7 @@ export class Store {
   readonly #entryCodec: Codec;
   /** Images of users' entries, in the order they came, as they are. */
   readonly images: Database<Buffer, [session: string, seq: number, index: number]>;
+  readonly summaries: Database<SummaryPlace, string>;
   /** The messages that were accepted and whose turns have not ended. */
   readonly inbox: Database<InboxRecord, EntryKey>;
   readonly keys: IdempotencyKeys;
@@ -186,6 +195,7 @@ export class Store {
     this.entries = table('entries');
     this.#entryCodec = new Codec(() => count('entries'));
     this.images = root.openDB({ name: 'images', encoding: 'binary' });
+    this.summaries = table('summaries');
     this.inbox = table('inbox');
     this.keys = new IdempotencyKeys(table('keys'));
     this.keyAges = table('keyAges');
@@ -352,7 +362,7 @@ export class Store {
   /** Waits for what was given to the journal, then closes. */
   async close(): Promise<void> {
     this.#health.stop();
-    await this.journal.settled();
+    await this.journal.close();
     await this.#root.close();
   }
 }

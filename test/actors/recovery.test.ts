@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { newTurn } from '../../actors/session/turn.ts';
-import { CONTEXT_TURNS_MAX } from '../../src/agent/context.ts';
+import { HISTORY_TURNS_MAX } from '../../src/agent/context.ts';
 import { OUTCOME_UNKNOWN } from '../../src/agent/resume.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import { Store } from '../../src/storage/store.ts';
@@ -20,7 +20,7 @@ import { holds } from '../support/wait.ts';
 
 const KEY = 'agent:main:main';
 /** More messages than are looked back on for a context. */
-const WAITING = 4 * CONTEXT_TURNS_MAX + 10;
+const WAITING = 4 * HISTORY_TURNS_MAX + 10;
 const config = { sessions: { mailboxMax: 2 * WAITING }, agents: { main: { tools: ['pay', 'look'] } } };
 let store: Store;
 /** What the world has seen. */

@@ -1,7 +1,17 @@
-/** Goal: what a model is sent is well formed for any transcript. Method: examples, then random and damaged transcripts. */
+/**
+ * Goal: what models may look back on is well formed for any transcript. Method: examples, then random and damaged
+ * transcripts. What of it fits into a request: assembly.test.ts.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONTEXT_LENGTH_MAX, CONTEXT_TURNS_MAX, contextLength, contextOf, pastTurns } from '../../src/agent/context.ts';
+import {
+  contextLength,
+  HISTORY_LENGTH_MAX,
+  HISTORY_MESSAGES_MAX,
+  HISTORY_TURNS_MAX,
+  newestTurns,
+  pastTurns,
+} from '../../src/agent/context.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 
@@ -29,7 +39,8 @@ const result = (message: string, id: string): Line => ({
 function contextFor(entries: readonly HistoryEntry[], message: string): ModelMessage[] {
   const turns = pastTurns(entries);
   const current = turns.findIndex((turn) => turn.message === message);
-  return contextOf(turns.slice(0, current), { role: 'user', text: turns[current]?.messages[0]?.text ?? '' });
+  const past = newestTurns(turns.slice(0, current)).flatMap((turn) => turn.messages);
+  return [...past, { role: 'user', text: turns[current]?.messages[0]?.text ?? '' }];
 }
 
 /** Each call directly followed by its result, each result preceded by its call. */
@@ -101,21 +112,23 @@ describe('the context of a message', () => {
   });
 
   it('is cut at whole turns when it grows too long, oldest first', () => {
-    const long = 'x'.repeat(CONTEXT_LENGTH_MAX / 2 - 100);
+    const long = 'x'.repeat(HISTORY_LENGTH_MAX / 2 - 100);
     const entries = transcript(user('a', long), user('b', long), user('c', long), user('d'));
     expect(contextFor(entries, 'd')).toHaveLength(3);
   });
 
-  it('has the message itself whatever its length', () => {
-    const long = 'x'.repeat(CONTEXT_LENGTH_MAX * 2);
-    expect(contextFor(transcript(user('a', long)), 'a')).toEqual([{ role: 'user', text: long }]);
+  it('has the newest turn though it has more messages than are kept of others', () => {
+    const ids = Array.from({ length: HISTORY_MESSAGES_MAX }, (_, i) => `${i}`);
+    const busy = [user('b'), assistant('b', '', ...ids), ...ids.map((id) => result('b', id))];
+    const entries = transcript(user('a'), ...busy, user('c'));
+    expect(contextFor(entries, 'c')).toHaveLength(HISTORY_MESSAGES_MAX + 3);
   });
 });
 
 describe('for any transcript, a damaged one included', () => {
   const ids = fc.constantFrom('1', '2', '3');
   const messageIds = fc.constantFrom('a', 'b', 'c', 'd');
-  const size = fc.oneof({ weight: 5, arbitrary: fc.nat(20) }, fc.nat(CONTEXT_LENGTH_MAX / 2));
+  const size = fc.oneof({ weight: 5, arbitrary: fc.nat(20) }, fc.nat(HISTORY_LENGTH_MAX / 2));
   const words = size.map((length) => 'x'.repeat(length));
   const line: fc.Arbitrary<Line> = fc.oneof(
     fc.record({ role: fc.constant('user' as const), message: messageIds, text: words }),
@@ -133,7 +146,7 @@ describe('for any transcript, a damaged one included', () => {
         expect(messages.at(-1)).toEqual({ role: 'user', text: 'question current' });
         expect(messages[0]?.role).toBe('user');
         expectNoOrphans(messages);
-        expect(contextLength(messages.slice(0, -1))).toBeLessThanOrEqual(CONTEXT_LENGTH_MAX);
+        expect(contextLength(messages.slice(0, -1))).toBeLessThanOrEqual(HISTORY_LENGTH_MAX);
         const earlier = entries.slice(
           0,
           entries.findIndex(({ message }) => message === 'current'),
@@ -145,8 +158,8 @@ describe('for any transcript, a damaged one included', () => {
   });
 
   it('there are never more turns than the limit', () => {
-    const turns = Array.from({ length: CONTEXT_TURNS_MAX + 50 }, (_, i) => user(`m${i}`));
+    const turns = Array.from({ length: HISTORY_TURNS_MAX + 50 }, (_, i) => user(`m${i}`));
     const last = `m${turns.length - 1}`;
-    expect(contextFor(transcript(...turns), last)).toHaveLength(CONTEXT_TURNS_MAX + 1);
+    expect(contextFor(transcript(...turns), last)).toHaveLength(HISTORY_TURNS_MAX + 1);
   });
 });

@@ -61,6 +61,7 @@ export const NESTED: readonly (readonly [section: string, field: string, fields:
   ['`channel.list`', 'channels', channelStatus.shape],
   ['`channel.list`', 'undelivered', undelivered.shape],
   ['Approval', 'decision', decision.shape],
+  ['`session.context`', 'tokens', REPLIES['session.context'].shape.tokens.shape],
   ['`session.tools`', 'sandbox', REPLIES['session.tools'].shape.sandbox.shape],
   ['`session.tools`', 'tools', toolAccess.shape],
   ['`pairing.list`', 'pending', pairingInfo.shape],

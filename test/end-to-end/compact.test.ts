@@ -96,6 +96,25 @@ describe('/compact', () => {
     expect((await client.event('session.compacted')).data.status).toBe('failed');
   });
 
+  it('is overtaken by a deletion: nothing of it is written', async () => {
+    const { server, models } = await scriptedModel(
+      { text: ['one'] },
+      { text: ['G', 'I', 'S', 'T'], eventDelayMs: 150 },
+    );
+    const client = await (await localGateway({ models })).connect();
+    const { session } = await client.ask('session.create', { user: 'ada' });
+    const { message } = await client.ask('message.send', { session: session.id, text: 'first' });
+    await client.runEnd(message);
+    await client.ask('message.send', { session: session.id, text: '/compact' });
+    await server.request(1);
+    await client.ask('session.delete', { session: session.id });
+    await client.ask('session.create', { user: 'ada' });
+    const { data } = await client.event('session.compacted');
+    expect(data).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+    expect((await client.ask('session.history', { session: session.id })).entries).toEqual([]);
+    expect((await client.ask('session.context', { session: session.id })).summaries).toBe(0);
+  });
+
   it('is answered by the offline model with the beginning of what was said', async () => {
     const client = await (await localGateway()).connect();
     await say(client, 'remember the milk');

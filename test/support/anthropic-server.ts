@@ -212,7 +212,10 @@ function events(reply: Reply, body: Record<string, unknown>): { open: string[]; 
   const message = { id: 'msg_1', type: 'message', role: 'assistant', model: body.model, content: [] };
   return {
     open: [
-      event({ type: 'message_start', message: { ...message, ...usage({ input_tokens: 11, output_tokens: 1 }) } }),
+      event({
+        type: 'message_start',
+        message: { ...message, ...usage({ input_tokens: reply.inputTokens ?? 11, output_tokens: 1 }) },
+      }),
       event({ type: 'ping' }),
     ],
     content,

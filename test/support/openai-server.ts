@@ -167,10 +167,9 @@ function events(reply: Reply, body: Record<string, unknown>): { open: string[]; 
     ];
   });
   const end = reply.end ?? (reply.toolCalls ? 'toolCalls' : 'stop');
-  const usage =
-    reply.usage === false
-      ? []
-      : [`data: ${head},"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}\n\n`];
+  const sent = reply.inputTokens ?? 11;
+  const counts = { prompt_tokens: sent, completion_tokens: 7, total_tokens: sent + 7 };
+  const usage = reply.usage === false ? [] : [`data: ${head},"choices":[],"usage":${JSON.stringify(counts)}}\n\n`];
   return {
     open: [chunk({ role: 'assistant', content: '', refusal: null })],
     content: [...(reply.text ?? []).map((content) => chunk({ content })), ...calls],

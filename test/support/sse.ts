@@ -16,6 +16,8 @@ export interface Reply {
   end?: 'stop' | 'toolCalls' | 'length' | 'refused';
   /** False: the API reports no usage, as some compatible servers do. */
   usage?: false;
+  /** What it reports; default 11, or with a {@link ServerOptions.window} what was sent. */
+  inputTokens?: number;
   /** A refusal with the vendor's error body instead of an answer. */
   status?: number;
   message?: string;
@@ -92,7 +94,12 @@ export interface ServerOptions {
   answer?: (body: Record<string, unknown>) => Reply | Promise<Reply>;
   /** Keep what was received. Default true; a load test turns it off. */
   record?: boolean;
+  /** Refuses requests of more tokens. */
+  window?: { tokens: number; refusal: OverflowRefusal };
 }
+
+/** How a server says that a request is too long: of `sent` tokens, with `answer` more wanted, where `limit` is all. */
+export type OverflowRefusal = (sent: number, answer: number, limit: number) => { status: number; body: unknown };
 
 const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 
@@ -125,7 +132,16 @@ export async function startModelServer(vendor: Vendor, options: ServerOptions): 
     const refusal = vendor.refuse(request.headers, body);
     if (refusal) return refuse(refusal);
 
-    const reply = script.shift() ?? (await options.answer?.(body)) ?? options.reply ?? { text: ['Hello', ' there'] };
+    const sent = options.window === undefined ? undefined : await tokensIn(body);
+    if (options.window !== undefined && sent !== undefined && sent > options.window.tokens) {
+      const answer = Number(body.max_tokens ?? body.max_completion_tokens ?? 0);
+      const { status, body: told } = options.window.refusal(sent, answer, options.window.tokens);
+      response.writeHead(status, { 'content-type': 'application/json' });
+      return void response.end(JSON.stringify(told));
+    }
+
+    const scripted = script.shift() ?? (await options.answer?.(body)) ?? options.reply ?? { text: ['Hello', ' there'] };
+    const reply = sent === undefined ? scripted : { inputTokens: sent, ...scripted };
     if (reply.status !== undefined) {
       const wait = reply.retryAfterMs;
       return refuse(
@@ -202,6 +218,12 @@ async function stream(
       break;
   }
   response.end();
+}
+
+/** Tokens of everything in the request that is text for the model. */
+async function tokensIn({ system, messages, tools }: Record<string, unknown>): Promise<number> {
+  const { countTokens } = await import('gpt-tokenizer');
+  return countTokens(JSON.stringify([system ?? '', messages, tools ?? []]));
 }
 
 function pause(ms: number): Promise<void> {

@@ -7,6 +7,7 @@ import type {
   ToolUseBlockParam,
 } from '@anthropic-ai/sdk/resources/messages';
 import type { Usage } from '../../protocol/messages.ts';
+import { THINKING_BUDGETS } from '../context-window.ts';
 import type {
   EndReason,
   ModelEvent,
@@ -23,9 +24,6 @@ import { ToolNames } from './tool-names.ts';
 
 const NAME = 'anthropic';
 const BASE_URL = 'https://api.anthropic.com';
-
-/** Tokens for thinking at each level, for models that want a budget. The API's least is 1,024. */
-const THINKING_BUDGETS = { low: 1_024, medium: 4_096, high: 16_384 };
 
 interface Tools {
   names: ToolNames;

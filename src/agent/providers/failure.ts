@@ -1,5 +1,6 @@
 /** What every provider over HTTP does alike when the API fails: which of our errors it is, and when a retry is worth it. */
 import { DhaavakError } from '../../protocol/errors.ts';
+import { ContextOverflow, refusedForLength } from '../overflow.ts';
 
 /** Attempts the SDK makes again before any output: rate limit, overload, network. More would only hide an outage. */
 export const RETRIES_MAX = 2;
@@ -38,6 +39,11 @@ export function modelError(provider: string, thrown: unknown, secret: string): D
   const { status, headers, error } = (thrown ?? {}) as ApiError;
   const detail = errorDetail(error);
   const reason = withoutKeys(detail.message ?? describe(thrown), secret).slice(0, REASON_LENGTH_MAX);
+  const refused = refusedForLength(status, `${reason} ${shortJson(error)}`);
+  if (refused !== undefined) {
+    const message = `${provider} refused the request${status === undefined ? '' : ` (${status})`}: ${reason}`;
+    return new ContextOverflow(message, refused, thrown);
+  }
   const rejected =
     status === undefined
       ? REJECTING_TYPES.has(detail.type ?? '')
@@ -91,6 +97,11 @@ function errorDetail(error: unknown): { type?: string; message?: string } {
     ...(typeof type === 'string' ? { type } : {}),
     ...(typeof message === 'string' ? { message } : {}),
   };
+}
+
+/** All an API has sent, for what stands beside its message. */
+function shortJson(error: unknown): string {
+  return error !== null && typeof error === 'object' ? JSON.stringify(error).slice(0, 2 * REASON_LENGTH_MAX) : '';
 }
 
 /** A network error says little in its message ("fetch failed") and the rest in its causes. */

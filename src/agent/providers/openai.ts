@@ -107,7 +107,8 @@ export class OpenAiProvider implements ModelProvider {
  */
 async function reusingFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
   const response = await patientFetch(input, init);
-  if (!response.ok || !response.body) return response;
+  if (!response.ok) return withNestedError(response);
+  if (!response.body) return response;
   const reader = response.body.getReader();
   const body = {
     next: () => reader.read(),
@@ -118,6 +119,28 @@ async function reusingFetch(input: string | URL | Request, init?: RequestInit): 
     [Symbol.asyncIterator]: () => body,
   };
   return Object.defineProperty(response, 'body', { value: body });
+}
+
+/**
+ * vLLM and others send the fields of an error without the `error` around them, where the SDK does not find them: their
+ * reason would be lost.
+ */
+async function withNestedError(response: Response): Promise<Response> {
+  const text = await response.text();
+  const { status, statusText } = response;
+  const headers = new Headers(response.headers);
+  headers.delete('content-length');
+  headers.delete('content-encoding');
+  return new Response(nested(text), { status, statusText, headers });
+}
+
+function nested(text: string): string {
+  try {
+    const body = JSON.parse(text) as { error?: unknown; message?: unknown } | null;
+    return body?.error === undefined && typeof body?.message === 'string' ? JSON.stringify({ error: body }) : text;
+  } catch {
+    return text;
+  }
 }
 
 async function drain(reader: ReadableStreamDefaultReader): Promise<void> {
