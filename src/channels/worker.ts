@@ -23,6 +23,7 @@ import type { RingReader } from '../shards/ring.ts';
 import { laneOf, type OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
+import { knowSecrets } from '../telemetry/redact.ts';
 import type { WebhookRequest, WebhookResponse } from './adapter.ts';
 import { adapterUrl } from './adapters.ts';
 import { catchErrors } from './blame.ts';
@@ -157,6 +158,7 @@ const api: ChannelsControl = {
     const key = channelKey(settings.platform, settings.account);
     const account = accounts.get(key) ?? newAccount(settings);
     const isNew = !accounts.has(key);
+    knowSecrets(settings.platform, settings.secrets ?? []);
     account.settings = settings;
     account.removed = false;
     accounts.set(key, account);
@@ -206,6 +208,7 @@ for (const { key, removed } of accounts.values()) {
 }
 
 function newAccount(settings: EnabledAccount): Account {
+  knowSecrets(settings.platform, settings.secrets ?? []);
   return new Account(settings, (status) => void main.update(status));
 }
 

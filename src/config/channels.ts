@@ -149,6 +149,8 @@ export interface EnabledAccount {
   webhook: boolean;
   /** Of a plugin's channel instead of `module`'s own: another one with each load of the plugin. */
   url?: string;
+  /** Of a plugin's channel: texts that are taken out of what the thread logs and tells. */
+  secrets?: readonly string[];
 }
 
 /** The accounts that are to run, in the order of the configuration. */

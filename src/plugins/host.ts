@@ -12,11 +12,11 @@ import type { PluginRoute } from '../gateway/plugin-routes.ts';
 import type { Plugins } from '../gateway/plugins.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { PluginStatus } from '../protocol/messages.ts';
+import { createRedactor } from '../telemetry/redact.ts';
 import { Sandbox } from '../tools/sandbox/sandbox.ts';
 import { type LoadedPlugin, loadPlugin } from './load.ts';
 import type { PluginOffer } from './offer.ts';
 import { PluginError } from './plugin-error.ts';
-import { createRedactor } from './redact.ts';
 import { routeAnswer } from './route-answer.ts';
 import { messageOf, moduleOf } from './trusted.ts';
 
@@ -252,8 +252,16 @@ function offerOfNothing(plugin: string, generation: number, state: string): Plug
   return { plugin, generation, state, grants: { settings: {}, env: {}, hosts: [], tools: [], secrets: [] } };
 }
 
-function accountOf(platform: string, { channel, generation }: PluginOffer): EnabledAccount {
+function accountOf(platform: string, { channel, generation, grants: { secrets } }: PluginOffer): EnabledAccount {
   const settings = channel as NonNullable<PluginOffer['channel']>;
   const { module, webhook } = settings;
-  return { platform, account: DEFAULT_ACCOUNT, settings, module, webhook, url: moduleOf(module, generation).url };
+  return {
+    platform,
+    account: DEFAULT_ACCOUNT,
+    settings,
+    module,
+    webhook,
+    url: moduleOf(module, generation).url,
+    secrets,
+  };
 }

@@ -3,10 +3,10 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import type { MemoryBackend } from '../memory/backend.ts';
 import { DhaavakError } from '../protocol/errors.ts';
+import { createRedactor } from '../telemetry/redact.ts';
 import { grantsOf } from './grants.ts';
 import { findPlugin } from './load.ts';
 import { PluginError } from './plugin-error.ts';
-import { createRedactor } from './redact.ts';
 import { exported, importTrusted, messageOf, moduleOf } from './trusted.ts';
 
 /** All that a backend must have besides its name. */

@@ -4,7 +4,6 @@ import type { ModelEvent, ModelProvider, ModelRequest } from '../agent/provider.
 import { type Blamed, blame } from '../channels/blame.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import { PluginError } from './plugin-error.ts';
-import type { Redact } from './redact.ts';
 import { messageOf } from './trusted.ts';
 
 const count = z.int().nonnegative();
@@ -35,10 +34,10 @@ export class PluginProvider implements ModelProvider {
   readonly name: string;
   readonly #inner: Streaming;
   readonly #blamed: Blamed;
-  readonly #redact: Redact;
+  readonly #redact: (text: string) => string;
 
   /** Throws a PluginError where `made` is no provider. */
-  constructor(name: string, made: unknown, blamed: Blamed, redact: Redact) {
+  constructor(name: string, made: unknown, blamed: Blamed, redact: (text: string) => string) {
     const inner = made as Partial<Streaming> | null | undefined;
     if (typeof inner?.stream !== 'function') throw new PluginError('what its createProvider returns has no stream()');
     this.name = name;

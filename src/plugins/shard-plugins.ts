@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { LateProviders } from '../agent/late-providers.ts';
 import { type Blamed, blame, catchErrors, suspect } from '../channels/blame.ts';
 import type { ChannelsConfig } from '../config/channels.ts';
+import { createRedactor, knowSecrets } from '../telemetry/redact.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import type { GuestLimits } from '../tools/sandbox/messages.ts';
 import type { Sandbox } from '../tools/sandbox/sandbox.ts';
@@ -15,7 +16,6 @@ import type { ManifestTool } from './manifest.ts';
 import { toolName } from './names.ts';
 import type { PluginOffer, TrustedModule } from './offer.ts';
 import { PluginProvider } from './provider.ts';
-import { createRedactor, type Redact } from './redact.ts';
 import { callSandboxed, PluginFailure } from './sandboxed.ts';
 import { exported, importTrusted, messageOf } from './trusted.ts';
 
@@ -76,6 +76,7 @@ export class ShardPlugins {
     const { plugin, tools, provider, channel } = offer;
     const before = this.#inUse.get(plugin);
     if (before !== undefined && before.offer.generation >= offer.generation) return;
+    knowSecrets(`plugin ${plugin}`, [...offer.grants.secrets, ...(before?.offer.grants.secrets ?? [])]);
     const { channels, providers, registry } = this.#options;
     const blamed: Blamed = { fail: (error) => this.#fault(offer, `it threw into nothing: ${messageOf(error)}`) };
     const trusted = [provider, tools !== undefined && 'url' in tools.code ? tools.code : undefined].filter(
@@ -129,7 +130,12 @@ export class ShardPlugins {
     );
   }
 
-  #tool(use: InUse, tool: ManifestTool, redact: Redact, call: (input: unknown, context: ToolContext) => unknown): Tool {
+  #tool(
+    use: InUse,
+    tool: ManifestTool,
+    redact: (text: string) => string,
+    call: (input: unknown, context: ToolContext) => unknown,
+  ): Tool {
     const { plugin, grants, tools } = use.offer;
     const isTrusted = tools !== undefined && 'url' in tools.code;
     return defineTool({
@@ -159,7 +165,12 @@ export class ShardPlugins {
   }
 
   /** What code in this process is given besides its input. */
-  #given(offer: PluginOffer, capabilities: CapabilityContext, context: ToolContext, redact: Redact): object {
+  #given(
+    offer: PluginOffer,
+    capabilities: CapabilityContext,
+    context: ToolContext,
+    redact: (text: string) => string,
+  ): object {
     const { settings, env } = offer.grants;
     let calls = 0;
     return {
@@ -186,7 +197,7 @@ export class ShardPlugins {
     });
   }
 
-  #log({ plugin }: PluginOffer, text: string, redact: Redact): void {
+  #log({ plugin }: PluginOffer, text: string, redact: (text: string) => string): void {
     this.#options.log.info({ plugin, text: redact(text).slice(0, LOG_LENGTH_MAX) }, 'a plugin says');
   }
 
@@ -212,7 +223,7 @@ export class ShardPlugins {
 }
 
 /** A copy without secrets, where there is one in it. */
-function redacted(value: unknown, redact: Redact): unknown {
+function redacted(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === 'string') return redact(value);
   const text = JSON.stringify(value);
   if (text === undefined) return value;

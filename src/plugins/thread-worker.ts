@@ -1,7 +1,7 @@
 /** The thread of a plugin's routes. What the plugin throws into nothing ends it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogger } from '../telemetry/log.ts';
-import { createRedactor } from './redact.ts';
+import { createRedactor, knowSecrets } from '../telemetry/redact.ts';
 import type { FromThread, ThreadStart, ToThread } from './thread-messages.ts';
 import { exported, importTrusted, messageOf } from './trusted.ts';
 
@@ -17,6 +17,7 @@ const { data, heartbeat } = workerData as ThreadStart;
 const { plugin, grants, routes, logLevel } = data;
 const { settings, env } = grants;
 const redact = createRedactor(grants.secrets);
+knowSecrets(plugin, grants.secrets);
 const logger = createLogger({ level: logLevel, name: `plugin-${plugin}` });
 const log = (...values: unknown[]): void =>
   logger.info({ plugin, text: redact(values.map(String).join(' ')).slice(0, LOG_LENGTH_MAX) }, 'a plugin says');

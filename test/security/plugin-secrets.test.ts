@@ -8,6 +8,7 @@ import { expect, it } from 'vitest';
 import { runCli } from '../cli/processes.ts';
 import { gatewayProcess } from '../support/gateway.ts';
 import { call, pluginIs, toolList, withPlugins, writePlugin } from '../support/plugins.ts';
+import { until } from '../support/wait.ts';
 
 const SECRET = 'canary"secret/0123456789';
 const VARIABLE = 'canary-variable-0123456789';
@@ -30,13 +31,23 @@ it("a plugin's secrets are in no result, error, log line, status or list", async
   const files = {
     'tools.mjs': TOOLS,
     'routes.mjs': `export const handle = (request, { settings, log }) => { log(settings.keys[0]); throw new Error(settings.keys[0]); };`,
+    'channel.mjs': `const capabilities = { textLengthMax: 99, edits: false, editIntervalMs: 0, typingMs: 0, buttons: false, fileBytesMax: 0, detectsDuplicates: false };
+export const createAdapter = ({ keys }) => ({ capabilities, start: async (events) => events.state('degraded', 'with ' + keys[0]), stop: async () => {} });`,
     'bad.mjs': `export const createProvider = 1;`,
   };
   const routes = { routes: { module: 'routes.mjs', list: [{ path: '/x', scope: 'open' }] } };
   const given = { allow: { env: ['CANARY'], openRoutes: true }, settings: { keys: [SECRET] } };
   const plugins = {
     boxed: { ...given, path: await writePlugin('boxed', { ...SETTINGS, ...tools }, files) },
-    inside: { ...given, trusted: true, path: await writePlugin('inside', { ...SETTINGS, ...tools, ...routes }, files) },
+    inside: {
+      ...given,
+      trusted: true,
+      path: await writePlugin(
+        'inside',
+        { ...SETTINGS, ...tools, ...routes, channel: { module: 'channel.mjs' } },
+        files,
+      ),
+    },
     bad: {
       ...given,
       trusted: true,
@@ -60,6 +71,11 @@ it("a plugin's secrets are in no result, error, log line, status or list", async
       heard.push(output);
     }
   }
+  const spoken = async () => {
+    const [channel] = (await client.ask('channel.list')).channels;
+    return channel?.state === 'degraded' ? channel.reason : undefined;
+  };
+  expect(await until(10_000, spoken, 'the channel to say how it is')).toBe('with [redacted]');
   const answer = await fetch(`${gateway.httpUrl}/plugins/inside/x`);
   expect(answer.status).toBe(503);
   heard.push(await answer.text(), JSON.stringify(await client.ask('plugin.reload', {})));
