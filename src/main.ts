@@ -21,6 +21,7 @@ import { Pace } from './gateway/pace.ts';
 import { PluginDesk } from './gateway/plugins.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
+import { MemoryHost } from './memory/host.ts';
 import type { PluginHost } from './plugins/host.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
@@ -79,6 +80,7 @@ export async function startGateway(
   const maintenance = new Maintenance(config.home);
   const compute = new ComputePool();
   const toolHosts = new ToolHosts(config);
+  const memory = config.memory.enabled ? new MemoryHost({ config, log }) : undefined;
   const lag = new LoopLag();
   const topics = new Topics();
   const counters = newCounters();
@@ -95,6 +97,7 @@ export async function startGateway(
     plugins: () => plugins,
     tellPairing: (event) => clients.tellPairing(event),
     tools: toolHosts,
+    memory,
     paused: starts.pausedBecause !== undefined,
     log,
   });
@@ -125,6 +128,9 @@ export async function startGateway(
       readConfig,
       onOffer: (offer) => shards.offerPlugin(offer),
       channels: theirs,
+      memoryChanged: (others) => {
+        memory?.renew(others).catch((error: unknown) => log.error({ error }, 'the memory could not be begun anew'));
+      },
       log,
     });
     return plugins;
@@ -154,6 +160,10 @@ export async function startGateway(
       if (resumed) log.warn('runs go on');
       return resumed;
     },
+    restartMcp(server) {
+      if (mcp === undefined) throw new DhaavakError('not_found', 'no MCP server is configured');
+      mcp.restart(server);
+    },
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),
@@ -182,6 +192,7 @@ export async function startGateway(
     await maintenance.stop();
     await compute.stop();
     await toolHosts.stop();
+    await memory?.stop();
     await mcp?.stop();
     await plugins?.stop();
     lag.stop();

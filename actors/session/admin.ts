@@ -130,6 +130,7 @@ export class SessionAdmin {
     const commit = async () => {
       for (const turn of await removal.commit()) removed(turn);
       transcript.readAgain();
+      shared.memory?.news.session(events.session);
     };
     const mayGoOn = () => alive() && !this.deleting && record.session !== undefined;
     this.#removals.add(removal);
@@ -163,6 +164,7 @@ export class SessionAdmin {
       const related = kin.ofDeletion();
       await deleteSession(shared.store, events.session, related.write, () => this.#parts.now());
       related.announce();
+      shared.memory?.news.session(events.session);
       record.kept = false;
       transcript.forget();
       if (session !== undefined) events.publish('session.update', { state: session, deleted: true });

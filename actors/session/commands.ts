@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { FollowUp, PendingApproval, Session, ThinkingLevel } from '../../src/protocol/messages.ts';
 import { FOLLOW_UPS, THINKING_LEVELS } from '../../src/protocol/vocabulary.ts';
+import type { CommandMemory } from './command-memory.ts';
 import { type ContextReport, reportInWords } from './context-report.ts';
 import type { Rights, SaidCommand, SessionChanges } from './control.ts';
 
@@ -27,6 +28,8 @@ export interface CommandTarget {
   readonly pending: readonly PendingApproval[];
   /** Decides on one of them; undefined: the only one. Throws `not_found`, `conflict` and `invalid_request`. */
   approve(approval: string | undefined, allow: boolean): Promise<unknown>;
+  /** Undefined: the memory is switched off. */
+  readonly memory: CommandMemory | undefined;
 }
 
 interface Command {
@@ -69,6 +72,13 @@ const COMMANDS: Record<string, Command> = {
     changes: true,
     run: queue,
   },
+  remember: {
+    argument: '<what>',
+    help: 'remember something for later conversations',
+    changes: true,
+    run: remember,
+  },
+  forget: { argument: '<id>', help: 'forget something that was remembered', changes: true, run: forget },
   approve: {
     argument: '[id] [yes | no]',
     help: 'let a tool call that waits be made, or not',
@@ -78,6 +88,8 @@ const COMMANDS: Record<string, Command> = {
   help: { help: 'this list', run: help },
   whoami: { help: 'who you are here', run: ({ session }) => `${session.user} on ${session.channel} (${session.id})` },
 };
+
+const MEMORY_OFF = 'The memory is switched off.';
 
 /** Mistakes of whoever said it, and answers to it. */
 const SAID: ReadonlySet<string> = new Set(['invalid_request', 'not_found', 'conflict', 'context_overflow']);
@@ -170,6 +182,20 @@ async function approve(target: CommandTarget, argument: string): Promise<string>
   const one = target.pending.find(({ approval }) => id === undefined || approval === id);
   await target.approve(id, verdict?.toLowerCase() === 'yes');
   return `${verdict?.toLowerCase() === 'yes' ? 'Approved' : 'Refused'}: ${one?.name} ${JSON.stringify(one?.input)}`;
+}
+
+async function remember({ memory }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return usageOf('remember');
+  if (memory === undefined) return MEMORY_OFF;
+  return `Remembered; /forget ${await memory.save(argument)} takes it back.`;
+}
+
+async function forget({ memory }: CommandTarget, argument: string): Promise<string> {
+  if (argument === '') return usageOf('forget');
+  if (memory === undefined) return MEMORY_OFF;
+  return (await memory.forget(argument))
+    ? 'Forgotten.'
+    : `There is nothing under ${argument} that can be forgotten here.`;
 }
 
 function compact(target: CommandTarget, argument: string): string {

@@ -5,8 +5,10 @@ import type { History } from '../../src/agent/context.ts';
 import type { ModelLine } from '../../src/agent/failover.ts';
 import { TokenMeter } from '../../src/agent/meter.ts';
 import type { SentContext } from '../../src/agent/packer.ts';
+import { isHistoryTainted } from '../../src/agent/taint.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { ActorContext } from '../../src/runtime/actor.ts';
+import { OUTSIDE_NOTE } from '../../src/tools/untrusted.ts';
 import { boundedText } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
@@ -129,7 +131,8 @@ export class Compactor {
     if (left > 0) log.warn({ session: events.session, turns: left }, 'a summary leaves out the oldest turns');
     const { text } = boundedText(whole);
     const covers = history.turns.at(-1)?.seq as number;
-    const entry = transcript.summary(text, covers, newId(), this.#parts.now());
+    const noted = isHistoryTainted(history) ? `${OUTSIDE_NOTE}\n${text}` : text;
+    const entry = transcript.summary(noted, covers, newId(), this.#parts.now());
     if (entry === undefined || record.session !== session) {
       throw new DhaavakError('cancelled', 'the conversation was begun anew or deleted meanwhile');
     }

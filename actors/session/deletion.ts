@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers';
+import { ownerOf } from '../../src/memory/entry.ts';
+import { factsOfSession, removeFact } from '../../src/memory/facts.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
 import type { Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { agentOf } from './session-key.ts';
+import { agentOf, parseSessionKey } from './session-key.ts';
 
 /** Records removed in one commit: others wait for the writer no longer than for a few messages. */
 const BATCH_MAX = 500;
@@ -10,21 +12,25 @@ const BATCH_MAX = 500;
 const IMAGES_MAX = 50;
 
 /**
- * Removes all there is of a session from the disk. The first commit takes the session and its unfinished messages, and
- * leaves a note in `deletions`, so that a deletion that was cut short goes on after the next start, and one for the index;
- * the transcript, its images and the idempotency keys follow in bounded steps. `also` is part of the first commit. `now`:
- * milliseconds since the epoch. Nothing may write for the session meanwhile. Throws `storage_failed`.
+ * Removes all there is of a session from the disk, with the facts that only it could recall. The first commit takes the
+ * session and its unfinished messages, and leaves a note in `deletions`, so that a deletion that was cut short goes on after
+ * the next start, and one for the index; the transcript, its images and the idempotency keys follow in bounded steps. `also`
+ * is part of the first commit. `now`: milliseconds since the epoch. Nothing may write for the session meanwhile. Throws
+ * `storage_failed`.
  */
 export async function deleteSession(store: Store, session: string, also: Write, now: () => number): Promise<void> {
   const { approvals, deletions, inbox, journal, numbers, schedules, sessions, summaries, unlearn } = store;
   const waiting = [...inbox.getKeys({ start: [session, 0], end: [session, Infinity] })];
+  const parts = parseSessionKey(session);
+  const facts = parts === undefined ? [] : factsOfSession(store, parts.agent, ownerOf(parts), session);
   const forgetApprovals = approvals.removalOf(session);
   const agent = agentOf(session);
   await journal.commit((batch) => {
     batch.put(deletions, session, true);
     batch.remove(sessions, session);
-    batch.remove(summaries, session);
     unlearn.add(batch, agent, { session }, now());
+    for (const { id, fact } of facts) removeFact(store, batch, agent, id, fact, now());
+    batch.remove(summaries, session);
     numbers.forget(batch, session);
     for (const key of waiting) batch.remove(inbox, key);
     for (const { schedule } of schedules.of(session)) schedules.remove(batch, session, schedule);
@@ -34,7 +40,7 @@ export async function deleteSession(store: Store, session: string, also: Write, 
   failpoint('delete.begun');
   await removeTranscript(store, session);
   failpoint('delete.half');
-  await removeMentions(store, session, now);
+  await removeMentions(store, session);
   failpoint('delete.before');
   await journal.commit((batch) => {
     batch.remove(deletions, session);
@@ -59,29 +65,8 @@ async function removeTranscript({ entries, images, journal }: Store, session: st
   }
 }
 
-/** Facts that nobody but the session could recall. What its owner or agent may recall is theirs by now. */
-async function removeFacts({ facts, journal, unlearn }: Store, session: string, now: () => number): Promise<void> {
-  const agent = agentOf(session);
-  for (let after = ''; ; ) {
-    const slice = facts.list(agent, after, BATCH_MAX);
-    const own = slice.filter(({ fact }) => fact.reach === 'session' && fact.session === session);
-    if (own.length > 0) {
-      await journal.commit((batch) => {
-        for (const { id } of own) {
-          facts.remove(batch, agent, id);
-          unlearn.add(batch, agent, { fact: id }, now());
-        }
-      });
-    }
-    if (slice.length < BATCH_MAX) return;
-    after = slice.at(-1)?.id ?? '';
-    await new Promise((resolve) => setImmediate(resolve));
-    journal.checkOpen();
-  }
-}
-
 /** What stands elsewhere: dead letters, idempotency keys with answers to commands, what decided calls were given. */
-async function removeMentions(store: Store, session: string, now: () => number): Promise<void> {
+async function removeMentions(store: Store, session: string): Promise<void> {
   const { approvals, deadLetters, journal, keys } = store;
   for (let start = ''; ; ) {
     const slice = [...deadLetters.getRange({ start, limit: BATCH_MAX })];
@@ -101,7 +86,6 @@ async function removeMentions(store: Store, session: string, now: () => number):
     if (removal === undefined) break;
     await journal.commit(removal);
   }
-  await removeFacts(store, session, now);
   const decided = await approvals.decidedOf(session, () => true);
   for (let at = 0; at < decided.length; at += BATCH_MAX) {
     await journal.commit((batch) => {

@@ -3,6 +3,7 @@ import type { Budgets } from '../../src/agent/budget.ts';
 import type { Models } from '../../src/agent/models.ts';
 import type { Workspaces } from '../../src/agent/workspace.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { ShardMemory } from '../../src/memory/shard-memory.ts';
 import type { OutboxKey } from '../../src/storage/outbox.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
@@ -22,6 +23,8 @@ export interface SessionDependencies {
   /** Undefined: nothing is limited. */
   budgets: Budgets | undefined;
   workspaces: Workspaces;
+  /** Undefined: it is switched off. */
+  memory?: ShardMemory | undefined;
   log: Logger;
   emit: Emit;
   recentEvents: RecentEventsPool;

@@ -46,7 +46,7 @@ export class SessionParts {
     this.shared = shared;
     this.work = work;
     this.record = new SessionRecord(key, shared.store, shared.config, context.clock.now());
-    this.transcript = new Transcript(shared.store, key);
+    this.transcript = new Transcript(shared.store, key, shared.memory?.news);
     this.events = new EventStream(key, shared.newId(), shared, context.clock);
   }
 

@@ -2,6 +2,7 @@
 import type { Models } from '../../src/agent/models.ts';
 import type { Config } from '../../src/config/schema.ts';
 import type { AccessRequests } from '../../src/inbound/access-requests.ts';
+import type { ShardMemory } from '../../src/memory/shard-memory.ts';
 import { checkRequest } from '../../src/protocol/check.ts';
 import { DhaavakError, toWireError } from '../../src/protocol/errors.ts';
 import { decodeFrame, encodeFrame } from '../../src/protocol/frame.ts';
@@ -24,6 +25,7 @@ import type {
 import { deadLetter, listDeadLetters } from './dead-letters.ts';
 import { historyPage } from './history.ts';
 import { firstUse, type KeyDependencies } from './inbox.ts';
+import { forgetFact, listFacts, saveFact, searchMemory } from './memory-requests.ts';
 import { outcomeOf } from './outcome.ts';
 import { noSuchSession } from './record.ts';
 import type { Retention } from './retention.ts';
@@ -47,6 +49,8 @@ export interface RequestDependencies extends KeyDependencies {
   config: Config;
   models: Models;
   tools: ToolRegistry;
+  /** Undefined: it is switched off. */
+  memory?: ShardMemory | undefined;
   /** Who may talk on channels. */
   access: AccessRequests;
   schedules: {
@@ -150,6 +154,14 @@ export class SessionRequests {
       }
       case 'session.tools':
         return reply.send(answer(type, id, explainTools(this.#shared, key, checkRequest(type, data).sender)));
+      case 'memory.search':
+        return reply.send(answer(type, id, await searchMemory(this.#shared, checkRequest(type, data))));
+      case 'memory.save':
+        return reply.send(answer(type, id, await saveFact(this.#shared, checkRequest(type, data))));
+      case 'memory.forget':
+        return reply.send(answer(type, id, await forgetFact(this.#shared, checkRequest(type, data))));
+      case 'memory.list':
+        return reply.send(answer(type, id, listFacts(this.#shared, checkRequest(type, data))));
       case 'dead-letter.list':
         return reply.send(answer(type, id, listDeadLetters(this.#shared.store, checkRequest(type, data))));
       case 'dead-letter.resubmit':

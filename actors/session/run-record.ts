@@ -1,10 +1,12 @@
 import type { RunEnd } from '../../src/agent/loop.ts';
 import type { ModelMessage, ToolCall } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption, resumptionOf } from '../../src/agent/resume.ts';
+import type { Taint } from '../../src/agent/taint.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import { failpoint } from '../../src/runtime/failpoint.ts';
 import type { Batch, Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
+import type { ToolResult } from '../../src/tools/registry.ts';
 import { boundedInput, boundedText } from './bounds.ts';
 import type { Inbox } from './inbox.ts';
 import type { Persistence } from './persistence.ts';
@@ -19,6 +21,8 @@ export interface RunRecordParts {
   inbox: Inbox;
   persistence: Persistence;
   now(): number;
+  /** Whether its model has something from outside before it. */
+  taint: Taint;
   /** Whether making the call twice does no harm. */
   isSafeToRepeat(call: ToolCall): boolean;
 }
@@ -105,11 +109,11 @@ export class RunRecord {
    * Writes down the result of a call; resolves when that is on the disk, at once where the call may be made twice. Of one that
    * waits for an operator while the gateway goes down it writes nothing: the next start asks anew.
    */
-  async done(call: ToolCall, text: string, failed: boolean, signal: AbortSignal): Promise<void> {
+  async done(call: ToolCall, { output, failed, untrusted }: ToolResult, signal: AbortSignal): Promise<void> {
     const { isSafeToRepeat, transcript } = this.#parts;
     const { id, name } = call;
-    const toolCall = { id, name, ...(failed && { failed: true as const }) };
-    const said: Said = { role: 'tool', ...boundedText(text), toolCall };
+    const toolCall = { id, name, ...(failed && { failed: true as const }), ...(untrusted && { untrusted }) };
+    const said: Said = { role: 'tool', ...boundedText(output), toolCall };
     if (endedByShutdown(signal) && this.#isWaiting(call)) return;
     failpoint('tool.called');
     if (isSafeToRepeat(call)) {
@@ -181,6 +185,7 @@ export class RunRecord {
       timestamp: this.#parts.now(),
       message,
     };
+    if (said.role === 'assistant' && this.#parts.taint.isThere) entry.untrusted = true;
     this.entries.push(entry);
     this.#written += 1;
     return entry;

@@ -3,7 +3,9 @@ import type { ModelLine } from '../../src/agent/failover.ts';
 import { type RunEnd, runAgent } from '../../src/agent/loop.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
+import { isHistoryTainted, Taint } from '../../src/agent/taint.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { Recalled } from '../../src/memory/recall.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
@@ -11,6 +13,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
+import { isFramed } from '../../src/tools/untrusted.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { Compactor } from './compactor.ts';
@@ -18,6 +21,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import { InnerCalls } from './inner-calls.ts';
 import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
@@ -51,6 +55,16 @@ export interface RunnerParts {
   agentId(): string;
 }
 
+/** What one run is made of. */
+interface RunParts {
+  tools: ToolView;
+  record: RunRecord;
+  /** Undefined: it begins anew. */
+  resumption: Resumption | undefined;
+  /** Whether its model has something from outside before it. */
+  taint: Taint;
+}
+
 /** Runs the agent on turns, and brings each to its end: on the disk first, then to the subscribers. */
 export class Runner {
   readonly #parts: RunnerParts;
@@ -67,20 +81,22 @@ export class Runner {
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
     if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
-    const run = { id: shared.newId(), message: turn.message, text: '' };
+    const id = shared.newId();
+    const run = { id, message: turn.message, text: '', inner: new InnerCalls(this.#parts.events, id) };
     this.live = run;
     const until = turn.source?.type === 'task' ? session.spawned?.until : undefined;
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
     const { signal } = limit;
     try {
-      const tools = this.toolsFor(turn, session);
-      const record = this.#recordOf(turn, run.id, tools);
+      const taint = new Taint();
+      const tools = this.toolsFor(turn, session, taint);
+      const record = this.#recordOf(turn, run.id, tools, taint);
       const anew = turn.starts === undefined && task.attempt === 1;
       const resumption = anew ? undefined : await record.resumption();
       if (turn.followUp === 'collect' && resumption === undefined) {
         turn.joined = [...turn.joined, ...(await followUps.collected(turn, signal))];
       }
-      const end = await this.#runAgent(turn, run, tools, record, resumption, session, signal);
+      const end = await this.#runAgent(turn, run, { tools, record, resumption, taint }, session, signal);
       if (endedByShutdown(signal)) {
         // In good order: the start does not count.
         await persistence.write((batch) => inbox.put(batch, turn, { starts: turn.starts ?? 0 }));
@@ -120,7 +136,8 @@ export class Runner {
   async #giveUp(turn: Turn, session: Session): Promise<void> {
     const { ends, shared } = this.#parts;
     const run = shared.newId();
-    const record = this.#recordOf(turn, run, this.toolsFor(turn, session));
+    const taint = new Taint();
+    const record = this.#recordOf(turn, run, this.toolsFor(turn, session, taint), taint);
     if (turn.starts !== undefined) this.#tellUnknown(await record.resumption(), run);
     await ends.unrun(turn, { status: 'cancelled' }, (batch) => record.putRest(batch), run);
   }
@@ -132,7 +149,7 @@ export class Runner {
     }
   }
 
-  #recordOf(turn: Turn, run: string, tools: ToolView): RunRecord {
+  #recordOf(turn: Turn, run: string, tools: ToolView, taint: Taint): RunRecord {
     const { events, inbox, persistence, shared, transcript } = this.#parts;
     return new RunRecord(
       {
@@ -142,6 +159,7 @@ export class Runner {
         inbox,
         persistence,
         now: () => this.#parts.now(),
+        taint,
         isSafeToRepeat: (call) => tools.isSafeToRepeat(call),
       },
       turn,
@@ -153,9 +171,7 @@ export class Runner {
   async #runAgent(
     turn: Turn,
     live: LiveRun,
-    tools: ToolView,
-    record: RunRecord,
-    resumption: Resumption | undefined,
+    { tools, record, resumption, taint }: RunParts,
     session: Session,
     signal: AbortSignal,
   ): Promise<RunEnd> {
@@ -175,12 +191,20 @@ export class Runner {
     this.#tellUnknown(resumption, run);
     if (line.skipped.length > 0) log.info({ session: events.session, run, skipped: line.skipped }, 'models cool down');
     const system = workspaces.systemPrompt(this.#parts.agentId());
+    const recalled = await this.#recall(turn, run, session, signal);
+    const history = transcript.before(turn);
+    const said = this.#saidIn(turn, resumed);
+    if (isHistoryTainted(history)) taint.add();
+    taint.look(said);
+    taint.look(resumption?.messages ?? []);
+    if (withJoined(turn).some(({ source }) => source !== undefined)) taint.add();
     failpoint('model.before');
     const loop = runAgent({
       models: line,
       system: typeof system === 'string' ? system : await system,
-      messages: this.#saidIn(turn, resumed),
-      history: transcript.before(turn),
+      messages: said,
+      history,
+      recalled: recalled?.text,
       calibration,
       tools,
       thinkingLevel: session.thinkingLevel,
@@ -189,6 +213,7 @@ export class Runner {
       stallMs: config.models.stallMs,
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
+      watch: live.inner,
       resume: resumption,
       approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
@@ -196,6 +221,7 @@ export class Runner {
         this.#tellStart(steered, run, line.current.reference, false);
         if (steered.length > 0) turn.joined = [...turn.joined, ...steered];
         record.steered(steered.length);
+        if (steered.some(({ source }) => source !== undefined)) taint.add();
         return steered.map((other) => transcript.messageOf(other));
       },
     });
@@ -267,21 +293,44 @@ export class Runner {
     return said.map((one) => this.#parts.transcript.messageOf(one));
   }
 
+  /** What is remembered that may have to do with the turn, where there is anything its model has not before it. */
+  async #recall(turn: Turn, run: string, session: Session, signal: AbortSignal): Promise<Recalled | undefined> {
+    const { events, shared, transcript } = this.#parts;
+    const { memory } = shared;
+    if (memory === undefined || session.type === 'sub') return undefined;
+    const { channel, type, user } = session;
+    const reader = memory.readerOf({ session: session.id, agent: this.#parts.agentId(), type, channel, user });
+    const text = withJoined(turn)
+      .map((one) => one.text)
+      .join('\n');
+    const horizon = transcript.horizon(turn);
+    if (!memory.recall.mayFind({ reader, text, ...horizon })) return undefined;
+    const recalled = await memory.recall.for({ reader, text, ...horizon, signal });
+    if (recalled === undefined) return undefined;
+    const entries = recalled.entries.map(({ id, kind, session: key }) => ({ id, kind, session: key }));
+    events.publish('memory.recalled', { run, message: turn.message, entries });
+    return recalled;
+  }
+
   /** What may be called is looked up each time: with a message that joins the run, its sender's policy counts too. */
-  toolsFor(turn: Turn, session: Session): ToolView {
+  toolsFor(turn: Turn, session: Session, taint = new Taint()): ToolView {
     const { config, tools } = this.#parts.shared;
-    const caller = this.#caller(turn, session);
+    const caller = this.#caller(turn, session, taint);
     const view = () => toolsOf(tools, config.agents, session, caller, caller.speakers);
     return {
       get descriptions() {
         return view().descriptions;
       },
       isSafeToRepeat: (call) => view().isSafeToRepeat(call),
-      execute: (call, context) => view().execute(call, context),
+      async execute(call, context) {
+        const result = await view().execute(call, context);
+        if (result.untrusted || isFramed(result.output)) taint.add();
+        return result;
+      },
     };
   }
 
-  #caller(turn: Turn, session: Session): ToolCaller {
+  #caller(turn: Turn, session: Session, taint: Taint): ToolCaller {
     const { id, channel, user } = session;
     const { tools, workspaces } = this.#parts.shared;
     const type = policyType(session);
@@ -302,6 +351,9 @@ export class Runner {
       },
       get hops() {
         return hopsOf(withJoined(turn));
+      },
+      get tainted() {
+        return taint.isThere;
       },
     };
   }

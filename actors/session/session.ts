@@ -5,6 +5,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import type { Batch } from '../../src/storage/journal.ts';
 import type { SessionWork } from './admin.ts';
 import type { Decider } from './approvals.ts';
+import { type CommandMemory, commandMemory } from './command-memory.ts';
 import { answerCommand } from './commands.ts';
 import type {
   CommandMessage,
@@ -234,7 +235,8 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     }
     if (opens) record.open(now);
     const carryOut = async () => {
-      const answer = await this.#carryOut(said, rights, deciderOf(origin));
+      const memory = commandMemory(this.#parts, message, origin);
+      const answer = await this.#carryOut(said, rights, deciderOf(origin), memory);
       const words = this.#parts.outgoing.ofCommand(origin, message, answer);
       const write = (batch: Batch) => {
         words.write(batch);
@@ -256,7 +258,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
     return undefined;
   }
 
-  #carryOut(said: SaidCommand, rights: Rights, decider: Decider): Promise<string> {
+  #carryOut(said: SaidCommand, rights: Rights, decider: Decider, memory: CommandMemory | undefined): Promise<string> {
     const { config, models } = this.#shared;
     return answerCommand(
       {
@@ -271,6 +273,7 @@ class SessionActor implements Actor<Turn, void, SessionControl, SessionAnswer>, 
         reset: () => this.#parts.admin.reset(),
         stop: () => this.#cancel(undefined),
         compact: (instructions) => this.#parts.compactor.ask(instructions),
+        memory,
         pending: this.#parts.approvals.pending,
         approve: (approval, allow) => this.#approve(approval, allow, decider),
       },

@@ -11,9 +11,10 @@ import {
   userMessage,
 } from '../../src/agent/context.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
+import type { MemoryNews } from '../../src/memory/news.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
 import type { Batch } from '../../src/storage/journal.ts';
-import type { Store } from '../../src/storage/store.ts';
+import type { EntryKey, Store } from '../../src/storage/store.ts';
 import { type Turn, userEntry, withJoined } from './turn.ts';
 
 /** Entries read from the disk for the first context. */
@@ -40,10 +41,13 @@ export class Transcript {
   #summary: PastTurn | undefined;
   /** The newest reset in this life: turns from before it are no context. */
   #resetSeq = 0;
+  /** Told of every entry that is given to the journal. */
+  readonly #news: Pick<MemoryNews, 'session'> | undefined;
 
-  constructor(store: Store, session: string) {
+  constructor(store: Store, session: string, news?: Pick<MemoryNews, 'session'>) {
     this.#store = store;
     this.#session = session;
+    this.#news = news;
     this.lastSeq = store.numbers.last(session);
   }
 
@@ -54,6 +58,7 @@ export class Transcript {
 
   write(batch: Batch, entry: HistoryEntry): void {
     batch.put(this.#store.entries, [this.#session, entry.seq], entry);
+    this.#news?.session(this.#session);
   }
 
   /** Writes the images of the user's entry `seq`, beside the entries: a page of history has none of them to read. */
@@ -63,8 +68,8 @@ export class Transcript {
 
   /** The turn's message as a model is sent it. */
   messageOf(turn: Turn): ModelMessage {
-    if (turn.abridged) return { role: 'user', text: beginningOf(turn.text) };
-    return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
+    if (!turn.abridged) return userMessage(turn, this.#readImage);
+    return userMessage({ ...turn, text: beginningOf(turn.text), attachments: undefined }, this.#readImage);
   }
 
   /** Made anew each time: most sessions in memory never need it. */
@@ -76,6 +81,15 @@ export class Transcript {
   before(turn: Turn): History {
     if (this.#past === undefined) this.#read(turn);
     return { summary: this.#summary, turns: this.#past as PastTurn[] };
+  }
+
+  /** What a model is not sent with the turn: whether there is anything before the first entry it is, and the turns it is. */
+  horizon(turn: Turn): { beforeSeq: number; hasOlder: boolean; messages: ReadonlySet<string> } {
+    const { turns } = this.before(turn);
+    const beforeSeq = turns[0]?.seq ?? turn.seq;
+    const older = { start: [this.#session, 0] as EntryKey, end: [this.#session, beforeSeq] as EntryKey, limit: 1 };
+    const hasOlder = beforeSeq > 1 && this.#store.entries.getKeysCount(older) > 0;
+    return { beforeSeq, hasOlder, messages: new Set(turns.map(({ message }) => message)) };
   }
 
   /** Adds a turn that has ended, and whose `entries` are on the disk. */

@@ -8,15 +8,13 @@ import type { ModelProvider } from './provider.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
 import { OfflineProvider } from './providers/offline.ts';
 import { OpenAiProvider } from './providers/openai.ts';
+import { NO_KEY } from './providers/openai-client.ts';
 
 /**
  * The middle tier of each vendor's current general models. OpenAI's next one up (`gpt-6.1-sol`) cannot turn reasoning
  * off, and with reasoning its Chat Completions API refuses tools.
  */
 const DEFAULT_MODELS = { anthropic: 'claude-sonnet-5-5', openai: 'gpt-6.1-terra' } as const;
-
-/** For a compatible server of one's own that wants no key; the SDKs do want one. */
-const NO_KEY = 'no-key';
 
 /** The models of one configuration. */
 export interface Models {

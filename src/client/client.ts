@@ -309,7 +309,7 @@ function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A message gets a key, so that it can be sent again. */
+/** A message and a fact get a key, so that they can be sent again. */
 function withKey<T extends RequestType>(type: T, data: RequestData<T>): RequestData<T> {
-  return type === 'message.send' ? { idempotencyKey: newKey(), ...data } : data;
+  return type === 'message.send' || type === 'memory.save' ? { idempotencyKey: newKey(), ...data } : data;
 }

@@ -18,6 +18,10 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'dead-letter.list',
   'dead-letter.resubmit',
   'channel.list',
+  'memory.search',
+  'memory.save',
+  'memory.forget',
+  'memory.list',
 ]);
 
 /** A cancel that names its run can't hit another one. */

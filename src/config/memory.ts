@@ -30,6 +30,23 @@ export const memorySchema = z
         timeoutMs: milliseconds.default(300),
       })
       .prefault({}),
+    /** What turns texts into vectors. All but `provider` is for `openai`: OpenAI's API and compatible ones. */
+    embedder: z
+      .strictObject({
+        provider: z.enum(['offline', 'openai']).default('offline'),
+        model: z.string().min(1).max(128).default('text-embedding-3-small'),
+        baseUrl: z
+          .url({ protocol: /^https?$/ })
+          .refine(
+            (text) => !/\/\/[^/]*@/.test(text),
+            'must be without a name and password: the key belongs into apiKey',
+          )
+          .optional(),
+        apiKey: z.string().min(1).max(4_096).optional(),
+        /** Undefined: the model's own. */
+        dimensions: z.int().min(8).max(4_096).optional(),
+      })
+      .prefault({}),
     /** Entries an agent's index holds; the oldest of what was said go first. */
     entriesMax: z.int().min(1_000).max(10_000_000).default(200_000),
   })

@@ -159,7 +159,7 @@ const shape = z.strictObject({
         /** Undefined: `<home>/agents/<id>`. Absolute once loaded. */
         workspace: z.string().min(1).optional(),
         /** What it has at all; `tools` above takes away from that. Files are its workspace's. */
-        tools: toolNames.default(['group:time', 'group:math', 'group:files', 'group:skills']),
+        tools: toolNames.default(['group:time', 'group:math', 'group:files', 'group:skills', 'group:memory']),
         /** Of these, never called. */
         deny: toolNames.default([]),
         /** Of these, called with an operator's approval only. */
@@ -188,7 +188,13 @@ const shape = z.strictObject({
     .prefault({}),
 });
 
-export const configSchema = shape.superRefine(({ agents, bindings, tools }, context) => {
+export const configSchema = shape.superRefine(({ agents, bindings, memory, models, tools }, context) => {
+  const { provider, apiKey, baseUrl } = memory.embedder;
+  if (provider === 'openai' && !(apiKey ?? baseUrl ?? models.openai.apiKey ?? models.openai.baseUrl)) {
+    const message =
+      'openai needs a key: set this, models.openai.apiKey or OPENAI_API_KEY, or the baseUrl of a server of yours';
+    context.addIssue({ code: 'custom', path: ['memory', 'embedder', 'apiKey'], message });
+  }
   for (const [index, agent] of tools.sessions.agents.entries()) {
     if (Object.hasOwn(agents, agent)) continue;
     const path = ['tools', 'sessions', 'agents', index];

@@ -30,6 +30,8 @@ export interface RequestContext extends LoginContext {
   plugins: PluginDesk;
   /** Lets runs go on that were paused at the start; says whether they were. */
   resumeRuns(): Promise<boolean>;
+  /** Has an MCP server connected anew. Throws `not_found`. */
+  restartMcp(server: string): void;
   maintenance: {
     backUp(folder: string): Promise<Replies['backup']>;
     checkStore(): Promise<StoreCheck>;
@@ -138,6 +140,8 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     }
     case 'session.list': // any shard will do: the id picks one
     case 'schedule.list':
+    case 'memory.search':
+    case 'memory.list':
     case 'approval.list':
     case 'dead-letter.list':
     case 'pairing.approve':
@@ -147,6 +151,10 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'allow.add':
     case 'allow.remove':
       forward(context, connection, head, frame, head.id);
+      break;
+    case 'memory.save': // always the same shard, so that one that is sent twice meets the first
+    case 'memory.forget':
+      forward(context, connection, head, frame, 'memory');
       break;
     case 'session.create':
       forward(context, connection, head, frame, newSessionKey(context.route, frame));
@@ -201,6 +209,12 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
         context.resumeRuns().then((resumed) => ({ resumed })),
       );
       break;
+    case 'mcp.restart': {
+      const { server } = decode('mcp.restart', frame);
+      context.restartMcp(server);
+      connection.reply(head.id, 'result', { server });
+      break;
+    }
     case 'backup':
       answer(connection, head.id, context.maintenance.backUp(decode('backup', frame).folder));
       break;

@@ -42,8 +42,11 @@ export interface MemoryHit {
   by: readonly ('words' | 'meaning')[];
 }
 
-/** What is to be forgotten: a session's entries (those up to a number), or single ones. */
-export type Forgotten = { session: string; upTo?: number } | { ids: readonly string[] };
+/**
+ * What is to be forgotten: the entries of a session's transcript and how far it was taken in (or only those up to a number), single
+ * entries, or all there is of an agent.
+ */
+export type Forgotten = { session: string; upTo?: number } | { ids: readonly string[] } | { everything: true };
 
 export interface MemoryStatus {
   agent: string;

@@ -40,6 +40,8 @@ export interface PluginHostOptions {
     put(account: EnabledAccount): void;
     remove(platform: string): void;
   };
+  /** The plugin that `memory.backend` names was loaded anew, or is gone. */
+  memoryChanged(plugins: PluginsConfig): void;
   log: Logger;
 }
 
@@ -94,6 +96,9 @@ export class PluginHost implements Plugins {
         throw new DhaavakError('invalid_request', `nothing was reloaded: ${error.problems.join('; ')}`);
       });
       await this.#apply(config.plugins, plugin);
+      const { backend } = this.#options.config.memory;
+      const isMeant = backend !== 'local' && (plugin === undefined || plugin === backend);
+      if (isMeant) this.#options.memoryChanged(config.plugins);
     });
   }
 

@@ -1,4 +1,5 @@
 /** A memory backend of a trusted plugin, opened in the thread of the memory: what it does wrong is that thread's. */
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
 import type { MemoryBackend } from '../memory/backend.ts';
@@ -7,6 +8,7 @@ import { createRedactor } from '../telemetry/redact.ts';
 import { grantsOf } from './grants.ts';
 import { findPlugin } from './load.ts';
 import { PluginError } from './plugin-error.ts';
+import { probeTrusted } from './probe.ts';
 import { exported, importTrusted, messageOf, moduleOf } from './trusted.ts';
 
 /** All that a backend must have besides its name. */
@@ -41,7 +43,9 @@ export async function openPluginBackend(
     const say = (...values: unknown[]) =>
       log.info({ plugin: name, text: redact(values.map(String).join(' ')) }, 'a plugin says');
     try {
-      const module = await importTrusted(moduleOf(`${found.folder}/${memory.module}`, Date.now()));
+      const code = moduleOf(join(found.folder, memory.module), Date.now());
+      await probeTrusted([{ ...code, exports: ['createBackend'] }]);
+      const module = await importTrusted(code);
       const { settings, env } = grants;
       return checked(name, await exported(module, 'createBackend')(settings, { env, folder, log: say }));
     } catch (error) {

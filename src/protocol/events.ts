@@ -17,7 +17,7 @@ import {
   usage,
   wireError,
 } from './shapes.ts';
-import { id, sessionKey } from './vocabulary.ts';
+import { id, MEMORY_KINDS, sessionKey } from './vocabulary.ts';
 
 /** What every event of a session carries besides its own data. */
 export const eventPosition = z.strictObject({
@@ -48,6 +48,12 @@ export const EVENTS = {
     /** An earlier run of the message was cut short by the end of the process, and this one goes on from there. */
     resumed: flag,
   }),
+  /** Something that is remembered is put before the model of the run, unasked: what. */
+  'memory.recalled': z.strictObject({
+    run: id,
+    message: id,
+    entries: z.array(z.strictObject({ id: z.string(), kind: z.enum(MEMORY_KINDS), session: sessionKey })),
+  }),
   'run.model': z.strictObject({ run: id, model: z.string(), error: wireError }),
   /** The model refused the request for its length, and is asked again with less of what was said before. */
   'run.trimmed': z.strictObject({
@@ -61,15 +67,25 @@ export const EVENTS = {
   }),
   'message.delta': z.strictObject({ run: id, text: z.string() }),
   /** `call` is as the model's API named it. */
-  'tool.start': z.strictObject({ run: id, call: z.string(), name: z.string(), input: z.unknown() }),
+  'tool.start': z.strictObject({
+    run: id,
+    call: z.string(),
+    /** The call that made this one. */
+    parent: z.string().exactOptional(),
+    name: z.string(),
+    input: z.unknown(),
+  }),
   'tool.end': z.strictObject({
     run: id,
     call: z.string(),
+    parent: z.string().exactOptional(),
     name: z.string(),
     output: z.string(),
     failed: z.boolean(),
     /** Nobody knows whether it happened. */
     unknown: flag,
+    /** Of a program: how many calls it has made. */
+    calls: z.int().positive().exactOptional(),
   }),
   /** A tool call waits for an operator: `approval.resolve`, or the command `/approve`. */
   'approval.requested': pendingApproval,

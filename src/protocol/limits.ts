@@ -32,6 +32,11 @@ export const HISTORY_PAGE_MAX = 200;
 export const SEARCH_LENGTH_MAX = 256;
 /** Sessions in one page of `session.list`, grants in one of `allow.list`. */
 export const LIST_PAGE_MAX = 200;
+/** Text of a fact that is saved, and of a search of the memory, in Unicode code points. */
+export const FACT_TEXT_LENGTH_MAX = 2_000;
+export const QUERY_TEXT_LENGTH_MAX = 2_000;
+/** Results of one search of the memory. */
+export const MEMORY_RESULTS_MAX = 50;
 /** Title of a session, in Unicode code points. */
 export const TITLE_LENGTH_MAX = 200;
 /** Bytes that may wait in a connection's socket before deltas are merged for it. */

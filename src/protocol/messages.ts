@@ -7,13 +7,17 @@ import { z } from 'zod';
 import type { EVENTS, eventPosition, GATEWAY_EVENTS } from './events.ts';
 import {
   ATTACHMENTS_MAX,
+  FACT_TEXT_LENGTH_MAX,
   HISTORY_PAGE_MAX,
   LIST_PAGE_MAX,
+  MEMORY_RESULTS_MAX,
+  QUERY_TEXT_LENGTH_MAX,
   SEARCH_LENGTH_MAX,
   SEND_TEXT_LENGTH_MAX,
   TEXT_LENGTH_MAX,
   TITLE_LENGTH_MAX,
 } from './limits.ts';
+import type * as memoryShapes from './memory-shapes.ts';
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
 import {
@@ -23,6 +27,8 @@ import {
   IMAGE_TYPES,
   id,
   LIST_KINDS,
+  MEMORY_KINDS,
+  REACHES,
   ROOT_TYPES,
   SCOPES,
   SESSION_TYPES,
@@ -148,6 +154,30 @@ export const REQUESTS = {
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
   }),
   'session.tools': z.strictObject({ session: sessionKey, sender: z.string().min(3).max(256).optional() }),
+  'memory.search': z.strictObject({
+    agent: word.optional(),
+    session: sessionKey.optional(),
+    query: z.string().min(1).max(QUERY_TEXT_LENGTH_MAX),
+    limit: z.int().min(1).max(MEMORY_RESULTS_MAX).optional(),
+    kinds: z.array(z.enum(MEMORY_KINDS)).min(1).max(MEMORY_KINDS.length).optional(),
+    channel: word.optional(),
+    sender: z.string().min(3).max(256).optional(),
+    after: z.int().nonnegative().optional(),
+    before: z.int().nonnegative().optional(),
+  }),
+  'memory.save': z.strictObject({
+    agent: word.optional(),
+    session: sessionKey.optional(),
+    text: z.string().min(1).max(FACT_TEXT_LENGTH_MAX),
+    reach: z.enum(REACHES).optional(),
+    idempotencyKey: id.optional(),
+  }),
+  'memory.forget': z.strictObject({ agent: word.optional(), fact: id }),
+  'memory.list': z.strictObject({
+    agent: word.optional(),
+    limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
+    cursor: id.optional(),
+  }),
   'dead-letter.list': z.strictObject({
     session: sessionKey.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -181,6 +211,7 @@ export const REQUESTS = {
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
   'runs.resume': z.strictObject({}),
+  'mcp.restart': z.strictObject({ server: word }),
   backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
   'store.check': z.strictObject({}),
   'plugin.list': z.strictObject({}),
@@ -207,6 +238,8 @@ export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
 export type PluginStatus = z.output<typeof shapes.pluginStatus>;
 export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
+export type MemoryResult = z.output<typeof memoryShapes.memoryResult>;
+export type FactInfo = z.output<typeof memoryShapes.factInfo>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;
@@ -245,6 +278,10 @@ export const REPLY_TYPES = {
   'approval.resolve': 'result',
   'approval.list': 'result',
   'session.tools': 'result',
+  'memory.search': 'result',
+  'memory.save': 'result',
+  'memory.forget': 'result',
+  'memory.list': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',
@@ -264,6 +301,7 @@ export const REPLY_TYPES = {
   'token.revoke': 'result',
   'token.rotate': 'result',
   'runs.resume': 'result',
+  'mcp.restart': 'result',
   backup: 'result',
   'store.check': 'result',
   'plugin.list': 'result',

@@ -1,5 +1,6 @@
 /** The data of replies as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
 import { z } from 'zod';
+import { factInfo, memoryResult } from './memory-shapes.ts';
 import {
   applicant,
   approvalInfo,
@@ -140,6 +141,18 @@ export const REPLIES = {
     sandbox: z.strictObject({ mode: z.enum(['off', 'non-main', 'always']), sandboxed: z.boolean(), rule: z.string() }),
     tools: z.array(toolAccess),
   }),
+  'memory.search': z.strictObject({ agent: z.string(), results: z.array(memoryResult) }),
+  /** `known`: the same was saved before, and is what is there. */
+  'memory.save': z.strictObject({ agent: z.string(), fact: factInfo, known: z.boolean() }),
+  /** False: there was none. */
+  'memory.forget': z.strictObject({ agent: z.string(), fact: id, forgotten: z.boolean() }),
+  'memory.list': z.strictObject({
+    agent: z.string(),
+    /** The oldest first. */
+    facts: z.array(factInfo),
+    /** There may be more; it is where to go on. */
+    cursor: id.exactOptional(),
+  }),
   'dead-letter.list': z.strictObject({
     /** The oldest first. */
     letters: z.array(deadLetter),
@@ -171,6 +184,7 @@ export const REPLIES = {
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
   'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  'mcp.restart': z.strictObject({ server: z.string() }),
   backup: z.strictObject({
     folder: z.string(),
     bytes: count,

@@ -173,8 +173,12 @@ export const historyEntry = z.strictObject({
       failed: flag,
       /** The gateway stopped while the call was being made: nobody knows whether it happened. */
       unknown: flag,
+      /** The text came from outside, and says so between marks. */
+      untrusted: flag,
     })
     .exactOptional(),
+  /** Of the assistant's: its model had something from outside before it when it wrote this. */
+  untrusted: flag,
   /** On a summary: `seq` of the newest user's entry it stands for. */
   covers: count.exactOptional(),
   /** Messages besides `message` that the run answered, on its last entry. */

@@ -23,6 +23,11 @@ export const FOLLOW_UPS = ['steer', 'followup', 'collect', 'interrupt'] as const
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export const TOKEN_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
+/** What is remembered: what was said, by whom, and what was saved. */
+export const MEMORY_KINDS = ['user', 'assistant', 'tool', 'summary', 'fact'] as const;
+/** How far something may be recalled: in its session, by its owner, by all sessions of its agent. */
+export const REACHES = ['session', 'owner', 'agent'] as const;
+
 /** How an MCP server is: `waiting` to be connected again, or `failed`: given up. */
 export const MCP_STATES = ['connecting', 'ready', 'waiting', 'failed'] as const;
 /** How a plugin is. `failed`: nothing of it is there; `stopped`: it is switched off. */

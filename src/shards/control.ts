@@ -4,6 +4,7 @@
  */
 import type { ProxyMarked } from 'comlink';
 import type { Config } from '../config/schema.ts';
+import type { MemoryCalls } from '../memory/remote.ts';
 import type { PluginOffer } from '../plugins/offer.ts';
 import type { PairingEvent } from '../protocol/messages.ts';
 import type { McpAnswer, McpCall, McpOffer } from '../tools/mcp/messages.ts';
@@ -61,6 +62,8 @@ export interface MainServices {
   tellPairing(event: PairingEvent): void;
   /** What tools have done for them. */
   tools: ToolServices & ProxyMarked;
+  /** What the memory thread does for them; shards use it through `remoteMemory`. Only where `memory.enabled`. */
+  memory: MemoryCalls & ProxyMarked;
   /** Has a tool of an MCP server called; whatever goes wrong is an answer. */
   callMcp(call: McpCall): Promise<McpAnswer>;
   cancelMcp(id: string): void;

@@ -43,6 +43,7 @@ export interface ShardPoolOptions {
   onOutbox?: ShardOptions['onOutbox'];
   tellPairing: MainServices['tellPairing'];
   tools: ToolServices;
+  memory?: ShardOptions['memory'];
   mcp?: ShardOptions['mcp'];
   plugins?: ShardOptions['plugins'];
   /** Its shards begin with their runs paused; default false. */
@@ -178,7 +179,7 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, mcp, plugins, entry } =
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, memory, mcp, plugins, entry } =
       this.#options;
     return new Shard({
       index,
@@ -191,6 +192,7 @@ export class ShardPool {
       onPeerRequest: (session, frame, id, receiver) =>
         this.request(shardOf(session, count), session, frame, id, receiver, RECORD.peerRequest),
       tools,
+      memory,
       mcp,
       plugins,
       storeReady: this.#storeReady,

@@ -2,6 +2,8 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import * as comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
+import { memoryCalls } from '../memory/remote.ts';
+import type { MemoryServices } from '../memory/services.ts';
 import type { PluginOffer } from '../plugins/offer.ts';
 import { toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
@@ -45,6 +47,8 @@ export interface ShardOptions {
   /** Undefined: there are no plugins now. */
   plugins?: (() => PluginBroker | undefined) | undefined;
   tools: ToolServices;
+  /** Undefined: it is switched off. */
+  memory?: MemoryServices | undefined;
   storeReady: SharedArrayBuffer;
   paused: boolean;
   /** The module the worker runs; benches run their own. */
@@ -126,7 +130,7 @@ export class Shard {
     });
     ready.promise.catch(() => {}); // whoever waits for it hears; nobody has to wait
     this.control = comlink.wrap<ShardControl>(nodeEndpoint(control.port1));
-    const { countTokens, tellPairing, tools } = options;
+    const { countTokens, tellPairing, tools, memory } = options;
     const services: MainServices = {
       ready: ready.resolve,
       storeTrouble: (trouble) => {
@@ -139,6 +143,7 @@ export class Shard {
       pluginOffers: async () => options.plugins?.()?.offers() ?? [],
       pluginFault: (plugin, reason) => options.plugins?.()?.fault(plugin, reason),
       tools: comlink.proxy(tools),
+      memory: comlink.proxy(memoryCalls(memory)),
     };
     comlink.expose(services, nodeEndpoint(control.port1));
     this.#link = new Link({ outgoing: toShard, incoming: toFront, bell: bell.port1 }, (reader) =>

@@ -27,6 +27,8 @@ import { Workspaces } from '../agent/workspace.ts';
 import { AccessRequests } from '../inbound/access-requests.ts';
 import { AllowLists } from '../inbound/grants.ts';
 import { Pairing } from '../inbound/pairing.ts';
+import { remoteMemory } from '../memory/remote.ts';
+import { ShardMemory } from '../memory/shard-memory.ts';
 import { PLUGIN_PREFIX } from '../plugins/names.ts';
 import type { ShardPlugins } from '../plugins/shard-plugins.ts';
 import { realClock } from '../runtime/clock.ts';
@@ -37,6 +39,7 @@ import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import type { McpTools } from '../tools/mcp/tools.ts';
+import { memoryTools } from '../tools/memory/memory-tools.ts';
 import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
 import { reachTools } from '../tools/sessions/reach.ts';
@@ -89,6 +92,9 @@ const lateProviders = new LateProviders(Object.keys(config.plugins));
 const models = createModels(config, lateProviders);
 const waiters = new TurnWaiters(realClock);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
+/** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
+const newId = monotonicFactory(Math.random);
+const memory = openMemory();
 const pluginSandbox = createSandbox(config.tools.sandboxHosts, shards, log);
 const tools = createToolRegistry(config, {
   code: { settings: config.tools.code, sandbox },
@@ -111,8 +117,6 @@ const workspaces = new Workspaces(config, {
   now: () => performance.now(),
   onFault: (error, file) => log.warn({ error, file }, 'a workspace file cannot be read'),
 });
-/** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
-const newId = monotonicFactory(Math.random);
 
 const system = new ActorSystem({
   onEvent(event) {
@@ -141,6 +145,7 @@ const session = system.register(
     tools,
     budgets,
     workspaces,
+    memory,
     log,
     newId,
     emit: (key, frame) => {
@@ -202,7 +207,7 @@ const desk: SessionDesk = {
   newId,
   now: Date.now,
 };
-for (const tool of reachTools(desk)) tools.register(tool);
+for (const tool of [...reachTools(desk), ...memoryTools(memory)]) tools.register(tool);
 
 const access = new AccessRequests({
   channels: config.channels,
@@ -228,6 +233,7 @@ const shared: RequestDependencies = {
   arrivingKeys,
   newId,
   now: Date.now,
+  memory,
   access,
   retention,
   schedules: scheduler,
@@ -305,6 +311,7 @@ const api: ShardControl = {
     const outcome = await system.drain(timeoutMs);
     await tools.close();
     await Promise.all([sandbox.stop(), pluginSandbox.stop()]);
+    memory?.stop();
     closing = true;
     closed ??= store.close();
     await closed;
@@ -357,6 +364,12 @@ function endSubAgent(child: string, how: 'cancel' | 'delete'): void {
   insistPeer(() => ask('peer.end', child, { how }), new AbortController().signal).catch((error: unknown) => {
     log.warn({ error, session: child }, 'a sub-agent could not be told to end');
   });
+}
+
+/** Undefined: it is switched off. Its thread is started with the first that is told or asked. */
+function openMemory(): ShardMemory | undefined {
+  if (!config.memory.enabled) return undefined;
+  return new ShardMemory({ config, store, services: remoteMemory(main.memory), clock: realClock, newId, log });
 }
 
 /** The tools of MCP servers; without one nothing of theirs is loaded. */

@@ -41,6 +41,11 @@ export class FactTable {
     return this.#table.getKeysCount({ start: [agent, ''], end: [agent, LAST], limit: 1 }) > 0;
   }
 
+  /** How many an agent has. */
+  count(agent: string): number {
+    return this.#table.getKeysCount({ start: [agent, ''], end: [agent, LAST] });
+  }
+
   /** Up to `limit` of an agent's with ids above `after`, in order. Damaged ones are left out. */
   list(agent: string, after = '', limit = Infinity): { id: string; fact: FactRecord }[] {
     const found: { id: string; fact: FactRecord }[] = [];

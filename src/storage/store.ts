@@ -13,6 +13,7 @@ import type { Attachment, FollowUp, HistoryEntry, Session } from '../protocol/me
 import { ApprovalTable } from './approvals.ts';
 import { Codec } from './codec.ts';
 import { surviveCommitFailures } from './commit-failure.ts';
+import { FactOwnerTable } from './fact-owners.ts';
 import { FactTable } from './facts.ts';
 import { IdempotencyKeys, type KeyAges } from './idempotency.ts';
 import { type Batch, Journal } from './journal.ts';
@@ -162,10 +163,11 @@ export class Store {
   readonly spawns: SpawnTable;
   /** What operators were asked about tool calls, and what they said. */
   readonly approvals: ApprovalTable;
-  /** What was deleted and an index of what was said may still know. */
-  readonly unlearn: UnlearnTable;
   /** What agents were told to remember. */
   readonly facts: FactTable;
+  readonly factOwners: FactOwnerTable;
+  /** What was deleted and an index of what was said may still know. */
+  readonly unlearn: UnlearnTable;
   readonly numbers: Numbers;
   readonly journal: Journal;
   /** Damaged values read since this store was opened; one that is read twice counts twice. */
@@ -211,8 +213,9 @@ export class Store {
     this.schedules = new ScheduleTable(table('schedules'));
     this.spawns = new SpawnTable(table('spawns'), table('children'));
     this.approvals = new ApprovalTable(table('approvals-waiting'), table('approvals'));
-    this.unlearn = new UnlearnTable(table('unlearn'));
     this.facts = new FactTable(table('facts'));
+    this.factOwners = new FactOwnerTable(table('fact-owners'));
+    this.unlearn = new UnlearnTable(table('unlearn'));
     this.#meta = table('meta');
     this.numbers = new Numbers((session) => this.lastSeq(session), table('last-numbers'));
     this.#health = new JournalHealth({

@@ -1,7 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
-import type { ToolCall, ToolDescription } from '../agent/provider.ts';
+import type { ModelMessage, ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { MessageOrigin, RootType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
@@ -31,6 +31,8 @@ export interface ToolCaller {
   readonly speakers: readonly { channel: string; user: string }[];
   /** How many sessions have handed on what the messages that are answered are about. */
   readonly hops: number;
+  /** Whether the run has something from outside before it. */
+  readonly tainted: boolean;
 }
 
 /** What a call may use of the run that makes it. */
@@ -39,6 +41,18 @@ export interface CallContext {
   signal: AbortSignal;
   /** Asks an operator; undefined: there is none to ask, which is a no. */
   approve?: Approve | undefined;
+  /** What the model was shown before it made the call; undefined: nothing. */
+  shown?: (() => readonly ModelMessage[]) | undefined;
+  /** Is told of calls that are made by a call. */
+  watch?: CallWatch | undefined;
+  /** Addresses that were found on the web by the program that makes the call. */
+  found?: ReadonlySet<string> | undefined;
+}
+
+/** Looks on while a call makes others; `parent` is its id. */
+export interface CallWatch {
+  started(call: ToolCall, parent: string): void;
+  ended(call: ToolCall, parent: string, result: TypedResult): void;
 }
 
 /** The same, and whose call it is. */
@@ -49,6 +63,8 @@ export interface CallerContext extends CallContext {
 export interface ToolContext extends CallerContext {
   /** The id of this call, as the model's API named it: unique within one answer of the model. */
   call: string;
+  /** The same as of its caller, with what the call it is made from within has come by, where a program makes it. */
+  readonly tainted: boolean;
   /** For a tool that has {@link Tool.over}: the names of those it may call. */
   others: readonly string[];
   /**
@@ -102,7 +118,8 @@ export interface Tool<Input = unknown> {
   safeToRepeat: boolean;
   /**
    * True: what it returns comes from outside and may say anything. The model is given it between marks (`untrusted.ts`). What it
-   * throws is not marked unless it is an `UntrustedError`: that is in its own words.
+   * throws is not marked unless it is an `UntrustedError`: that is in its own words. Of a tool of which only some results come
+   * from there, those are an `UntrustedResult`.
    */
   untrusted?: boolean;
   /** Why it cannot be called on this gateway, and what to do about it: it is not offered to models then. */

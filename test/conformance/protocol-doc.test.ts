@@ -10,6 +10,7 @@ import { CLOSE_CODES } from '../../src/protocol/errors.ts';
 import { EVENTS, eventPosition, GATEWAY_EVENTS } from '../../src/protocol/events.ts';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
+import { factInfo, memoryResult } from '../../src/protocol/memory-shapes.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import { REPLIES } from '../../src/protocol/replies.ts';
 import {
@@ -126,6 +127,8 @@ describe('docs/protocol.md', () => {
     expect(firstColumn(tables(section('Entry'))[0])).toEqual(names(historyEntry.shape));
     expect(firstColumn(tables(section('Source'))[0])).toEqual(names(messageSource.shape));
     expect(firstColumn(tables(section('Schedule'))[0])).toEqual(names(scheduleInfo.shape));
+    expect(firstColumn(tables(section('Memory result'))[0])).toEqual(names(memoryResult.shape));
+    expect(firstColumn(tables(section('Fact'))[0])).toEqual(names(factInfo.shape));
     expect(firstColumn(tables(section('Snapshot'))[0])).toEqual(names(snapshot.shape));
     expect(firstColumn(tables(section('Approval'))[0])).toEqual(names(approvalInfo.shape));
     expect(firstColumn(tables(section('Dead letter'))[0])).toEqual(names(deadLetter.shape));

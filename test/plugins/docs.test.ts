@@ -5,19 +5,19 @@
 import { createHmac } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.ts';
-import type { MemoryQuery } from '../../src/memory/backend.ts';
-import { type MemoryEntry, mayRecall, mayRecallUnasked, type Reach } from '../../src/memory/entry.ts';
 import { openPluginBackend } from '../../src/plugins/memory.ts';
 import { runCli } from '../cli/processes.ts';
+import { backendSuite } from '../memory/backend-suite.ts';
 import { localGateway } from '../support/gateway.ts';
 import { freePort, Line, lineChannelSource } from '../support/line-channel.ts';
 import { pluginIs, said, withPlugins } from '../support/plugins.ts';
 import { localSite } from '../support/sentinel.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { MAIN } from '../support/valid-requests.ts';
+import { until } from '../support/wait.ts';
 
 const page = await readFile(new URL('../../docs/extending.md', import.meta.url), 'utf8');
 const listings = [...page.matchAll(/^```js(?:on)? (\w+)\/([\w./-]+)\n([\s\S]*?)^```$/gm)].map(
@@ -43,6 +43,8 @@ async function openOverlap(folder: string) {
   });
   return openPluginBackend(config, { folder, log: pino({ level: 'silent' }) });
 }
+
+backendSuite('overlap', { open: (folder) => openOverlap(folder), survives: false });
 
 describe('docs/extending.md', () => {
   it('has one plugin of each kind, whose manifests are in order', async () => {
@@ -106,50 +108,24 @@ describe('docs/extending.md', () => {
     expect((await client.runEnd(silent.message)).data.error).toMatchObject({ code: 'model_rejected' });
   });
 
-  it('overlap: a memory backend, which keeps the rule of who may recall what', async () => {
-    const backend = await openOverlap(await tempFolder());
-    const users = ['anna', 'ben'];
-    const reaches: Reach[] = ['session', 'owner', 'agent'];
-    const session = fc.record({ agent: fc.constantFrom('main', 'other'), user: fc.constantFrom(...users) });
-    const entry = fc.record({
-      of: session,
-      seq: fc.integer({ min: 1, max: 5 }),
-      kind: fc.constantFrom('user' as const, 'tool' as const, 'fact' as const),
-      owner: fc.constantFrom(...users),
-      reach: fc.constantFrom(...reaches),
-      trusted: fc.boolean(),
-    });
-    const reading = fc.record({
-      of: session,
-      owner: fc.constantFrom(...users),
-      scope: fc.constantFrom(...reaches),
-      unasked: fc.boolean(),
-    });
-    const key = ({ agent, user }: { agent: string; user: string }) => `agent:${agent}:dm:api:${user}`;
-    await fc.assert(
-      fc.asyncProperty(fc.array(entry, { maxLength: 20 }), reading, async (list, { of, owner, scope, unasked }) => {
-        for (const agent of ['main', 'other']) await backend.forget(agent, { everything: true } as never);
-        const entries = list.map((one): MemoryEntry => {
-          const { of: where, seq, ...rest } = one;
-          const about = { channel: 'api', sender: 'api:anna', text: 'a pelican', timestamp: seq, message: 'm' };
-          return { id: `${key(where)}#${seq}`, agent: where.agent, session: key(where), ...about, ...rest };
-        });
-        for (const one of entries) await backend.append(one.agent, one.session, [one], 9);
-        const reader = { agent: of.agent, session: key(of), owner, scope };
-        const query: MemoryQuery = { text: 'Pelican?', reader, limit: 50, ...(unasked ? { unasked: true } : {}) };
-        const hits = await backend.search(of.agent, query, new AbortController().signal);
-        const rule = unasked ? mayRecallUnasked : mayRecall;
-        // The last of each id is what was taken in.
-        const kept = [...new Map(entries.map((one) => [`${one.agent} ${one.id}`, one])).values()];
-        const expected = kept.filter((one) => rule(reader, one)).map(({ id }) => id);
-        expect(hits.map((hit) => hit.entry.id).toSorted()).toEqual(expected.toSorted());
-      }),
-      { numRuns: 100 },
-    );
-    expect((await backend.positions('main')).size).toBeLessThanOrEqual(2);
-    expect(await backend.status('main')).toMatchObject({ backend: 'overlap', agent: 'main' });
-    await backend.close();
-  });
+  it('overlap: a memory backend, in a gateway, begun anew by a reload', async () => {
+    const path = await shown('overlap');
+    const plugins = { overlap: { path, trusted: true } };
+    const gateway = await localGateway(withPlugins(plugins, { memory: { backend: 'overlap' } }));
+    const client = await gateway.connect();
+    await pluginIs(client, 'overlap', 'ready');
+    const { message } = await client.ask('message.send', { text: 'the boiler is in the cellar' });
+    await client.runEnd(message);
+    const search = { query: 'boiler', session: MAIN };
+    const find = async () => (await client.ask('memory.search', search)).results.find(({ by }) => by[0] === 'words');
+    expect(await until(20_000, find, 'it to be found')).toMatchObject({ session: MAIN });
+    const changed = (await readFile(join(path, 'memory.mjs'), 'utf8')).replace("by: ['words']", "by: ['meaning']");
+    await writeFile(join(path, 'memory.mjs'), changed);
+    await client.ask('plugin.reload', { plugin: 'overlap' });
+    const renewed = async () =>
+      (await client.ask('memory.search', search)).results.find(({ by }) => by[0] === 'meaning');
+    await until(20_000, renewed, 'it to be found by the new code');
+  }, 60_000);
 
   it('overlap: is refused in words where it cannot be one', async () => {
     const path = await shown('overlap', (source) => source.replace('async forget(', 'async forgets('));

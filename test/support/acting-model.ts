@@ -9,6 +9,8 @@ export interface Asked {
   said: string;
   /** The results of tools since then, in order. */
   results: string[];
+  /** The first message of a user. */
+  begun: string;
   /** Everything that was said. */
   all: string;
   tools: string[];
@@ -50,6 +52,7 @@ function readAsked(body: Record<string, unknown>): Asked {
   const tools = (body.tools ?? []) as { function: { name: string } }[];
   return {
     said: messages[last]?.content ?? '',
+    begun: messages.find(({ role }) => role === 'user')?.content ?? '',
     results: messages
       .slice(last)
       .filter(({ role }) => role === 'tool')

@@ -80,7 +80,7 @@ export async function call(client: WireClient, tool: string, input: unknown = {}
   const { message } = await client.ask('message.send', { text: `call ${tool} ${JSON.stringify(input)}` });
   await client.runEnd(message);
   const run = client.events('run.start').find(({ data }) => data.message === message)?.data.run;
-  const end = client.events('tool.end').find(({ data }) => data.run === run);
+  const end = client.events('tool.end').find(({ data }) => data.run === run && data.parent === undefined);
   return { output: end?.data.output ?? '', failed: end?.data.failed };
 }
 

@@ -4,6 +4,7 @@
  */
 import { pino } from 'pino';
 import { monotonicFactory } from 'ulid';
+import { onTestFinished } from 'vitest';
 import { SessionChannelRequests } from '../../actors/session/channel-requests.ts';
 import type { ArrivingKeys } from '../../actors/session/inbox.ts';
 import { RecentEventsPool } from '../../actors/session/recent-events.ts';
@@ -20,12 +21,15 @@ import { configSchema } from '../../src/config/schema.ts';
 import { AccessRequests } from '../../src/inbound/access-requests.ts';
 import { AllowLists } from '../../src/inbound/grants.ts';
 import { Pairing } from '../../src/inbound/pairing.ts';
+import type { MemoryServices } from '../../src/memory/services.ts';
+import { ShardMemory } from '../../src/memory/shard-memory.ts';
 import { decodeFrame } from '../../src/protocol/frame.ts';
 import type { EventData, EventType } from '../../src/protocol/messages.ts';
 import { realClock } from '../../src/runtime/clock.ts';
 import { ActorSystem } from '../../src/runtime/system.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { createToolRegistry } from '../../src/tools/builtin/builtin.ts';
+import { memoryTools } from '../../src/tools/memory/memory-tools.ts';
 import type { ToolRegistry } from '../../src/tools/registry.ts';
 import type { ConfigInput } from './gateway.ts';
 
@@ -51,14 +55,26 @@ export interface SessionSystemOptions {
   config?: ConfigInput;
   models?: Models;
   tools?: ToolRegistry;
+  /** What stands for the memory's thread; without it there is no memory. The registry gets the memory's tools. */
+  memory?: MemoryServices;
 }
 
-export function sessionSystem({ store, config: input = {}, models, tools }: SessionSystemOptions): SessionSystem {
+export function sessionSystem({
+  store,
+  config: input = {},
+  models,
+  tools,
+  memory: services,
+}: SessionSystemOptions): SessionSystem {
   const config = configSchema.parse(input);
   const events: SessionSystem['events'] = [];
   const arrivingKeys: ArrivingKeys = new Map();
   const used = models ?? createModels(config);
   const registry = tools ?? createToolRegistry(config);
+  const log = pino({ level: 'silent' });
+  const memory =
+    services === undefined ? undefined : new ShardMemory({ config, store, services, clock: realClock, newId, log });
+  if (memory !== undefined) for (const tool of memoryTools(memory)) registry.register(tool);
   const refs = (key: string): SessionRef => session(key);
   const system = new ActorSystem({
     limits: { backoffMs: 1 },
@@ -77,7 +93,8 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
       activeMax: 100,
       budgets: undefined,
       workspaces: new Workspaces(config, { now: Date.now, onFault: () => {} }),
-      log: pino({ level: 'silent' }),
+      log,
+      memory,
       newId,
       poke() {},
       emit: (_key, frame) => {
@@ -111,6 +128,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
     arrivingKeys,
     newId,
     now: Date.now,
+    memory,
     access: new AccessRequests({
       channels: config.channels,
       pairing: new Pairing(pairing),
@@ -122,6 +140,7 @@ export function sessionSystem({ store, config: input = {}, models, tools }: Sess
     isActive: (key) => system.peek({ kind: 'session', key }) !== undefined,
     onFault: (error) => faults.push(error),
   };
+  if (memory !== undefined) onTestFinished(() => memory.stop());
   const requests = new SessionRequests(shared);
   const channelRequests = new SessionChannelRequests(shared);
   return { system, session, retention, requests, channelRequests, faults, events, eventsOf };

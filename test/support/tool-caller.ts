@@ -13,6 +13,7 @@ export function toolCaller(changes: Partial<ToolCaller> = {}): ToolCaller {
     message: 'm1',
     origin: undefined,
     hops: 0,
+    tainted: false,
     speakers: [],
     ...changes,
   };
@@ -24,6 +25,7 @@ export function toolContext(changes: Partial<ToolContext> = {}): ToolContext {
     caller: toolCaller(),
     signal: new AbortController().signal,
     call: 'c1',
+    tainted: false,
     others: [],
     callTool: () => Promise.reject(new Error('there are no other tools')),
     ...changes,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { configSchema } from '../../src/config/schema.ts';
+import { knownTools } from '../../src/tools/known-tools.ts';
 import { MATCHED_LENGTH_MAX } from '../../src/tools/pattern.ts';
 import { ToolRegistry } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
@@ -40,8 +41,8 @@ const groupsOf = (config: (typeof examples)[number], agent: string, changes: Par
 
 describe('docs/tools.md', () => {
   it('has examples that a gateway takes', () => {
-    expect(examples).toHaveLength(2);
-    for (const config of examples) registryOf(config).check(config);
+    expect(examples).toHaveLength(3);
+    for (const config of examples) expect([...knownTools(config).wrongNames(config)]).toEqual([]);
   });
 
   it('names every group', () => {
@@ -65,9 +66,9 @@ describe('docs/tools.md', () => {
 
   it('says what a new agent has', () => {
     const fresh = configSchema.parse({});
-    expect(groupsOf(fresh, 'main', {})).toEqual(['files', 'math', 'time']);
+    expect(groupsOf(fresh, 'main', {})).toEqual(['files', 'math', 'memory', 'time']);
     for (const type of ['dm', 'group'] as const) {
-      expect(groupsOf(fresh, 'main', { type })).toEqual(['math', 'time']);
+      expect(groupsOf(fresh, 'main', { type })).toEqual(['math', 'memory', 'time']);
       for (const name of fresh.tools.types[type].deny) expect(page).toContain(`\`${name}\``);
     }
     for (const name of fresh.agents.main!.tools) expect(page).toContain(`\`${name}\``);

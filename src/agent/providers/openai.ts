@@ -22,12 +22,12 @@ import type {
   ToolDescription,
 } from '../provider.ts';
 import { base64 } from './base64.ts';
-import { brokenCall, cutShort, modelError, patientFetch, RETRIES_MAX } from './failure.ts';
+import { brokenCall, cutShort, modelError, patientFetch } from './failure.ts';
+import { OPENAI_BASE_URL, openAiClient } from './openai-client.ts';
 import { parseToolInput } from './tool-input.ts';
 import { ToolNames } from './tool-names.ts';
 
 const NAME = 'openai';
-const BASE_URL = 'https://api.openai.com/v1';
 
 /** What of a request stays the same as long as the tools do. Keyed by the array: an agent's view keeps one. */
 interface Tools {
@@ -50,36 +50,19 @@ export class OpenAiProvider implements ModelProvider {
 
   constructor(options: { apiKey: string; baseUrl?: string | undefined }) {
     this.#apiKey = options.apiKey;
-    this.#baseUrl = options.baseUrl ?? BASE_URL;
+    this.#baseUrl = options.baseUrl ?? OPENAI_BASE_URL;
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
     const tools = this.#toolsOf(request.tools);
     try {
-      this.#client ??= this.#connect();
+      this.#client ??= openAiClient({ apiKey: this.#apiKey, baseUrl: this.#baseUrl, fetch: reusingFetch });
       const client = await this.#client;
       const chunks = await client.chat.completions.create(params(request, tools), { signal });
       yield* read(chunks, tools.names);
     } catch (error) {
       throw modelError(NAME, error, this.#apiKey);
     }
-  }
-
-  /** The SDK costs about 70 ms and 20 MB to load: not before the first request. */
-  async #connect(): Promise<OpenAI> {
-    const { OpenAI: Client } = await import('openai');
-    return new Client({
-      apiKey: this.#apiKey,
-      baseURL: this.#baseUrl,
-      // Null, not undefined: the SDK would read these from the environment, and configuration has one source.
-      organization: null,
-      project: null,
-      webhookSecret: null,
-      maxRetries: RETRIES_MAX,
-      fetch: reusingFetch,
-      // Its log would put conversations on the console.
-      logLevel: 'off',
-    });
   }
 
   #toolsOf(descriptions: readonly ToolDescription[]): Tools {

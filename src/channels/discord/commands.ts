@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   compact: 'Shorten what the model is sent of this conversation',
   usage: 'Tokens used so far',
   queue: 'Show or choose what becomes of messages during an answer',
+  remember: 'Remember something for later conversations',
+  forget: 'Forget something that was remembered',
   help: 'What can be said to the bot itself',
   whoami: 'Who you are here',
   approve: 'Allow or deny what waits for approval',
