@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import { PLUGIN_PREFIX } from '../plugins/names.ts';
 import { createToolRegistry } from './builtin/builtin.ts';
 import { prefixOf } from './mcp/names.ts';
 import type { ToolRegistry } from './registry.ts';
@@ -12,6 +13,7 @@ export function knownTools(config: Config): ToolRegistry {
   const code = { settings: config.tools.code, sandbox: UNUSED };
   const registry = createToolRegistry(config, { code, services: UNUSED });
   for (const tool of reachTools(UNUSED)) registry.register(tool);
+  registry.addSource({ prefix: PLUGIN_PREFIX, state: () => '' });
   for (const server of Object.keys(config.tools.mcp.servers)) {
     registry.addSource({ prefix: prefixOf(server), state: () => '' });
   }

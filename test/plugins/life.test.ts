@@ -184,6 +184,14 @@ describe('dhaavak plugins', () => {
     await writeFile(file, `# ours\n${stringify(withPlugins({}))}`);
     const path = await writePlugin('words', { ...SAY, needs: { hosts: ['api.example.org'] } }, says('hello'));
 
+    // A name that begins like a plugin's is taken also before there is one.
+    const named = join(await tempFolder(), 'named.yaml');
+    await writeFile(
+      named,
+      stringify({ agents: { main: { tools: ['plugin.words.say', 'plugin.later.*', 'group:plugin'] } } }),
+    );
+    expect(await runCli(['config', 'check', '--config', named])).toMatchObject({ exitCode: 0, stderr: '' });
+
     const checked = await runCli(['plugins', 'check', path]);
     expect(checked.stdout).toContain('words 1.0.0: in order. It has tools.\n  asks for allow.hosts: api.example.org');
     const added = await runCli(['plugins', 'add', path, ...flags]);
