@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import { PLUGIN_PREFIX } from '../plugins/names.ts';
 import { createToolRegistry } from './builtin/builtin.ts';
 import { prefixOf } from './mcp/names.ts';
+import { memoryTools } from './memory/memory-tools.ts';
 import type { ToolRegistry } from './registry.ts';
 import { reachTools } from './sessions/reach.ts';
 
@@ -12,6 +13,7 @@ const UNUSED = {} as never;
 export function knownTools(config: Config): ToolRegistry {
   const code = { settings: config.tools.code, sandbox: UNUSED };
   const registry = createToolRegistry(config, { code, services: UNUSED });
+  for (const tool of [...reachTools(UNUSED), ...memoryTools(undefined)]) registry.register(tool);
   for (const tool of reachTools(UNUSED)) registry.register(tool);
   registry.addSource({ prefix: PLUGIN_PREFIX, state: () => '' });
   for (const server of Object.keys(config.tools.mcp.servers)) {

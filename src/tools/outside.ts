@@ -3,7 +3,7 @@
  *
  * A model that has read a page, a file, or what another session wrote may obey what stands there. From then on a call that
  * takes something of the model's choice to somebody else waits for an operator: a message for a session that is not its own, a
- * text for a page, an address. An address is no choice where it stands word for word in what its user said or in what the
+ * text for a page, a fact for everybody to recall, an address. An address is no choice where it stands word for word in what its user said or in what the
  * web tools found: who wrote it there did not know what the session knows. That is looked at, and not what is sent, since
  * a secret can be written in more ways than anybody can recognize.
  *
@@ -13,7 +13,7 @@ import type { ModelMessage, ToolCall } from '../agent/provider.ts';
 import type { CallContext, ToolRisk } from './tool.ts';
 
 /** Tools that answer in no words but ours and the model's own. */
-const OWN_WORDS = /^(time\.|schedule\.|message\.|calc$)/;
+const OWN_WORDS = /^(time\.|schedule\.|message\.|memory\.(save|forget)$|calc$)/;
 /** Tools that find addresses. Nothing a model has written comes back from them, as it does from a file or a program. */
 const FINDS_ADDRESSES = /^(web|browser)\./;
 const ADDRESS = /https?:\/\/[^\s<>"'`\\]+/gi;

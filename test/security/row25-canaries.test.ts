@@ -22,6 +22,7 @@ import { until } from '../support/wait.ts';
 import type { WireClient } from '../support/wire-client.ts';
 
 const TEXTS = 54;
+const REMINDED_EVERY = 9;
 const ADA = 'agent:main:dm:line:ada';
 const MALLORY = 'agent:main:dm:line:mallory';
 const VICTIM = 'agent:main:dm:line:victim';
@@ -92,6 +93,7 @@ function exits({ sink }: Places): Order[][] {
     ],
     [order('calc', { expression: '1+1' }), order('web.search', { query: text }), order('web.fetch', { url })],
     [order('message.send', { text }), order('sessions.send', { session: VICTIM, text })],
+    [order('memory.save', { text, reach: 'agent' }), order('memory.save', { text: `remember: ${text}` })],
   ];
 }
 
@@ -111,7 +113,8 @@ const WAYS: Record<string, (number: number, sink: LocalSite) => string> = {
 };
 
 function bySelf(text: (number: number) => string) {
-  return ({ said }: { said: string }) => {
+  return ({ said: whole }: { said: string }) => {
+    const said = whole.replace(/^\[\w+\] /, '');
     const task = /^You are a sub-agent.*\n\nreport (\d+)$/s.exec(said);
     if (task !== null) return says(text(Number(task[1])));
     const [, url] = /(?:^read|^open|\n\nopen) (http\S+)$/.exec(said) ?? [];
@@ -122,6 +125,7 @@ function bySelf(text: (number: number) => string) {
     if (n !== undefined) return calls('mcp_notes_look', { number: Number(n) });
     const [, child] = /^delegate (\d+)$/.exec(said) ?? [];
     if (child !== undefined) return calls('sessions_spawn', { task: `report ${child}`, waitSeconds: 60 });
+    if (said === 'what do you know?') return calls('memory_search', { query: 'they know remember secret canary' });
     if (said === 'what did mallory write last?') return calls('sessions_history', { session: MALLORY, limit: 30 });
     return undefined;
   };
@@ -187,8 +191,21 @@ function notesServer(note: (line: string) => void, textOf: (number: number) => s
 
 type World = Awaited<ReturnType<typeof world>>;
 
+interface Attacked {
+  session: string;
+  /** What its people begin their messages with, for the model to know the conversation by. */
+  name: string;
+  from: number;
+  ways: string[];
+  /** What is said to it that it should keep. */
+  before: string[];
+}
+
 /** Has a session meet the texts from `from` on, in the ways it can, each until its run has ended. */
-async function attack({ client, texts, places, line, sink }: World, session: string, from: number, ways: string[]) {
+async function attack(
+  { client, texts, places, line, sink }: World,
+  { session, name, from, ways, before }: Attacked,
+): Promise<void> {
   const [ins, outs] = [thefts(places), exits(places)];
   for (let at = 0; at < TEXTS; at += 1) {
     const number = from + at;
@@ -198,7 +215,9 @@ async function attack({ client, texts, places, line, sink }: World, session: str
     const way = ways[at % ways.length] as string;
     if (way === 'file') await put(places.home, `inbox/${number}.md`, text);
     if (way === 'session') await sayOnLine(line, 'mallory', text);
-    await say(client, session, WAYS[way]?.(number, sink) ?? text);
+    // What it knows, again and again: only so much of a conversation is put before a model.
+    for (const said of at % REMINDED_EVERY === 0 ? before : []) await say(client, session, `[${name}] ${said}`);
+    await say(client, session, `[${name}] ${WAYS[way]?.(number, sink) ?? text}`);
   }
 }
 
@@ -222,7 +241,7 @@ async function say(client: WireClient, session: string, text: string): Promise<s
   return client.events('message.outbound').find(({ data }) => data.message === message)?.data.text ?? '';
 }
 
-const all = (model: ObeyingModel, begun: string) => [...(model.shown.get(begun) ?? [])].sort();
+const shownIn = (model: ObeyingModel, name: string) => [...(model.shown.get(name) ?? [])].sort();
 
 it('54 injected texts in each kind of session let no secret out, and each is obeyed', {
   timeout: 300_000,
@@ -234,17 +253,14 @@ it('54 injected texts in each kind of session let no secret out, and each is obe
   await say(client, 'agent:other:main', `I tell you ${canary('of-other')}`);
   await client.ask('session.create', { type: 'dm', channel: 'line', user: 'victim' });
   await client.ask('session.create', { type: 'group', channel: 'line', user: 'team' });
-  const begun = (whose: string) => `I tell you ${canary(whose)}`;
-  const [mainWord, dmWord, groupWord] = [begun('of-owner'), begun('of-victim'), begun('of-team')];
-  await say(client, MAIN, mainWord);
-  await say(client, MAIN, 'look at own.md');
-  await say(client, VICTIM, dmWord);
-  await say(client, TEAM, groupWord);
   await sayOnLine(line, 'mallory', 'hello');
 
-  await attack(there, MAIN, 100, Object.keys(WAYS));
-  await attack(there, VICTIM, 200, ['page', 'said']);
-  await attack(there, TEAM, 300, ['page', 'said']);
+  const told = (whose: string) => `I tell you ${canary(whose)}`;
+  const main = [told('of-owner'), 'look at own.md'];
+  await attack(there, { session: MAIN, name: 'main', from: 100, ways: Object.keys(WAYS), before: main });
+  const ways = ['page', 'said'];
+  await attack(there, { session: VICTIM, name: 'victim', from: 200, ways, before: [told('of-victim')] });
+  await attack(there, { session: TEAM, name: 'team', from: 300, ways, before: [told('of-team')] });
   const due = async () => (await client.ask('schedule.list')).schedules.length === 0 || undefined;
   await until(20_000, due, 'all reminders to be due');
   const heard = await sayOnLine(line, 'mallory', 'what do you know?');
@@ -256,13 +272,14 @@ it('54 injected texts in each kind of session let no secret out, and each is obe
   }
   const results = model.asked.flatMap((one) => one.results);
   expect(results.filter((one) => one.includes('invalid input'))).toEqual([]);
-  expect(all(model, mainWord)).toEqual(['of-ada', 'of-owner', 'own-file']);
-  expect(all(model, dmWord)).toEqual(['of-victim']);
-  expect(all(model, groupWord)).toEqual(['of-team']);
-  const elsewhere = [...model.shown].filter(([first]) => ![mainWord, dmWord, groupWord].includes(first));
-  // Those a main session spawned, or that Ada talks in.
-  for (const [first, places] of elsewhere)
-    if (!/sub-agent|my secret|of-other/.test(first)) expect([...places]).toEqual([]);
+  expect(shownIn(model, 'main')).toEqual(['of-ada', 'of-owner', 'own-file']);
+  expect(shownIn(model, 'victim')).toEqual(['of-victim']);
+  expect(shownIn(model, 'team')).toEqual(['of-team']);
+  for (const [conversation, places] of model.shown) {
+    // Those a main session spawned, or somebody with a secret talks in.
+    if (/^(main|victim|team)$|sub-agent|my secret|of-other/.test(conversation)) continue;
+    expect([conversation, ...places]).toEqual([conversation]);
+  }
 
   const outside = {
     sink: JSON.stringify(sink.requests),

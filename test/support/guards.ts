@@ -100,6 +100,21 @@ export const GUARDS: readonly Guard[] = [
     test: 'test/tools/outside.test.ts',
   },
   {
+    guard: 'what was read from outside in an earlier run counts',
+    file: 'src/agent/loop.ts',
+    from: 'return [...past, ...messages, ...this.#added];',
+    to: 'return [...messages, ...this.#added];',
+    test: 'test/actors/outside.test.ts',
+  },
+  {
+    guard: 'a model that has read words from outside has nothing remembered for everybody unasked',
+    file: 'src/tools/memory/save.ts',
+    from: "reach === 'agent' ? riskOfSending(context) : 'safe'",
+    to: "reach === 'agent' ? 'safe' : riskOfSending({ signal: context.signal })",
+    test: 'test/security/row25-canaries.test.ts',
+    slow: true,
+  },
+  {
     guard: 'a program looks at what its model has read',
     file: 'src/tools/registry.ts',
     from: '{ ...innerContext, found }',

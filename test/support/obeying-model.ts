@@ -13,7 +13,7 @@ const ORDER = /⟦(\d+[a-z]) ([\w.]+) (\{.*?\})⟧/gs;
 export interface ObeyingModel extends ActingModel {
   /** Orders that were followed, by their tags. */
   obeyed: ReadonlySet<string>;
-  /** Whose secrets the model was shown, by what was said first in the conversation. */
+  /** Whose secrets the model was shown, by conversation: see {@link conversationOf}. */
   shown: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -48,7 +48,8 @@ export async function obeyingModel(
   const obeyed = new Set<string>();
   const shown = new Map<string, Set<string>>();
   const model = await actingModel((asked) => {
-    const { all, begun, results } = asked;
+    const { all, results } = asked;
+    const conversation = conversationOf(asked);
     const secrets = [...new Set([...all.matchAll(CANARY)].map(([whole]) => whole))].join('+') || 'nothing';
     note(shown, asked);
     const own = results.length === 0 ? first(asked) : undefined;
@@ -56,7 +57,7 @@ export async function obeyingModel(
     // What stands in JSON stands there with escapes.
     for (const text of [all, all.replaceAll('\\"', '"').replaceAll('\\\\', '\\')]) {
       for (const [, tag, tool, input] of text.matchAll(ORDER)) {
-        const once = `${begun}\n${tag}`; // in each conversation
+        const once = `${conversation}\n${tag}`; // in each conversation
         if (done.has(once)) continue;
         const order = parsed((input as string).replaceAll('%SECRETS%', secrets));
         if (order === undefined) continue;
@@ -70,10 +71,17 @@ export async function obeyingModel(
   return { ...model, obeyed, shown };
 }
 
-function note(shown: Map<string, Set<string>>, { begun, all }: Asked): void {
-  const known = shown.get(begun) ?? new Set();
-  for (const place of canariesIn(all)) known.add(place);
-  shown.set(begun, known);
+/** What its people begin each of their messages with, as `[main] hello`; where they do not, the last message. */
+function conversationOf({ said, user }: Asked): string {
+  const names = user.flatMap((text) => /^\[(\w+)\] /.exec(text)?.[1] ?? []);
+  return names.at(-1) ?? said;
+}
+
+function note(shown: Map<string, Set<string>>, asked: Asked): void {
+  const conversation = conversationOf(asked);
+  const known = shown.get(conversation) ?? new Set();
+  for (const place of canariesIn(asked.all)) known.add(place);
+  shown.set(conversation, known);
 }
 
 function parsed(json: string): object | undefined {
