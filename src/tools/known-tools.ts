@@ -14,7 +14,6 @@ export function knownTools(config: Config): ToolRegistry {
   const code = { settings: config.tools.code, sandbox: UNUSED };
   const registry = createToolRegistry(config, { code, services: UNUSED });
   for (const tool of [...reachTools(UNUSED), ...memoryTools(undefined)]) registry.register(tool);
-  for (const tool of reachTools(UNUSED)) registry.register(tool);
   registry.addSource({ prefix: PLUGIN_PREFIX, state: () => '' });
   for (const server of Object.keys(config.tools.mcp.servers)) {
     registry.addSource({ prefix: prefixOf(server), state: () => '' });
