@@ -87,6 +87,8 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'mcp.restart': { server: 'nobody' },
   backup: { folder: '/proc/no-such-folder' },
   'store.check': {},
+  'plugin.list': {},
+  'plugin.reload': { plugin: 'nowhere' },
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -139,6 +141,8 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'mcp.restart': ['server'],
   backup: ['folder'],
   'store.check': [],
+  'plugin.list': [],
+  'plugin.reload': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];

@@ -1,6 +1,7 @@
 import type { GatewayStatus } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
+import { pluginRows } from '../plugin-rows.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 import { channelRows } from './channels.ts';
@@ -21,7 +22,7 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, storage, trouble }: GatewayStatus,
+  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, plugins, storage, trouble }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -40,6 +41,7 @@ function page(
     ...table([[...COLUMNS], ...rows]),
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
     ...(mcp.length === 0 ? [] : ['', ...mcpRows(mcp)]),
+    ...(plugins.length === 0 ? [] : ['', ...pluginRows(plugins)]),
   ].join('\n');
 }
 
