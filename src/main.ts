@@ -112,6 +112,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     trouble,
     shards,
     maintenance,
+    memory: memory ?? noMemory,
     resumeRuns: async () => {
       const resumed = await shards.resumeRuns();
       await starts.resumed();
@@ -132,6 +133,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       counters,
       channels: (await channels?.list())?.channels ?? [],
       mcp: mcp?.statuses ?? [],
+      memory: (await memory?.status()) ?? [],
     }),
   });
 
@@ -180,6 +182,16 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await stop(0);
     throw error;
   }
+}
+
+/** What is asked of a memory that is switched off. */
+const noMemory = {
+  inspect: () => memoryIsOff(),
+  rebuild: () => memoryIsOff(),
+};
+
+async function memoryIsOff(): Promise<never> {
+  throw new DhaavakError('unavailable', 'the memory is switched off: set memory.enabled');
 }
 
 async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {

@@ -58,6 +58,8 @@ export const REQUEST_SCOPES = {
   'runs.resume': 'admin',
   backup: 'admin',
   'store.check': 'admin',
+  'memory.status': 'read',
+  'memory.rebuild': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */

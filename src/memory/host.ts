@@ -97,7 +97,7 @@ export class MemoryHost implements MemoryServices {
     this.#scheduleNews(this.#thread === undefined ? NEWS_START_MS : NEWS_MS);
   }
 
-  /** How the memory of each agent is; of none while the thread does not run, since nothing is known then. */
+  /** How the memory of each agent is; of none while the thread does not run, and where it does not answer within a second. */
   async status(): Promise<readonly MemoryStatus[]> {
     if (this.#thread === undefined) return [];
     let timer: NodeJS.Timeout | undefined;
@@ -105,10 +105,15 @@ export class MemoryHost implements MemoryServices {
       timer = setTimeout(resolve, STATUS_MS, []);
     });
     try {
-      return await Promise.race([this.#run<readonly MemoryStatus[]>('status', undefined), late]);
+      return await Promise.race([this.inspect().catch(() => []), late]);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** How the memory of each agent is, also where the thread has to start for it. Rejects with `unavailable`. */
+  inspect(): Promise<readonly MemoryStatus[]> {
+    return this.#run('status', undefined);
   }
 
   /**

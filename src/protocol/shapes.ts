@@ -448,6 +448,20 @@ export const mcpServerStatus = z.strictObject({
   restarts: count,
 });
 
+/** The memory of one agent. */
+export const memoryStatus = z.strictObject({
+  agent: z.string(),
+  backend: z.string(),
+  /** Entries that can be found. */
+  entries: count,
+  /** Entries that are yet to be taken in, or texts to be embedded. */
+  pending: count,
+  /** Which embedder makes its vectors; empty: none yet. */
+  embedder: z.string(),
+  /** Why it does not do what it should. */
+  trouble: z.string().exactOptional(),
+});
+
 export const gatewayStatus = z.strictObject({
   version: z.string(),
   uptimeMs: count,
@@ -461,6 +475,8 @@ export const gatewayStatus = z.strictObject({
   counters: gatewayCounters,
   channels: z.array(channelStatus),
   mcp: z.array(mcpServerStatus),
+  /** Of each agent; empty while the memory's thread does not run. */
+  memory: z.array(memoryStatus).readonly(),
   /** Why `/ready` says 503; null: the gateway is ready. */
   trouble: z.string().nullable(),
   /** Nothing runs until `runs.resume`: the gateway crashed too often. */

@@ -130,7 +130,7 @@ export function backendSuite(name: string, { open, survives }: BackendUnderTest)
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: 15 },
       );
     });
 
@@ -236,7 +236,7 @@ export function backendSuite(name: string, { open, survives }: BackendUnderTest)
             await find(backend, text);
           },
         ),
-        { numRuns: 150 },
+        { numRuns: 60 },
       );
       expect(await found(backend, '"quoted" AND NOT (')).toEqual([said(1)]);
       await backend.close();

@@ -86,6 +86,8 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'runs.resume': {},
   backup: { folder: '/proc/no-such-folder' },
   'store.check': {},
+  'memory.status': {},
+  'memory.rebuild': { agent: 'main' },
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -137,6 +139,8 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'runs.resume': [],
   backup: ['folder'],
   'store.check': [],
+  'memory.status': [],
+  'memory.rebuild': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];

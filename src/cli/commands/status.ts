@@ -4,6 +4,7 @@ import { EXIT } from '../exit.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 import { channelRows } from './channels.ts';
+import { memoryRows } from './memory.ts';
 
 interface StatusFlags extends ClientFlags {
   json?: true;
@@ -21,7 +22,7 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, storage, trouble }: GatewayStatus,
+  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, memory, storage, trouble }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -40,6 +41,7 @@ function page(
     ...table([[...COLUMNS], ...rows]),
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
     ...(mcp.length === 0 ? [] : ['', ...mcpRows(mcp)]),
+    ...(memory.length === 0 ? [] : ['', ...memoryRows(memory)]),
   ].join('\n');
 }
 
