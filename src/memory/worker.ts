@@ -72,8 +72,8 @@ export function search({
   });
 }
 
-export function cancel(call: string): Outcome<null> {
-  searches.get(call)?.abort(new DhaavakError('cancelled', 'the search was cancelled'));
+export function cancel(calls: readonly string[]): Outcome<null> {
+  for (const call of calls) searches.get(call)?.abort(new DhaavakError('cancelled', 'the search was cancelled'));
   return { value: null };
 }
 
