@@ -304,6 +304,8 @@ export const shardStatus = z.strictObject({
   deadLetters: count,
   /** Damaged values of the store it has read. */
   damaged: count,
+  /** How late its event loop was, in milliseconds, since the last `status` of anybody; the first only begins to look. */
+  loopLagMs: z.strictObject({ p99: z.number(), max: z.number() }),
   restarts: count,
 });
 
