@@ -119,6 +119,10 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       if (resumed) log.warn('runs go on');
       return resumed;
     },
+    restartMcp(server) {
+      if (mcp === undefined) throw new DhaavakError('not_found', 'no MCP server is configured');
+      mcp.restart(server);
+    },
     status: async () => ({
       version: VERSION,
       uptimeMs: Math.round(performance.now() - startedAt),

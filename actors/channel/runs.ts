@@ -89,6 +89,7 @@ export class Runs {
         for (const show of this.#runs.get(data.run)?.shows.values() ?? []) show.delta(data.text);
         return;
       case 'tool.start':
+        if (data.parent !== undefined) return; // of a program: the turn has ended already
         for (const show of this.#runs.get(data.run)?.shows.values() ?? []) show.turn();
         return;
       case 'approval.requested':

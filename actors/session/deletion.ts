@@ -40,7 +40,7 @@ export async function deleteSession(store: Store, session: string, also: Write, 
   failpoint('delete.begun');
   await removeTranscript(store, session);
   failpoint('delete.half');
-  await removeMentions(store, session, now);
+  await removeMentions(store, session);
   failpoint('delete.before');
   await journal.commit((batch) => {
     batch.remove(deletions, session);
@@ -65,28 +65,8 @@ async function removeTranscript({ entries, images, journal }: Store, session: st
   }
 }
 
-/** Facts that nobody but the session could recall. What its owner or agent may recall is theirs by now. */
-async function removeFacts({ facts, journal, unlearn }: Store, session: string, now: () => number): Promise<void> {
-  const agent = agentOf(session);
-  for (let after = ''; ; ) {
-    const slice = facts.list(agent, after, BATCH_MAX);
-    const own = slice.filter(({ fact }) => fact.reach === 'session' && fact.session === session);
-    if (own.length > 0) {
-      await journal.commit((batch) => {
-        for (const { id } of own) {
-          facts.remove(batch, agent, id);
-          unlearn.add(batch, agent, { fact: id }, now());
-        }
-      });
-    }
-    if (slice.length < BATCH_MAX) return;
-    after = slice.at(-1)?.id ?? '';
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 /** What stands elsewhere: dead letters, idempotency keys with answers to commands, what decided calls were given. */
-async function removeMentions(store: Store, session: string, now: () => number): Promise<void> {
+async function removeMentions(store: Store, session: string): Promise<void> {
   const { approvals, deadLetters, journal, keys } = store;
   for (let start = ''; ; ) {
     const slice = [...deadLetters.getRange({ start, limit: BATCH_MAX })];
@@ -99,13 +79,13 @@ async function removeMentions(store: Store, session: string, now: () => number):
     if (slice.length < BATCH_MAX) break;
     start = `${slice.at(-1)?.key}\x01`;
     await new Promise((resolve) => setImmediate(resolve));
+    journal.checkOpen();
   }
   for (;;) {
     const removal = keys.removalOf(session, BATCH_MAX);
     if (removal === undefined) break;
     await journal.commit(removal);
   }
-  await removeFacts(store, session, now);
   const decided = await approvals.decidedOf(session, () => true);
   for (let at = 0; at < decided.length; at += BATCH_MAX) {
     await journal.commit((batch) => {

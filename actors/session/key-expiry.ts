@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { PassedTime } from '../../src/runtime/passed-time.ts';
 import { dayOf, type KeyAges } from '../../src/storage/idempotency.ts';
 import type { Write } from '../../src/storage/journal.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -48,6 +49,7 @@ export class KeyExpiry {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #aged: AgedDays;
+  readonly #passed = new PassedTime();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -83,7 +85,7 @@ export class KeyExpiry {
       const ages = this.#aged.ages(performance.now());
       await journal.commit((batch) => batch.put(keyAges, 'ages', ages));
       for (const day of aged) await this.#remove(() => keys.removalOfDay(day, BATCH_MAX));
-      await this.#remove(() => approvals.tidying(Date.now()));
+      await this.#remove(() => approvals.tidying(this.#passed));
       await this.#remove(() => unlearn.tidying(Date.now()));
     } catch (error) {
       this.#log.error({ error }, 'old keys, approvals and notes for an index were not removed'); // the next round tries again

@@ -4,6 +4,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import { boundedInput, pieces } from './bounds.ts';
 import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
+import type { InnerCalls } from './inner-calls.ts';
 import type { RunRecord } from './run-record.ts';
 
 /** A run that is going on. */
@@ -11,6 +12,8 @@ export interface LiveRun {
   readonly id: string;
   /** The message it began with. */
   readonly message: string;
+  /** What its tool calls call. */
+  readonly inner: InnerCalls;
   /** What its model has written since the last tool call, at most as much as a frame holds. */
   text: string;
 }
@@ -53,13 +56,16 @@ export async function publishRun(
         break;
       case 'toolStart': {
         const { id: call, name, input } = event.call;
+        live.inner.opened(call);
         stream.publish('tool.start', { run, call, name, input: boundedInput(input) });
         break;
       }
       case 'toolEnd': {
         const { call, output, failed } = event;
         await record.done(call, event, signal);
-        stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed });
+        const calls = live.inner.closed(call.id);
+        const made = calls > 0 ? { calls } : {};
+        stream.publish('tool.end', { run, call: call.id, name: call.name, output, failed, ...made });
         break;
       }
       case 'end':

@@ -13,6 +13,7 @@ import { failpoint } from '../../src/runtime/failpoint.ts';
 import { isSandboxed } from '../../src/tools/policy.ts';
 import type { ToolView } from '../../src/tools/registry.ts';
 import type { ToolCaller } from '../../src/tools/tool.ts';
+import { isFramed } from '../../src/tools/untrusted.ts';
 import type { Approvals } from './approvals.ts';
 import { boundedText } from './bounds.ts';
 import type { Compactor } from './compactor.ts';
@@ -20,6 +21,7 @@ import type { SessionDependencies } from './dependencies.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Inbox } from './inbox.ts';
+import { InnerCalls } from './inner-calls.ts';
 import type { Kin } from './kin.ts';
 import type { OutgoingAnswers } from './outgoing.ts';
 import type { Persistence } from './persistence.ts';
@@ -79,7 +81,8 @@ export class Runner {
   async run(turn: Turn, session: Session, task: Task): Promise<void> {
     if (!(await this.#mayStart(turn, session))) return;
     const { followUps, persistence, shared, inbox } = this.#parts;
-    const run = { id: shared.newId(), message: turn.message, text: '' };
+    const id = shared.newId();
+    const run = { id, message: turn.message, text: '', inner: new InnerCalls(this.#parts.events, id) };
     this.live = run;
     const until = turn.source?.type === 'task' ? session.spawned?.until : undefined;
     const limit = new TimeLimit(task.signal, until, this.#parts.now());
@@ -210,6 +213,7 @@ export class Runner {
       stallMs: config.models.stallMs,
       budget: budgets?.ofRun(`${session.channel}:${session.user}`),
       signal,
+      watch: live.inner,
       resume: resumption,
       approve: (call, callSignal, grounds) => approvals.ask({ run, message: turn.message }, call, callSignal, grounds),
       steering: () => {
@@ -320,7 +324,7 @@ export class Runner {
       isSafeToRepeat: (call) => view().isSafeToRepeat(call),
       async execute(call, context) {
         const result = await view().execute(call, context);
-        if (result.untrusted) taint.add();
+        if (result.untrusted || isFramed(result.output)) taint.add();
         return result;
       },
     };

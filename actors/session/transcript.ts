@@ -68,8 +68,8 @@ export class Transcript {
 
   /** The turn's message as a model is sent it. */
   messageOf(turn: Turn): ModelMessage {
-    if (turn.abridged) return { role: 'user', text: beginningOf(turn.text) };
-    return turn.attachments === undefined ? { role: 'user', text: turn.text } : userMessage(turn, this.#readImage);
+    if (!turn.abridged) return userMessage(turn, this.#readImage);
+    return userMessage({ ...turn, text: beginningOf(turn.text), attachments: undefined }, this.#readImage);
   }
 
   /** Made anew each time: most sessions in memory never need it. */

@@ -50,6 +50,7 @@ const server = new Server({
   trouble: () => shards.trouble,
   shards,
   resumeRuns: () => Promise.reject(new Error('an echo has no runs')),
+  restartMcp: () => undefined,
   maintenance: {
     backUp: () => Promise.reject(new Error('an echo has no store')),
     checkStore: () => Promise.reject(new Error('an echo has no store')),

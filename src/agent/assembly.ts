@@ -207,16 +207,19 @@ class Assembly {
     const { turns } = this.#parts.history;
     const wanted = this.#groups.flatMap((group) => group.slice(1)).filter((result) => this.#results.has(result));
     const results = wanted.reduce((total, result) => total + this.#missing(result), 0);
-    let room = this.#room - Math.min(results, Math.floor(this.#room * RUN_RESULTS_SHARE));
-    let first = turns.length;
-    while (first > 0) {
-      const cost = this.#leastOfTurn(turns[first - 1] as PastTurn);
+    const most = this.#room - Math.min(results, Math.floor(this.#room * RUN_RESULTS_SHARE));
+    let room = most;
+    const kept: PastTurn[] = [];
+    for (const turn of turns.toReversed()) {
+      const cost = this.#leastOfTurn(turn);
+      // One that is too long for any request must not hide those before it.
+      if (cost > most) continue;
       if (cost > room) break;
       room -= cost;
-      first -= 1;
+      kept.push(turn);
     }
-    this.#trimmed.turns = first;
-    this.#kept = turns.slice(first);
+    this.#kept = kept.reverse();
+    this.#trimmed.turns = turns.length - kept.length;
     for (const turn of this.#kept) this.#takeLeast(turn.messages);
   }
 
@@ -230,7 +233,10 @@ class Assembly {
 
   whole(): AssembledContext {
     const messages: ModelMessage[] = [...this.#summary];
-    for (const turn of this.#kept) for (const message of turn.messages) messages.push(this.#asSent(message));
+    const whole = this.#results.size === 0; // nearly always
+    for (const turn of this.#kept) {
+      for (const message of turn.messages) messages.push(whole ? message : this.#asSent(message));
+    }
     if (this.#recalled !== undefined) messages.push(this.#recalled);
     messages.push(...this.#parts.said);
     for (const group of this.#groups) for (const message of group) messages.push(this.#asSent(message));

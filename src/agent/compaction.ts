@@ -129,7 +129,7 @@ export async function summarize(options: CompactionOptions): Promise<Summary> {
 
 /** The summary as the turn that stands for those up to the user's entry `covers`. */
 export function summaryTurn(text: string, covers: number): PastTurn {
-  const messages = [{ role: 'user' as const, text: `${HEADING}\n${text}` }];
+  const messages = [{ role: 'user' as const, text: `${HEADING}\n${text}`, outside: true as const }];
   return { message: '', seq: covers, messages, length: contextLength(messages) };
 }
 

@@ -73,7 +73,7 @@ const FAMILIES: readonly (readonly [prefix: string, tokens: number])[] = [
   ['command-r', 131_072],
   ['kimi-k2', 131_072],
   ['glm-4', 131_072],
-  ['offline', 200_000],
+  ['offline', 1_000_000], // it has no window: the longest message there may be fits
 ];
 
 /** The window of a model by its name at its provider; `configured`: what the configuration says of it. */

@@ -2,7 +2,7 @@
  * What of a transcript models may look back on. Pure: entries in, turns out, and in them no tool call without its result and
  * no result without its call, for any transcript, a damaged one included. What of that a request holds: `assembly.ts`.
  */
-import type { Attachment, HistoryEntry } from '../protocol/messages.ts';
+import type { Attachment, HistoryEntry, MessageSource } from '../protocol/messages.ts';
 import type { ModelMessage, StoredImage, ToolCall } from './provider.ts';
 import type { TokenFamily } from './tokens.ts';
 
@@ -81,16 +81,19 @@ export function newestTurns(past: readonly PastTurn[]): readonly PastTurn[] {
   return first === 0 ? past : past.slice(first);
 }
 
+type SaidMessage = Pick<HistoryEntry, 'seq' | 'text'> & {
+  attachments?: readonly Attachment[] | undefined;
+  source?: MessageSource | undefined;
+};
+
 /** A user's message; its images are read when they are sent. */
-export function userMessage(
-  { seq, text, attachments }: { seq: number; text: string; attachments?: readonly Attachment[] | undefined },
-  read: ImageReader,
-): ModelMessage {
-  if (attachments === undefined) return { role: 'user', text };
+export function userMessage({ seq, text, attachments, source }: SaidMessage, read: ImageReader): ModelMessage {
+  const from = source === undefined ? {} : { outside: true as const };
+  if (attachments === undefined) return { role: 'user', text, ...from };
   const stored = attachments.map(
     ({ mediaType, bytes }, index): StoredImage => ({ mediaType, bytes, read: () => read(seq, index) }),
   );
-  return { role: 'user', text, stored };
+  return { role: 'user', text, stored, ...from };
 }
 
 /** What `messages` count towards {@link HISTORY_LENGTH_MAX}. */

@@ -13,6 +13,7 @@
 import { DhaavakError } from '../protocol/errors.ts';
 import type { RunStatus, ThinkingLevel, Usage } from '../protocol/messages.ts';
 import type { ToolResult, ToolView } from '../tools/registry.ts';
+import type { CallWatch } from '../tools/tool.ts';
 import type { Approve } from './approval.ts';
 import type { Trimmed } from './assembly.ts';
 import type { RunBudget } from './budget.ts';
@@ -55,6 +56,8 @@ export interface RunOptions {
   steering?(): readonly ModelMessage[];
   /** Asks an operator about a tool call that needs it; undefined: such calls are refused. */
   approve?: Approve | undefined;
+  /** Is told of calls that tools make. */
+  watch?: CallWatch | undefined;
   /** Where an earlier attempt at this run was cut short: it goes on from there. */
   resume?: Resumption | undefined;
 }
@@ -315,8 +318,20 @@ class Run {
     }
   }
 
+  /** All of it, also what did not fit into the last request: what a model has read once may still speak through it. */
+  #shown(): ModelMessage[] {
+    const { history, messages } = this.#options;
+    const past = [history?.summary, ...(history?.turns ?? [])].flatMap((turn) => turn?.messages ?? []);
+    return [...past, ...messages, ...this.#added];
+  }
+
   async #execute(call: ToolCall): Promise<{ call: ToolCall; result: ToolResult }> {
-    const context = { signal: this.interrupt.signal, approve: this.#options.approve };
+    const context = {
+      signal: this.interrupt.signal,
+      approve: this.#options.approve,
+      shown: () => this.#shown(),
+      watch: this.#options.watch,
+    };
     return { call, result: await this.#options.tools.execute(call, context) };
   }
 }

@@ -6,7 +6,14 @@ import type { ImageType, ThinkingLevel, Usage } from '../protocol/messages.ts';
 
 /** One message of what a model is sent. A tool call is always followed by its result before the next user message. */
 export type ModelMessage =
-  | { role: 'user'; text: string; stored?: readonly StoredImage[]; images?: readonly ModelImage[] }
+  | {
+      role: 'user';
+      text: string;
+      stored?: readonly StoredImage[];
+      images?: readonly ModelImage[];
+      /** None of those who talk here wrote it: another session, a schedule or a model did. See `tools/outside.ts`. */
+      outside?: true;
+    }
   | { role: 'assistant'; text: string; toolCalls: readonly ToolCall[]; echo?: Echo }
   | { role: 'tool'; call: string; name: string; text: string; failed: boolean };
 

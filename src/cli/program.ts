@@ -256,7 +256,8 @@ function addSchedules(program: Command): void {
 }
 
 function addMcp(program: Command): void {
-  withClientFlags(program.command('mcp'))
+  const mcp = program.command('mcp');
+  withClientFlags(mcp)
     .description('be an MCP server on standard input and output, for desktop assistants: agents of a running gateway')
     .addHelpText(
       'after',
@@ -264,6 +265,15 @@ function addMcp(program: Command): void {
     )
     .action(async (flags) => {
       process.exitCode = await (await import('./commands/mcp.ts')).mcp(flags);
+    });
+  withJson(withClientFlags(mcp.command('restart')))
+    .description('have the gateway connect anew to an MCP server that its agents use, also one that it has given up')
+    .argument('<server>', 'its name in tools.mcp.servers')
+    .addHelpText('after', examples('dhaavak status', 'dhaavak mcp restart notes'))
+    .action(async (server: string, _flags, command) => {
+      // The command above has the same flags, and takes them where it can.
+      const flags = command.optsWithGlobals();
+      process.exitCode = await (await import('./commands/mcp-restart.ts')).restart(server, flags);
     });
 }
 

@@ -60,13 +60,13 @@ export class RunPrinter {
     }
   }
 
-  #tool({ call, name, output, failed }: EventData<'tool.end'>): void {
+  #tool({ call, parent, name, output, failed }: EventData<'tool.end'>): void {
     this.#endLine();
     this.#text = '';
     const input = printableLine(JSON.stringify(this.#inputs.get(call)) ?? '', TOOL_TEXT_MAX);
     this.#inputs.delete(call);
     const result = `${failed ? 'failed: ' : ''}${printableLine(output, TOOL_TEXT_MAX)}`;
-    this.#note(`${printableLine(name, TOOL_TEXT_MAX)} ${input} → ${result}`);
+    this.#note(`${parent === undefined ? '' : '  '}${printableLine(name, TOOL_TEXT_MAX)} ${input} → ${result}`);
   }
 
   #approval({ approval, name, input }: EventData<'approval.requested'>): void {

@@ -67,6 +67,15 @@ const exec = z
       )
       .max(100)
       .default(['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ']),
+    /** Of each process. Below 512 some programs, such as Node, do not start. */
+    memoryMb: z.int().min(64).max(1_048_576).default(4_096),
+    cpuSeconds: z
+      .int()
+      .min(1)
+      .max(24 * 3_600)
+      .default(3_600),
+    fileMb: z.int().min(1).max(1_048_576).default(1_024),
+    processesPerCommand: z.int().min(8).max(100_000).default(256),
     network: z.boolean().default(false),
     readOnly: z
       .array(z.string().regex(/^\/[^/]/, 'must be an absolute path, and not / itself'))

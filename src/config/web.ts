@@ -37,6 +37,7 @@ export const browserSchema = z
     sessionsMax: count.max(100).default(4),
     pagesMax: count.max(50).default(8),
     profilesMax: count.max(10_000).default(100),
+    screenshotsMax: count.max(1_000).default(20),
     memoryMbMax: z.int().min(256).max(65_536).default(1_024),
     idleMs: z
       .int()

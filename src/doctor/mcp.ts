@@ -5,7 +5,10 @@ import { type Finding, ok, warning, wrong } from './finding.ts';
 export function mcpFinding({ server, state, reason, tools, refused }: McpServerStatus): Finding {
   switch (state) {
     case 'failed':
-      return wrong('mcp', `${server}: ${reason}; mend tools.mcp.servers.${server} and restart the gateway`);
+      return wrong(
+        'mcp',
+        `${server}: ${reason}; mend it, then run dhaavak mcp restart ${server}; a change of tools.mcp.servers needs a start of the gateway`,
+      );
     case 'waiting':
     case 'connecting':
       return warning('mcp', `${server} is not connected${reason === null ? ' yet' : `: ${reason}`}`);

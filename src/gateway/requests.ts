@@ -28,6 +28,8 @@ export interface RequestContext extends LoginContext {
   channels: ChannelDesk;
   /** Lets runs go on that were paused at the start; says whether they were. */
   resumeRuns(): Promise<boolean>;
+  /** Has an MCP server connected anew. Throws `not_found`. */
+  restartMcp(server: string): void;
   maintenance: {
     backUp(folder: string): Promise<Replies['backup']>;
     checkStore(): Promise<StoreCheck>;
@@ -209,6 +211,12 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
         context.resumeRuns().then((resumed) => ({ resumed })),
       );
       break;
+    case 'mcp.restart': {
+      const { server } = decode('mcp.restart', frame);
+      context.restartMcp(server);
+      connection.reply(head.id, 'result', { server });
+      break;
+    }
     case 'backup':
       answer(connection, head.id, context.maintenance.backUp(decode('backup', frame).folder));
       break;

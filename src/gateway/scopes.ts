@@ -56,6 +56,7 @@ export const REQUEST_SCOPES = {
   'allow.add': 'admin',
   'allow.remove': 'admin',
   'runs.resume': 'admin',
+  'mcp.restart': 'admin',
   backup: 'admin',
   'store.check': 'admin',
   'memory.status': 'read',

@@ -67,15 +67,25 @@ export const EVENTS = {
   }),
   'message.delta': z.strictObject({ run: id, text: z.string() }),
   /** `call` is as the model's API named it. */
-  'tool.start': z.strictObject({ run: id, call: z.string(), name: z.string(), input: z.unknown() }),
+  'tool.start': z.strictObject({
+    run: id,
+    call: z.string(),
+    /** The call that made this one. */
+    parent: z.string().exactOptional(),
+    name: z.string(),
+    input: z.unknown(),
+  }),
   'tool.end': z.strictObject({
     run: id,
     call: z.string(),
+    parent: z.string().exactOptional(),
     name: z.string(),
     output: z.string(),
     failed: z.boolean(),
     /** Nobody knows whether it happened. */
     unknown: flag,
+    /** Of a program: how many calls it has made. */
+    calls: z.int().positive().exactOptional(),
   }),
   /** A tool call waits for an operator: `approval.resolve`, or the command `/approve`. */
   'approval.requested': pendingApproval,

@@ -17,6 +17,7 @@ import {
   TEXT_LENGTH_MAX,
   TITLE_LENGTH_MAX,
 } from './limits.ts';
+import type * as memoryShapes from './memory-shapes.ts';
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
 import {
@@ -212,6 +213,7 @@ export const REQUESTS = {
   'token.revoke': z.strictObject({ name: word }),
   'token.rotate': z.strictObject({ name: word }),
   'runs.resume': z.strictObject({}),
+  'mcp.restart': z.strictObject({ server: word }),
   backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
   'store.check': z.strictObject({}),
 } as const;
@@ -235,8 +237,8 @@ export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
 export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
-export type MemoryResult = z.output<typeof shapes.memoryResult>;
-export type FactInfo = z.output<typeof shapes.factInfo>;
+export type MemoryResult = z.output<typeof memoryShapes.memoryResult>;
+export type FactInfo = z.output<typeof memoryShapes.factInfo>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
 export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;
@@ -300,6 +302,7 @@ export const REPLY_TYPES = {
   'token.revoke': 'result',
   'token.rotate': 'result',
   'runs.resume': 'result',
+  'mcp.restart': 'result',
   backup: 'result',
   'store.check': 'result',
 } as const satisfies Record<RequestType, string>;

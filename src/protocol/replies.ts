@@ -1,18 +1,17 @@
 /** The data of replies as zod schemas; see shapes.ts for what they are for and why a gateway never loads them. */
 import { z } from 'zod';
+import { factInfo, memoryResult } from './memory-shapes.ts';
 import {
   applicant,
   approvalInfo,
   channelStatus,
   count,
   deadLetter,
-  factInfo,
   flag,
   gatewayStatus,
   grantInfo,
   historyEntry,
   limits,
-  memoryResult,
   memoryStatus,
   outcome,
   pairingInfo,
@@ -188,6 +187,7 @@ export const REPLIES = {
   'allow.add': z.strictObject({ grant: grantInfo }),
   'allow.remove': z.strictObject({ grant: grantInfo }),
   'runs.resume': z.strictObject({ resumed: z.boolean() }),
+  'mcp.restart': z.strictObject({ server: z.string() }),
   backup: z.strictObject({
     folder: z.string(),
     bytes: count,

@@ -13,9 +13,7 @@ import {
   IMAGE_TYPES,
   id,
   MCP_STATES,
-  MEMORY_KINDS,
   MISSED_RUNS,
-  REACHES,
   ROOT_TYPES,
   SCOPES,
   SESSION_TYPES,
@@ -389,46 +387,6 @@ export const grantInfo = z.strictObject({
   name: z.string().exactOptional(),
   username: z.string().exactOptional(),
   grantedAt: time,
-});
-
-/** Something that was said or saved, as it is found again. */
-export const memoryResult = z.strictObject({
-  /** `<session>#<seq>` of an entry of a transcript, or the id of a fact. */
-  id: z.string(),
-  kind: z.enum(MEMORY_KINDS),
-  session: sessionKey,
-  /** Whose session that is, such as `main` or `dm:telegram:123`. */
-  owner: z.string(),
-  channel: z.string(),
-  /** Who said it, such as `telegram:123`, or `agent:main`. */
-  sender: z.string(),
-  /** The passage that was found. */
-  text: z.string(),
-  timestamp: time,
-  /** The user's message it belongs to; empty: none. */
-  message: z.string(),
-  reach: z.enum(REACHES),
-  trusted: z.boolean(),
-  /** Higher is better, within one search. */
-  score: z.number(),
-  /** Which halves of the search have found it. */
-  by: z.array(z.enum(['words', 'meaning'])).readonly(),
-});
-
-/** Something an agent was told to remember. */
-export const factInfo = z.strictObject({
-  /** Its id. */
-  fact: id,
-  text: z.string(),
-  reach: z.enum(REACHES),
-  /** False: it was saved with something from outside before the model, and is never recalled unasked. */
-  trusted: z.boolean(),
-  session: sessionKey,
-  owner: z.string(),
-  channel: z.string(),
-  sender: z.string(),
-  message: z.string(),
-  timestamp: time,
 });
 
 /** How one MCP server is. Counts are since the process that is connected to it started. */

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 import type { Database } from 'lmdb';
 import type { ApprovalInfo } from '../protocol/messages.ts';
+import type { PassedTime } from '../runtime/passed-time.ts';
 import type { Batch } from './journal.ts';
 
 /** A tool call that an operator was asked about. Without a decision it waits, or did when its process ended. */
@@ -106,17 +107,18 @@ export class ApprovalTable {
 
   /**
    * What ends calls whose time is up and that nobody waits for any more, and removes decisions that are too old or too
-   * many: undefined when there are none.
+   * many: undefined when there are none. Time that has passed counts, not a clock that was set.
    */
-  tidying(now: number): ((batch: Batch) => void) | undefined {
+  tidying(passed: PassedTime): ((batch: Batch) => void) | undefined {
+    const now = passed.look();
     const over = whole(this.#waiting.getRange({}))
-      .filter(({ expiresAt }) => expiresAt + ABANDONED_MS < now)
+      .filter(({ expiresAt }) => passed.since(expiresAt) > ABANDONED_MS)
       .slice(0, BATCH_MAX);
     const { entryCount } = this.#decided.getStats() as { entryCount: number };
     const tooMany = entryCount - KEPT_MAX;
     const old: string[] = [];
     for (const { key, value } of this.#decided.getRange({ limit: BATCH_MAX })) {
-      const isOld = value === undefined || value.askedAt + KEPT_MS < now;
+      const isOld = value === undefined || passed.since(value.askedAt) > KEPT_MS;
       if (isOld || old.length < tooMany) old.push(key);
     }
     if (over.length + old.length === 0) return undefined;

@@ -31,6 +31,7 @@ export class Journal {
   /** Full groups that wait behind the one being written. */
   readonly #full: Group[] = [];
   readonly #health: JournalHealth | undefined;
+  #closed = false;
 
   /**
    * `flush` (default true): a commit counts when the disk has it, and survives a loss of power. Without, it counts when the
@@ -44,9 +45,11 @@ export class Journal {
 
   /**
    * Resolves when everything `write` put and removed is on the disk: all of it or, with a rejection of
-   * `storage_failed`, none of it. Commits reach the disk in the order of the calls.
+   * `storage_failed`, none of it. Commits reach the disk in the order of the calls. Rejects with `unavailable` once it is
+   * closed: what a deletion has left to do, the next start does.
    */
   commit(write: Write): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError());
     if (this.#gathering === undefined) {
       this.#gathering = new Group();
       if (this.#writing === undefined) this.#writing = this.#writeGroups();
@@ -58,6 +61,17 @@ export class Journal {
       this.#gathering = undefined;
     }
     return group.done;
+  }
+
+  /** To be asked before a read that comes after a pause: lmdb must not read a closed file. Throws `unavailable`. */
+  checkOpen(): void {
+    if (this.#closed) throw closedError();
+  }
+
+  /** Takes nothing more; resolves when what it has taken is written. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.settled();
   }
 
   /** Resolves when nothing is waiting or being written. */
@@ -93,6 +107,10 @@ export class Journal {
       group.reject(new DhaavakError('storage_failed', 'the journal could not be written', { cause }));
     }
   }
+}
+
+function closedError(): DhaavakError {
+  return new DhaavakError('unavailable', 'the store is closed');
 }
 
 /** Commits that reach the disk in one transaction, and the promise they share. */

@@ -365,7 +365,7 @@ export class Store {
   /** Waits for what was given to the journal, then closes. */
   async close(): Promise<void> {
     this.#health.stop();
-    await this.journal.settled();
+    await this.journal.close();
     await this.#root.close();
   }
 }

@@ -27,32 +27,35 @@ const CHANNEL_EDITS_MAX = 2;
 
 type NamingConfig = Pick<Config, 'tools' | 'agents' | 'channels'>;
 
-/** Throws `invalid_request` for the first name in the configuration that is no tool's and no group's, with the nearest. */
-export function checkToolNames(
+/** An `invalid_request` for each name in the configuration that is no tool's and no group's, with the nearest. */
+export function* wrongToolNames(
   { tools, agents, channels }: NamingConfig,
   known: readonly Tool[],
   sources: readonly Pick<ToolSource, 'prefix'>[],
-): void {
+): Generator<DhaavakError, void, undefined> {
   const names = new Set(['*', ...known.map(({ name }) => name)]);
   for (const group of [...GROUPS, ...known.map(({ group }) => group)]) names.add(GROUP_PREFIX + group);
   for (const [key, list] of lists(tools, agents)) {
     // What a source has is not known before it is there.
-    const at = list.findIndex((name) => !names.has(name) && !sources.some(({ prefix }) => name.startsWith(prefix)));
-    if (at >= 0) throw unknown(`${key}.${at}`, list[at] as string, [...names]);
+    for (const [at, name] of list.entries()) {
+      if (names.has(name) || sources.some(({ prefix }) => name.startsWith(prefix))) continue;
+      yield unknown(`${key}.${at}`, name, [...names]);
+    }
   }
   const { custom, ...platforms } = channels;
   const there = [...Object.keys(platforms), ...Object.keys(custom), 'api', 'person'];
-  for (const name of Object.keys(tools.channels)) checkChannel(`tools.channels.${name}`, name, there);
-  for (const name of Object.keys(tools.senders))
-    checkChannel(`tools.senders.${name}`, name.split(':')[0] as string, there);
+  for (const name of Object.keys(tools.channels)) yield* wrongChannel(`tools.channels.${name}`, name, there);
+  for (const name of Object.keys(tools.senders)) {
+    yield* wrongChannel(`tools.senders.${name}`, name.split(':')[0] as string, there);
+  }
 }
 
 /** Clients name channels of their own, so that only what looks like a slip is refused. */
-function checkChannel(key: string, name: string, known: readonly string[]): void {
+function* wrongChannel(key: string, name: string, known: readonly string[]): Generator<DhaavakError> {
   const meant = known.includes(name) ? undefined : known.find((one) => leven(one, name) <= CHANNEL_EDITS_MAX);
   if (meant === undefined) return;
   const message = `${key}: there is no channel "${name}"; did you mean "${meant}"?`;
-  throw new DhaavakError('invalid_request', message, { param: key });
+  yield new DhaavakError('invalid_request', message, { param: key });
 }
 
 function* lists(tools: Config['tools'], agents: Config['agents']): Generator<[key: string, list: readonly string[]]> {

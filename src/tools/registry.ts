@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import type { ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { Config } from '../config/schema.ts';
+import type { DhaavakError } from '../protocol/errors.ts';
 import { refusal } from './gate.ts';
-import { checkToolNames } from './names.ts';
+import { wrongToolNames } from './names.ts';
+import { addressesFound, FOUND_MAX } from './outside.ts';
 import {
   type AgentTools,
   decide,
@@ -25,7 +27,7 @@ import type {
   ToolSource,
   TypedResult,
 } from './tool.ts';
-import { framed, UntrustedError, UntrustedResult } from './untrusted.ts';
+import { framed, isFramed, UntrustedError, UntrustedResult } from './untrusted.ts';
 
 /** Longest result a model is given, in UTF-16 code units: about 8,000 tokens, sent again with every later turn. */
 export const OUTPUT_LENGTH_MAX = 32_768;
@@ -83,7 +85,9 @@ export class ToolRegistry {
   readonly #sources: ToolSource[] = [];
   /** By the agent's settings, which live as long as the configuration, then by the levels that have a say. */
   #byLevels = new WeakMap<AgentTools, Map<string, Allowed>>();
-  readonly #levelIds = new Map<Level, number>();
+  /** Weak: each run of a sub-agent has a level of its own. */
+  readonly #levelIds = new WeakMap<Level, number>();
+  #levelsSeen = 0;
   /** By the names of the tools. */
   readonly #outcomes = new Map<string, Allowed>();
 
@@ -118,9 +122,14 @@ export class ToolRegistry {
     this.#sources.push(source);
   }
 
-  /** Throws `invalid_request` for a name in the configuration that is no tool's, with the nearest one that is. */
+  /** Throws `invalid_request` for the first name in the configuration that is no tool's, with the nearest one that is. */
   check(config: Pick<Config, 'tools' | 'agents' | 'channels'>): void {
-    checkToolNames(config, [...this.#tools.values()], this.#sources);
+    for (const wrong of this.wrongNames(config)) throw wrong;
+  }
+
+  /** What {@link check} would throw, for each such name. */
+  wrongNames(config: Pick<Config, 'tools' | 'agents' | 'channels'>): Iterable<DhaavakError> {
+    return wrongToolNames(config, [...this.#tools.values()], this.#sources);
   }
 
   /** The tools for the calls of one session, while it answers what `speakers` said. The model hears of no others. */
@@ -135,6 +144,7 @@ export class ToolRegistry {
       if (!of.has(call.name)) return failure(this.#absence(call.name, of));
       let untrusted = false;
       const isTainted = () => untrusted || taintedBefore();
+      const found = new Set<string>();
       const result = await execute(of, this.#settings, agent, call, {
         ...context,
         caller,
@@ -144,8 +154,14 @@ export class ToolRegistry {
         },
         others: [...others.keys()],
         async callTool(inner, innerContext) {
-          const made = await run(others, inner, innerContext, isTainted);
-          if (made.untrusted) untrusted = true;
+          context.watch?.started(inner, call.id);
+          const made = await run(others, inner, { ...innerContext, found }, isTainted);
+          context.watch?.ended(inner, call.id, made);
+          // A tool may frame a part of what it tells: a program could take the frame away.
+          if (made.untrusted || isFramed(made.output)) untrusted = true;
+          for (const address of made.failed ? [] : addressesFound(inner.name, made.output)) {
+            if (found.size < FOUND_MAX) found.add(address);
+          }
           return made;
         },
       });
@@ -265,9 +281,11 @@ export class ToolRegistry {
   }
 
   #idOf(level: Level): number {
-    const id = this.#levelIds.get(level) ?? this.#levelIds.size;
-    this.#levelIds.set(level, id);
-    return id;
+    const known = this.#levelIds.get(level);
+    if (known !== undefined) return known;
+    this.#levelsSeen += 1;
+    this.#levelIds.set(level, this.#levelsSeen);
+    return this.#levelsSeen;
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a tool is. A new one is a file in `builtin/` and a line in the list of `builtin/builtin.ts`. */
 import type { z } from 'zod';
 import type { Approve } from '../agent/approval.ts';
-import type { ToolCall, ToolDescription } from '../agent/provider.ts';
+import type { ModelMessage, ToolCall, ToolDescription } from '../agent/provider.ts';
 import type { MessageOrigin, RootType } from '../protocol/messages.ts';
 
 /** `safe` runs at once; `ask` needs an operator's approval; `forbid` is registered but never run. */
@@ -41,6 +41,18 @@ export interface CallContext {
   signal: AbortSignal;
   /** Asks an operator; undefined: there is none to ask, which is a no. */
   approve?: Approve | undefined;
+  /** What the model was shown before it made the call; undefined: nothing. */
+  shown?: (() => readonly ModelMessage[]) | undefined;
+  /** Is told of calls that are made by a call. */
+  watch?: CallWatch | undefined;
+  /** Addresses that were found on the web by the program that makes the call. */
+  found?: ReadonlySet<string> | undefined;
+}
+
+/** Looks on while a call makes others; `parent` is its id. */
+export interface CallWatch {
+  started(call: ToolCall, parent: string): void;
+  ended(call: ToolCall, parent: string, result: TypedResult): void;
 }
 
 /** The same, and whose call it is. */

@@ -8,6 +8,7 @@ import { listApprovals } from '../../actors/session/approval-list.ts';
 import { newTurn } from '../../actors/session/turn.ts';
 import { OUTCOME_UNKNOWN } from '../../src/agent/resume.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
+import { PassedTime } from '../../src/runtime/passed-time.ts';
 import { Store } from '../../src/storage/store.ts';
 import { ToolRegistry } from '../../src/tools/registry.ts';
 import { defineTool } from '../../src/tools/tool.ts';
@@ -273,11 +274,12 @@ describe('what was decided', () => {
     store.journal.commit((batch) => {
       for (const one of all) store.approvals.decide(batch, one, { allowed: true, at: one.askedAt });
     });
-  async function tidy(now: number): Promise<void> {
-    for (let removal = store.approvals.tidying(now); removal; removal = store.approvals.tidying(now)) {
+  async function tidy(passed: PassedTime): Promise<void> {
+    for (let removal = store.approvals.tidying(passed); removal; removal = store.approvals.tidying(passed)) {
       await store.journal.commit(removal);
     }
   }
+  const passedAt = (now: number) => new PassedTime(() => now);
 
   it('is told page by page, the newest first, of one session too', async () => {
     const all = Array.from({ length: 7 }, (_, n) => record(Date.now() + n, n % 2 === 0 ? KEY : 'agent:main:dm:api:b'));
@@ -297,20 +299,34 @@ describe('what was decided', () => {
   it('is kept for 90 days, and 10,000 of it', async () => {
     const now = Date.now();
     await decide([record(now - 91 * 24 * HOUR_MS), record(now - 89 * 24 * HOUR_MS)]);
-    await tidy(now);
+    await tidy(passedAt(now));
     expect(decided().map(({ askedAt }) => askedAt)).toEqual([now - 89 * 24 * HOUR_MS]);
     await decide(Array.from({ length: 10_150 }, () => record(now)));
-    await tidy(now);
+    await tidy(passedAt(now));
     const kept = [...store.approvals.decided(undefined)];
     expect(kept).toHaveLength(10_000);
     expect(kept.every(({ askedAt }) => askedAt === now)).toBe(true);
+  });
+
+  it('is kept, and what waits goes on to wait, when the clock is set forwards by a year', async () => {
+    const now = Date.now();
+    let aheadMs = 0;
+    const passed = new PassedTime(() => now + aheadMs);
+    const open = record(now, 'agent:main:dm:api:b');
+    await decide([record(now - 24 * HOUR_MS)]);
+    await store.journal.commit((batch) => store.approvals.ask(batch, open));
+    passed.look();
+    aheadMs = 365 * 24 * HOUR_MS;
+    await tidy(passed);
+    expect(decided().map(({ askedAt }) => askedAt)).toEqual([now - 24 * HOUR_MS]);
+    expect(store.approvals.waitingOf(open.session)).toHaveLength(1);
   });
 
   it('is what becomes, a day after its time, of a call that waited for good', async () => {
     const abandoned = record(Date.now() - 25 * HOUR_MS);
     await store.journal.commit((batch) => store.approvals.ask(batch, abandoned));
     expect(waiting()).toEqual([]);
-    await tidy(Date.now());
+    await tidy(passedAt(Date.now()));
     expect(decided()).toMatchObject([{ approval: abandoned.approval, decision: { allowed: false } }]);
   });
 

@@ -82,6 +82,13 @@ describe('a request with too little room', () => {
     expect(assemble(parts({ history }), 12, meter).messages).toEqual([user('the question')]);
   });
 
+  it('passes over a turn that is too long for any request: those before it are not lost for it', () => {
+    const turns = [recent, turn(user(words(5_000)))];
+    const { messages, trimmed } = assemble(parts({ history: { summary: undefined, turns } }), 1_300, meter);
+    expect(trimmed).toMatchObject({ turns: 1, results: 0 });
+    expect(messages).toEqual([...recent.messages, user('the question')]);
+  });
+
   it('keeps the newest results of the run whole before anything earlier, and its older ones before older turns', () => {
     const added = [answer('', '1'), result('1', words(500, 'one')), answer('', '2'), result('2', words(500, 'two'))];
     const { messages } = assemble(parts({ history, added }), 1_200, meter);

@@ -3,7 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { localGateway } from '../support/gateway.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { MAIN } from '../support/valid-requests.ts';
 import { runCli } from './processes.ts';
 
 async function fileWith(yaml: string): Promise<{ home: string; file: string }> {
@@ -33,6 +35,33 @@ test('config check lists every problem, with 2 as exit code', async () => {
   expect(json).toMatchObject({ exitCode: 2, stderr: '' });
   expect(JSON.parse(json.stdout)).toEqual({ ok: false, problems: stderr.trim().split('\n') });
   expect(stderr).toContain(file);
+});
+
+test('config check names the tools that are none, with the nearest', async () => {
+  const { home, file } = await fileWith(
+    'agents: { main: { tools: [calc, web.fech, mcp.notes.add], deny: [group:exce] } }\ntools: { rules: [{ tools: [exek], risk: ask }] }\n',
+  );
+  const { exitCode, stdout, stderr } = await runCli(['config', 'check', '--home', home]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  const lines = stderr.trim().split('\n');
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toContain(
+    `${file}: agents.main.tools.1: there is no tool or group "web.fech"; did you mean "web.fetch"?`,
+  );
+  expect(stderr).toMatch(/mcp\.notes\.add.*\n.*did you mean "group:exec"\?\n.*did you mean "exec"\?/);
+  const json = await runCli(['config', 'check', '--json', '--home', home]);
+  expect(JSON.parse(json.stdout).problems).toHaveLength(4);
+});
+
+test('config check knows every tool that a gateway has', async () => {
+  const gateway = await localGateway({ tools: { web: { search: { searxngUrl: 'http://127.0.0.1:1' } } } });
+  const { tools } = await (await gateway.connect()).ask('session.tools', { session: MAIN });
+  const names = tools.map(({ name }) => name);
+  expect(names).toContain('sessions.spawn');
+  const { home } = await fileWith(
+    `agents: { main: { tools: ${JSON.stringify(names)} } }\ntools: { mcp: { servers: { a: { command: x } } }, deny: [mcp.a.b] }`,
+  );
+  expect(await runCli(['config', 'check', '--home', home])).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
 test('config show has the defaults, the file, the variables and the flags in it, and no secret', async () => {

@@ -6,10 +6,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gatewayProcess, localGateway, type TestGateway } from '../support/gateway.ts';
+import { HOSTILE_SERVER } from '../support/mcp-keeper.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { MAIN } from '../support/valid-requests.ts';
 import { holds, until } from '../support/wait.ts';
-import { ENTRY } from './processes.ts';
+import { ENTRY, runCli } from './processes.ts';
 
 type Gateway = Pick<TestGateway, 'url' | 'token'>;
 
@@ -153,5 +154,32 @@ describe('dhaavak mcp', () => {
         return true;
       }
     });
+  });
+});
+
+describe('dhaavak mcp restart', () => {
+  it('has a server connected anew, and says which there are where it is none of them', async () => {
+    const notes = { command: process.execPath, args: [HOSTILE_SERVER, 'plain'] };
+    const gateway = await localGateway({ tools: { mcp: { servers: { notes } } } });
+    const client = await gateway.connect();
+    const status = async () => (await client.ask('status')).mcp[0];
+    const before = await until(15_000, async () => ((await status())?.state === 'ready' ? status() : undefined), 'it');
+    const flags = ['--url', gateway.url, '--token', gateway.token];
+    expect(await runCli(['mcp', 'restart', 'notes', ...flags])).toEqual({
+      exitCode: 0,
+      stdout: 'notes is being connected: dhaavak status tells how it goes.\n',
+      stderr: '',
+    });
+    await until(
+      15_000,
+      async () => {
+        const now = await status();
+        return (now?.state === 'ready' && now.since > (before?.since ?? 0)) || undefined;
+      },
+      'it to be connected anew',
+    );
+    const { exitCode, stderr } = await runCli(['mcp', 'restart', 'nots', ...flags]);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain('no MCP server is named nots; there are: notes');
   });
 });

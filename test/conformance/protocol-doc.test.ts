@@ -10,14 +10,13 @@ import { CLOSE_CODES } from '../../src/protocol/errors.ts';
 import { EVENTS, eventPosition, GATEWAY_EVENTS } from '../../src/protocol/events.ts';
 import { decodeFrame, type Frame } from '../../src/protocol/frame.ts';
 import * as limits from '../../src/protocol/limits.ts';
+import { factInfo, memoryResult } from '../../src/protocol/memory-shapes.ts';
 import { REPLY_TYPES, REQUESTS, type Replies, type RequestType } from '../../src/protocol/messages.ts';
 import { REPLIES } from '../../src/protocol/replies.ts';
 import {
   approvalInfo,
   deadLetter,
-  factInfo,
   historyEntry,
-  memoryResult,
   messageSource,
   scheduleInfo,
   session,

@@ -19,7 +19,7 @@ it.each<[Partial<McpServerStatus>, string, string]>([
   [{ refused: ['Poke: poke is called mcp.notes.poke already'] }, 'warning', 'not offered: Poke: poke is called'],
   [{ state: 'connecting' }, 'warning', 'notes is not connected yet'],
   [{ state: 'waiting', reason: 'it ended with the exit code 9' }, 'warning', 'it ended with the exit code 9'],
-  [{ state: 'failed', reason: 'given up' }, 'wrong', 'mend tools.mcp.servers.notes and restart the gateway'],
+  [{ state: 'failed', reason: 'given up' }, 'wrong', 'mend it, then run dhaavak mcp restart notes'],
 ])('a server that is %o is found %s', (changes, expected, text) => {
   const finding = mcpFinding({ ...status, ...changes });
   expect(finding).toMatchObject({ name: 'mcp', status: expected, text: expect.stringContaining(text) });

@@ -25,9 +25,38 @@ it('runs the program of a model, with the tools of its session', async () => {
     return values.map(Number);`;
   const { message } = await client.ask('message.send', program(source));
   await client.runEnd(message);
-  expect(client.events('tool.end').map(({ data }) => [data.name, data.output, data.failed])).toEqual([
-    ['code', 'Console output:\nstring\nResult:\n[7,14,21]', false],
+  const [whole, ...others] = client.events('tool.end').toReversed();
+  expect(whole?.data).toMatchObject({
+    name: 'code',
+    output: 'Console output:\nstring\nResult:\n[7,14,21]',
+    failed: false,
+    calls: 4,
+  });
+  const { call } = whole?.data ?? {};
+  expect(others.map(({ data }) => [data.name, data.parent, data.failed]).sort()).toEqual([
+    ['calc', call, false],
+    ['calc', call, false],
+    ['calc', call, false],
+    ['time.now', call, false],
   ]);
+  const starts = client.events('tool.start').map(({ data }) => [data.call, data.parent, data.input]);
+  expect(starts).toContainEqual([`${call}.2`, call, { expression: '2 * 7' }]);
+  expect(starts[0]).toEqual([call, undefined, expect.objectContaining({ source })]);
+});
+
+it('shows the first hundred calls of a program, and the end of each before that of the program', async () => {
+  const tools = { code: { callsMax: 120 } };
+  const client = await (
+    await localGateway({ agents: { main: { ...agents.main, approve: ['time.now'] } }, tools })
+  ).connect();
+  const source = `time.now(); for (let n = 0; n < 110; n += 1) await calc({ expression: '1'.repeat(n + 1) });`;
+  const { message } = await client.ask('message.send', program(source));
+  await client.runEnd(message);
+  const ends = client.events('tool.end').map(({ data }) => data);
+  expect(client.events('tool.start')).toHaveLength(101);
+  expect(ends).toHaveLength(101);
+  expect(ends.at(-1)).toMatchObject({ name: 'code', calls: 111, failed: false });
+  expect(ends.at(-2)).toMatchObject({ name: 'time.now', unknown: true, failed: true });
 });
 
 it('asks an operator for a call of a program as for one of the model', async () => {
@@ -37,7 +66,7 @@ it('asks an operator for a call of a program as for one of the model', async () 
   expect(data).toMatchObject({ name: 'calc', call: expect.stringMatching(/\.1$/), input: { expression: '6 * 7' } });
   await client.ask('approval.resolve', { session: MAIN, approval: data.approval, allow: true });
   await client.runEnd(message);
-  expect(client.events('tool.end')[0]?.data).toMatchObject({ name: 'code', output: '42' });
+  expect(client.events('tool.end').at(-1)?.data).toMatchObject({ name: 'code', output: '42' });
 });
 
 it('ends a program with its run', async () => {

@@ -39,7 +39,7 @@ describe('a model that calls the web tools', { timeout: 60_000 }, () => {
       { text: ['done'] },
     );
     const client = await (await localGateway(config)).connect();
-    const { message } = await client.ask('message.send', { text: 'read it' });
+    const { message } = await client.ask('message.send', { text: `read ${open.url}/page and ${inside.url}/page` });
     expect((await client.runEnd(message)).data.status).toBe('ok');
     const [good, bad] = client.events('tool.end').map(({ data }) => data);
     expect(good).toMatchObject({ name: 'web.fetch', failed: false });

@@ -13,6 +13,8 @@ import { storeFile } from '../support/store-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { within } from '../support/wait.ts';
 
+/** Whose thread would take the notes for it away when it has done as they say. */
+const NO_MEMORY = { memory: { enabled: false } };
 const KEY = 'agent:main:dm:api:ada';
 const OTHER = 'agent:main:dm:api:bob';
 /** Stands in every text and image of the session. */
@@ -61,13 +63,14 @@ async function filledHome(): Promise<string> {
       text: NEEDLE,
       trusted: true,
       session: KEY,
-      owner: 'o',
+      owner: 'dm:api:ada',
       channel: 'api',
       sender: 's',
       message: '',
       timestamp: now,
     };
     store.facts.put(batch, 'main', 'f1', { ...fact, reach: 'session' });
+    store.factOwners.put(batch, 'main', { ...fact, reach: 'session' }, 'f1');
     store.facts.put(batch, 'main', 'f2', { ...fact, reach: 'owner', session: OTHER, text: 'kept' });
     store.approvals.ask(batch, { ...call, call: 'd', approval: 'a2', input: { run: NEEDLE } });
   });
@@ -97,7 +100,7 @@ it('a deleted session is in no table and not in the bytes of a backup', async ()
     'keys',
     'sessions',
   ]);
-  const gateway = await gatewayProcess({ home });
+  const gateway = await gatewayProcess({ home, config: NO_MEMORY });
   const client = await gateway.connect();
   await client.ask('session.delete', { session: KEY });
   await gateway.stop();
@@ -118,13 +121,13 @@ it.each(['delete.begun', 'delete.half', 'delete.before'])(
   'a deletion that is killed at %s is ended by the next start',
   async (failpoint) => {
     const home = await filledHome();
-    const first = await gatewayProcess({ home, env: { DHAAVAK_FAILPOINT: failpoint } });
+    const first = await gatewayProcess({ home, config: NO_MEMORY, env: { DHAAVAK_FAILPOINT: failpoint } });
     const client = await first.connect();
     client.send('session.delete', { session: KEY });
     await within(10_000, first.ended, () => `the gateway to be killed at ${failpoint}`);
     expect(tablesWith(home, KEY)).toContain('deletions');
     expect(tablesWith(home, NEEDLE).length > 0).toBe(failpoint !== 'delete.before');
-    const second = await gatewayProcess({ home });
+    const second = await gatewayProcess({ home, config: NO_MEMORY });
     const again = await second.connect();
     // Who makes a session under its key waits for the rest of it to be gone.
     await again.ask('session.create', { user: 'ada' });
@@ -138,11 +141,11 @@ it.each(['delete.begun', 'delete.half', 'delete.before'])(
 
 it('turns that retention has removed are gone alike, also when it is killed in the middle', async () => {
   const home = await filledHome();
-  const first = await gatewayProcess({ home, env: { DHAAVAK_FAILPOINT: 'prune.step' } });
+  const first = await gatewayProcess({ home, config: NO_MEMORY, env: { DHAAVAK_FAILPOINT: 'prune.step' } });
   const client = await first.connect();
   client.send('session.prune', { session: KEY, days: 10 });
   await within(10_000, first.ended, () => 'the gateway to be killed');
-  const second = await gatewayProcess({ home });
+  const second = await gatewayProcess({ home, config: NO_MEMORY });
   const again = await second.connect();
   const rest = await again.ask('session.history', { session: KEY, after: 0, limit: 1 });
   expect(rest.entries).toMatchObject([{ role: 'user' }]); // whole turns went

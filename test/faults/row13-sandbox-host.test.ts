@@ -107,6 +107,25 @@ describe('a program that runs again', () => {
     });
     expect([...calls.keys()].filter((key) => key.includes('at'))).toHaveLength(1);
   });
+
+  it('is lost, with the calls it had made, when no host can be started for that', async () => {
+    const { pool, warnings } = sandboxPool();
+    const { call, waiting, release } = tool();
+    const source = 'await look({ n: 1 }); await look({ waits: true });';
+    const result = runProgram(pool, source, { call });
+    await met(() => waiting.length === 1);
+    killHosts(pool, 'SIGKILL');
+    // The next host must end before it is ready, so nothing here may wait for longer than a turn.
+    while (warnings.length === 0 || pool.hosts.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    process.kill(-(pool.hosts[0]?.pid as number), 'SIGKILL');
+    const { ending, calls } = await result;
+    expect(ending).toMatchObject({
+      status: 'lost',
+      text: expect.stringContaining('its process died, and it was not run again: the sandbox could not be started'),
+    });
+    expect(calls.map(({ outcome }) => outcome?.failed)).toEqual([false, undefined]);
+    release();
+  });
 });
 
 it('a host that stands still is killed, and its programs go on elsewhere', async () => {

@@ -69,6 +69,7 @@ const VIOLATIONS: [rule: string, path: string, source: string][] = [
   ['cli-reaches-the-server-through-the-client', 'src/cli/commands/bad.ts', "import '../../gateway/server.ts';"],
   ['start-goes-through-main', 'src/cli/commands/start.ts', "import '../../gateway/server.ts';"],
   ['doctor-goes-through-its-part', 'src/cli/commands/doctor.ts', "import '../../main.ts';"],
+  ['config-asks-for-the-names-of-tools-only', 'src/cli/commands/config.ts', "import '../../gateway/server.ts';"],
   ['doctor-knows-only-the-store', 'src/doctor/bad.ts', "import '../gateway/server.ts';"],
   ['only-gateway-imports-uwebsockets.js', 'src/shards/bad.ts', "import uws from 'uWebSockets.js'; uws.App();"],
   ['only-storage-imports-lmdb', 'actors/session/bad.ts', "import { open } from 'lmdb'; open();"],

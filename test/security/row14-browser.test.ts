@@ -56,7 +56,7 @@ async function visit(
   const rules = new NetworkRules({ allow, ports: [80, 443, v4.port, v6.port, udp.port] }, async () => ['127.0.0.1']);
   const desk = new BrowserDesk(
     await tempFolder(),
-    { sessionsMax: 1, pagesMax: 10, profilesMax: 1, memoryMbMax: 4_096, idleMs: 60_000 },
+    { sessionsMax: 1, pagesMax: 10, profilesMax: 1, screenshotsMax: 1, memoryMbMax: 4_096, idleMs: 60_000 },
     rules,
     () => {},
   );

@@ -9,6 +9,8 @@ export interface Asked {
   said: string;
   /** The results of tools since then, in order. */
   results: string[];
+  /** The messages of users, from the first that was sent. */
+  user: string[];
   /** Everything that was said. */
   all: string;
   tools: string[];
@@ -50,6 +52,7 @@ function readAsked(body: Record<string, unknown>): Asked {
   const tools = (body.tools ?? []) as { function: { name: string } }[];
   return {
     said: messages[last]?.content ?? '',
+    user: messages.filter(({ role }) => role === 'user').map(({ content }) => content),
     results: messages
       .slice(last)
       .filter(({ role }) => role === 'tool')

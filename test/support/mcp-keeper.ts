@@ -21,6 +21,7 @@ export interface TestKeeper {
   becomes(state: McpServerStatus['state']): Promise<void>;
   call(tool: string, input?: unknown, id?: string): Promise<McpAnswer>;
   cancel(id: string): void;
+  restart(): void;
   stop(): Promise<void>;
 }
 
@@ -68,6 +69,7 @@ export function testKeeper(settings: Record<string, unknown>, timing: Partial<Ke
       return keeper.call({ id, server: 'notes', tool, input });
     },
     cancel: (id) => keeper.cancel(id),
+    restart: () => keeper.restart(),
     stop,
   };
 }

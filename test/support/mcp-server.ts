@@ -64,7 +64,7 @@ export interface HttpMcpServer {
 }
 
 /** Sessions and event streams, as the SDK's example has them. */
-export async function startHttpMcpServer({ port = 0 } = {}): Promise<HttpMcpServer> {
+export async function startHttpMcpServer({ port = 0, create = createMcpServer } = {}): Promise<HttpMcpServer> {
   const notes: string[] = [];
   const headers: NodeJS.Dict<string | string[]>[] = [];
   const sessions = new Map<string, StreamableHTTPServerTransport>();
@@ -82,7 +82,7 @@ export async function startHttpMcpServer({ port = 0 } = {}): Promise<HttpMcpServ
         onsessioninitialized: (session) => void sessions.set(session, made),
       });
       transport = made;
-      await createMcpServer((line) => notes.push(line)).connect(made as Transport);
+      await create((line) => notes.push(line)).connect(made as Transport);
     }
     await transport.handleRequest(request, response);
   });

@@ -162,6 +162,31 @@ describe('processes in the background', () => {
   });
 });
 
+describe('a command that uses too much', () => {
+  it.each(MODES)('is ended, and the model told which limit it was (in a sandbox: %s)', async (sandboxed) => {
+    const { ok } = await toolBench({ tools: { exec: { cpuSeconds: 1, fileMb: 1, memoryMb: 64 } } });
+    const run = (command: string) => ok('exec', { command }, { sandboxed });
+    expect(await run('while :; do :; done')).toContain('it used more than 1 s of processor time, the limit');
+    expect(await run('head -c 3000000 /dev/zero > big; exit $?')).toContain('it wrote a file of more than 1 MB');
+    expect(await run('ls -s --block-size=1 big')).toMatch(/10\d\d\d\d\d |9\d\d\d\d\d /);
+    expect(await run('head -c 200000000 /dev/zero | tail -c 150000000')).toMatch(
+      /^exit code 1: a process may have 64 MB of memory/,
+    );
+    expect(await run('echo out of memory')).toMatch(/^exit code 0\n/);
+  });
+
+  it.each(MODES)('is stopped by the defaults too, within which programs run (in a sandbox: %s)', async (sandboxed) => {
+    const { ok } = await toolBench();
+    const limits = await ok('exec', { command: 'cat /proc/self/limits' }, { sandboxed });
+    expect(limits).toMatch(/Max cpu time +3600 +3605 /);
+    expect(limits).toMatch(/Max data size +4294967296 +4294967296 /);
+    expect(limits).toMatch(/Max file size +1073741824 /);
+    if (sandboxed) return; // Node of the package is not seen there
+    const script = 'console.log(new Uint8Array(5e8).fill(1).length)';
+    expect(await ok('exec', { argv: [process.execPath, '-e', script] }, { sandboxed })).toBe('exit code 0\n500000000');
+  });
+});
+
 describe('the environment of a command', () => {
   it('has what is named of the gateway’s, and none of its secrets', async () => {
     vi.stubEnv('ANTHROPIC_API_KEY', 'sk-secret-value');
@@ -190,6 +215,7 @@ describe('without bubblewrap', () => {
     folder: [],
     env: {},
     timeoutMs: 1_000,
+    limits: { memoryMb: 4_096, cpuSeconds: 60, fileMb: 1_024, processesPerCommand: 256 },
     sandbox: { network: false, readOnly: [] },
   });
 

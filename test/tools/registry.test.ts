@@ -6,6 +6,7 @@ import { toolsSchema } from '../../src/config/tools.ts';
 import type { Speaker } from '../../src/tools/policy.ts';
 import { OUTPUT_LENGTH_MAX, ToolRegistry, type ToolResult } from '../../src/tools/registry.ts';
 import { type CallContext, defineTool, type Tool } from '../../src/tools/tool.ts';
+import { collectGarbage } from '../support/garbage.ts';
 import { toolCaller } from '../support/tool-caller.ts';
 import { builtinTools } from '../support/tool-registry.ts';
 
@@ -90,6 +91,18 @@ describe('a view under a policy', () => {
       failed: true,
     });
     expect(dm.isSafeToRepeat(call)).toBe(false);
+  });
+
+  it('keeps nothing of an agent that nobody has any more, such as each run of a sub-agent makes', async () => {
+    const registry = new ToolRegistry(tools(), settings);
+    const lists = Array.from({ length: 100 }, () => {
+      const passing = { tools: ['a', 'b'], approve: [] };
+      expect(registry.view(passing, toolCaller()).descriptions).toHaveLength(2);
+      return new WeakRef(passing.tools);
+    });
+    await new Promise((resolve) => setImmediate(resolve)); // a WeakRef holds what it was made of to the end of the turn
+    collectGarbage();
+    expect(lists.filter((list) => list.deref() !== undefined).length).toBeLessThan(10);
   });
 
   it('has a tool that comes later', () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CallOutcome } from '../../src/tools/sandbox/execution.ts';
 import { findBubblewrap } from '../../src/tools/sandbox/launch.ts';
 import { innermost, met, openPool, returned, runProgram, sandboxPool } from '../support/sandbox.ts';
@@ -93,6 +93,19 @@ describe('a sandbox pool', () => {
     expect(await returned(runProgram(pool, 'return 1'))).toBe('1');
   });
 
+  it('ends a program that is cancelled in the moment in which it is given to a host', async () => {
+    const { pool } = sandboxPool({ hostsMax: 1 });
+    await runProgram(pool, 'return 1');
+    const limits = { cpuMs: 60_000, timeoutMs: 60_000 };
+    const cancel = new AbortController();
+    const programs = [1, 2].map(() => runProgram(pool, 'for (;;);', { signal: cancel.signal, limits }));
+    cancel.abort();
+    for (const program of programs) expect((await program).ending).toMatchObject({ cut: 'cancelled' });
+    await met(() => pool.hosts.every(({ running }) => running === 0));
+    expect(await returned(runProgram(pool, 'return 2'))).toBe('2');
+    expect(pool.hosts).toHaveLength(1);
+  });
+
   it('does not count the time of tool calls, nor more time than that', async () => {
     const { pool } = sandboxPool();
     const call = async () => {
@@ -111,6 +124,25 @@ describe('a sandbox pool', () => {
     await expect(runProgram(pool, 'return 1')).rejects.toThrow(/could not be started: .*memoryLimit/s);
     expect(warnings).toHaveLength(2);
     expect(pool.hosts).toEqual([]);
+  });
+
+  it('waits once, and longer, after several hosts that could not be started', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { pool, warnings } = sandboxPool({ memoryMb: 1, fence: 'off', programsPerHost: 1 });
+    const programs = [1, 2].map(() => runProgram(pool, 'return 1'));
+    expect(pool.hosts).toHaveLength(2);
+    for (const program of programs) await expect(program).rejects.toMatchObject({ code: 'unavailable' });
+    expect(warnings).toHaveLength(2);
+    expect(vi.getTimerCount()).toBe(1);
+    const later = runProgram(pool, 'return 1');
+    vi.advanceTimersByTime(150); // longer than after one
+    expect(pool.hosts).toEqual([]);
+    vi.advanceTimersByTime(50);
+    expect(pool.hosts).toHaveLength(1);
+    await expect(later).rejects.toMatchObject({ code: 'unavailable' });
+    pool.stop();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it.skipIf(findBubblewrap() === undefined)('has no network and no files of others under bubblewrap', async () => {

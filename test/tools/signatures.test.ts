@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { configSchema } from '../../src/config/schema.ts';
 import { expressionOf, signaturesOf } from '../../src/tools/code/signatures.ts';
+import { knownTools } from '../../src/tools/known-tools.ts';
 import type { OtherTool } from '../../src/tools/tool.ts';
+import { toolCaller } from '../support/tool-caller.ts';
 
 function tool(name: string, schema: z.ZodType, returns?: string): OtherTool {
   const { $schema: _, ...inputSchema } = z.toJSONSchema(schema, { io: 'input' });
@@ -58,4 +61,31 @@ it('bears a schema that is no schema', () => {
   expect(signaturesOf([described])).toBe(
     '//\nt(input?: { a?: unknown; b?: unknown; c?: string | null }): Promise<unknown>',
   );
+});
+
+it.each([
+  ['required: true', { required: true }],
+  ['required: "a"', { required: 'a' }],
+  ['properties: null', { properties: null }],
+  ['properties: 7', { properties: 7 }],
+  ['properties: []', { properties: ['a'] }],
+  ['both', { properties: null, required: null }],
+])('takes what is no list or no object of properties as not there, at any depth: %s', (_, wrong) => {
+  const written = (inputSchema: Record<string, unknown>) =>
+    signaturesOf([{ name: 't', description: '', inputSchema, safeToRepeat: true, returns: undefined }]);
+  const bad = { type: 'object', properties: { b: { type: 'string' } }, ...wrong };
+  const fields = 'properties' in wrong ? 'Record<string, unknown>' : '{ b?: string }';
+  expect(written(bad)).toBe(`//\nt(${'properties' in wrong ? '' : `input?: ${fields}`}): Promise<unknown>`);
+  expect(written({ type: 'object', properties: { a: bad } })).toBe(
+    `//\nt(input?: { a?: ${fields} }): Promise<unknown>`,
+  );
+});
+
+it('every tool of a gateway says what it returns', () => {
+  const config = configSchema.parse({ tools: { web: { search: { searxngUrl: 'http://127.0.0.1:1' } } } });
+  const { descriptions } = knownTools(config).view({ tools: ['*'], approve: [] }, toolCaller());
+  const code = descriptions.find(({ name }) => name === 'code')?.description ?? '';
+  expect(code).toContain('sessions.list(input?: {');
+  expect(code).toContain('Promise<{ sessions: { session: string;');
+  expect(code).not.toContain('Promise<unknown>');
 });

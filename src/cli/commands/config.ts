@@ -13,7 +13,10 @@ interface ConfigFlags extends Flags {
 /** Says whether the configuration can be used, and lists every problem. Returns the exit code. */
 export async function check({ json, ...flags }: ConfigFlags): Promise<number> {
   try {
-    const { file } = await loadConfig({ flags, env: process.env });
+    const { config, file } = await loadConfig({ flags, env: process.env });
+    const { knownTools } = await import('../../tools/known-tools.ts');
+    const wrong = [...knownTools(config).wrongNames(config)];
+    if (wrong.length > 0) throw new ConfigError(wrong.map(({ message }) => `${file ?? 'configuration'}: ${message}`));
     if (json) console.log(JSON.stringify({ ok: true, file: file ?? null, problems: [] }));
     else console.log(`${file ?? 'No configuration file: the defaults'}: good`);
     return EXIT.ok;

@@ -1,11 +1,9 @@
 /** What can be done with a page, by Playwright. Each says what there is to see then. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errors, type Locator, type Page } from 'playwright-core';
 import type { NetworkRules } from '../web/network.ts';
 import { firstLine } from './chromium.ts';
-import type { BrowserAction } from './job.ts';
+import type { BrowserAction, Caller } from './job.ts';
+import { keepScreenshot } from './screenshots.ts';
 
 /** How long a page may take to load, in milliseconds. */
 const LOAD_MS = 30_000;
@@ -21,13 +19,14 @@ const SCREENSHOT_BYTES_MAX = 8 * 1024 * 1024;
 
 interface ActionParts {
   rules: NetworkRules;
-  workspace: string;
+  caller: Caller;
+  screenshotsMax: number;
 }
 
-export async function act(page: Page, action: BrowserAction, { rules, workspace }: ActionParts): Promise<string> {
+export async function act(page: Page, action: BrowserAction, parts: ActionParts): Promise<string> {
   switch (action.do) {
     case 'open':
-      await open(page, rules.parse(action.url).href);
+      await open(page, parts.rules.parse(action.url).href);
       return outline(page, 0);
     case 'read':
       return outline(page, action.offset);
@@ -43,7 +42,7 @@ export async function act(page: Page, action: BrowserAction, { rules, workspace 
     case 'wait':
       return wait(page, action);
     case 'screenshot':
-      return screenshot(page, workspace);
+      return screenshot(page, parts);
     case 'close':
       return '';
   }
@@ -116,12 +115,9 @@ async function wait(page: Page, { text, gone, seconds }: Extract<BrowserAction, 
   return outline(page, 0);
 }
 
-/** A tool's result is text, so it becomes a file. A new one each time, in the folder itself: no link in it can lead elsewhere. */
-async function screenshot(page: Page, workspace: string): Promise<string> {
+/** A tool's result is text, so it becomes a file. */
+async function screenshot(page: Page, { caller, screenshotsMax }: ActionParts): Promise<string> {
   const image = await page.screenshot({ type: 'png', timeout: LOAD_MS, animations: 'disabled' });
   if (image.length > SCREENSHOT_BYTES_MAX) throw new Error('the screenshot is too large to keep');
-  await mkdir(workspace, { recursive: true });
-  const name = `screenshot-${randomUUID().slice(0, 8)}.png`;
-  await writeFile(join(workspace, name), image, { flag: 'wx', mode: 0o600 });
-  return `Saved as ${name} in the workspace (${Math.ceil(image.length / 1024)} kB). It cannot be shown to you here.`;
+  return keepScreenshot(caller, image, screenshotsMax);
 }

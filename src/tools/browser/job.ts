@@ -1,6 +1,6 @@
 /** What the browser tools ask of the browser host, which is another process: plain data. */
 
-interface Caller {
+export interface Caller {
   /** The session's key. */
   session: string;
   /** The agent's folder, where screenshots are saved. */
@@ -24,6 +24,7 @@ export interface BrowserSettings {
   sessionsMax: number;
   pagesMax: number;
   profilesMax: number;
+  screenshotsMax: number;
   memoryMbMax: number;
   idleMs: number;
 }

@@ -70,11 +70,15 @@ export class BrowserSession {
   }
 
   /** Does what a call asks for, and says what there is to see then. Throws in words. */
-  async act({ action, workspace }: BrowserJob): Promise<string> {
+  async act({ action, ...caller }: BrowserJob): Promise<string> {
     this.#proxy.takeRefusals();
     const page = await this.#pageFor(action);
     try {
-      const told = await act(page, action, { rules: this.#rules, workspace });
+      const told = await act(page, action, {
+        rules: this.#rules,
+        caller,
+        screenshotsMax: this.#settings.screenshotsMax,
+      });
       this.#checkShown();
       return [...(await this.#heading()), ...this.#takeNotes(), '', told].join('\n').trim();
     } catch (error) {

@@ -47,9 +47,11 @@ function signatureOf({ name, description, inputSchema, returns }: OtherTool): st
     .split('\n')
     .map((line) => `// ${line}`.trimEnd())
     .join('\n');
-  const { properties = {}, required = [] } = inputSchema as { properties?: Schema; required?: string[] };
-  const optional = required.length === 0 ? '?' : '';
-  const input = Object.keys(properties).length === 0 && optional ? '' : `input${optional}: ${typeOf(inputSchema, 0)}`;
+  const optional = requiredOf(inputSchema).length === 0 ? '?' : '';
+  const input =
+    Object.keys(propertiesOf(inputSchema)).length === 0 && optional
+      ? ''
+      : `input${optional}: ${typeOf(inputSchema, 0)}`;
   return `${about}\n${expressionOf(name)}(${input}): Promise<${returns ?? 'unknown'}>`;
 }
 
@@ -68,15 +70,27 @@ function typeOf(schema: unknown, depth: number): string {
   return type === 'string' || type === 'boolean' || type === 'null' ? type : 'unknown';
 }
 
-function objectOf({ properties = {}, required = [], additionalProperties }: Schema, depth: number): string {
-  const fields = Object.entries(properties as Schema).map(([key, field]) => {
+function objectOf(schema: Schema, depth: number): string {
+  const { additionalProperties } = schema;
+  const required = requiredOf(schema);
+  const fields = Object.entries(propertiesOf(schema)).map(([key, field]) => {
     const name = IDENTIFIER.test(key) ? key : JSON.stringify(key);
-    const optional = (required as string[]).includes(key) ? '' : '?';
+    const optional = required.includes(key) ? '' : '?';
     return `${name}${optional}: ${typeOf(field, depth + 1)}${commentOf(field)}`;
   });
   if (fields.length > 0) return `{ ${fields.join('; ')} }`;
   if (typeof additionalProperties !== 'object') return 'Record<string, unknown>';
   return `Record<string, ${typeOf(additionalProperties, depth + 1)}>`;
+}
+
+/** None where there is something else: a server of tools may say anything. */
+function propertiesOf({ properties }: Schema): Schema {
+  const isObject = typeof properties === 'object' && properties !== null && !Array.isArray(properties);
+  return isObject ? (properties as Schema) : {};
+}
+
+function requiredOf({ required }: Schema): readonly unknown[] {
+  return Array.isArray(required) ? required : [];
 }
 
 /** What an argument means, and what it is without one. */

@@ -1,5 +1,6 @@
 /** What the host of commands is asked, and what it answers. Plain data: it crosses to another process. */
 import type { Boundary } from '../files/folder.ts';
+import type { ResourceLimits } from './limits.ts';
 
 export interface Command extends Boundary {
   session: string;
@@ -11,6 +12,7 @@ export interface Command extends Boundary {
   env: Readonly<Record<string, string>>;
   /** In milliseconds; then it is ended. */
   timeoutMs: number;
+  limits: ResourceLimits;
   /** Undefined: with all rights of the gateway. */
   sandbox: { network: boolean; readOnly: readonly string[] } | undefined;
 }

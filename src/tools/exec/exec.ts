@@ -53,6 +53,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
   };
   const commandOf = (input: ExecInput, { caller }: CallerContext): Command => {
     const { network, readOnly, timeoutMs, backgroundMs } = settings;
+    const { memoryMb, cpuSeconds, fileMb, processesPerCommand } = settings;
     const longest = input.background ? backgroundMs : timeoutMs;
     return {
       session: caller.session,
@@ -62,6 +63,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
       folder: segmentsOf(input.cwd, caller.workspace),
       env,
       timeoutMs: Math.min(longest, input.timeoutMs ?? (input.background ? longest : TIMEOUT_DEFAULT_MS)),
+      limits: { memoryMb, cpuSeconds, fileMb, processesPerCommand },
       sandbox: caller.sandboxed ? { network, readOnly } : undefined,
     };
   };
@@ -73,6 +75,7 @@ export function createExecTools({ home, tools }: Pick<Config, 'home' | 'tools'>)
     input: execInput,
     risk: 'ask',
     safeToRepeat: false,
+    returns: 'string',
     binding: async (input, { caller }) =>
       (await import('./binding.ts')).bindingOf(commandOf(input, { caller } as CallerContext)),
     async handler(input, context) {
@@ -97,6 +100,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       }),
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async ({ process, waitMs }, { caller, signal }) =>
         (await host()).call({ type: 'poll', id: { session: caller.session, process }, waitMs }, signal),
     }),
@@ -107,6 +111,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       input: z.strictObject({}),
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async (_, { caller, signal }) => (await host()).call({ type: 'list', session: caller.session }, signal),
     }),
     defineTool({
@@ -116,6 +121,7 @@ function processTools(host: () => Promise<HostLink>): Tool[] {
       input: processInput,
       risk: 'safe',
       safeToRepeat: true,
+      returns: 'string',
       handler: async ({ process }, { caller, signal }) =>
         (await host()).call({ type: 'kill', id: { session: caller.session, process } }, signal),
     }),

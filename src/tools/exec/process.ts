@@ -1,6 +1,7 @@
 /** One command that runs, with all the processes it starts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import type { ResourceLimits } from './limits.ts';
 import { Output } from './output.ts';
 
 /** Between asking a process to end and ending it, in milliseconds. */
@@ -26,10 +27,13 @@ export interface ProcessOptions {
   folder: string;
   env: Readonly<Record<string, string>>;
   timeoutMs: number;
+  /** Those it was started under. */
+  limits: ResourceLimits;
 }
 
 export class CommandProcess {
   readonly output = new Output();
+  readonly limits: ResourceLimits;
   readonly startedAt = performance.now();
   /** Resolves when nothing of it runs any more. Never rejects. */
   readonly ended: Promise<Ending>;
@@ -42,7 +46,8 @@ export class CommandProcess {
   #paused = false;
 
   /** Starts it as the leader of a process group, so that it can be ended with all it has started. */
-  constructor({ argv, folder, env, timeoutMs }: ProcessOptions) {
+  constructor({ argv, folder, env, timeoutMs, limits }: ProcessOptions) {
+    this.limits = limits;
     const [program, ...args] = argv as [string, ...string[]];
     this.#child = spawn(program, args, { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of this.#streams) stream.on('data', (chunk: Buffer) => this.#take(chunk));

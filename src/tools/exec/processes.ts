@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inFolder } from '../files/folder.ts';
 import type { Command, HostLimits, ProcessId } from './command.ts';
+import { limited, limitReached } from './limits.ts';
 import { CommandProcess, type Ending } from './process.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -119,14 +120,14 @@ export class Processes {
     }
     this.#starting += 1;
     try {
-      const { session, root, home, folder, env, timeoutMs } = command;
-      const argv = command.sandbox === undefined ? command.argv : await this.#sandbox.wrap(command);
+      const { session, root, home, folder, env, timeoutMs, limits } = command;
+      const isOutside = command.sandbox === undefined;
+      const argv = isOutside ? limited(command.argv, limits, 'outside') : await this.#sandbox.wrap(command);
       const process = await inFolder(
         { root, home },
         folder,
         // Inside the sandbox, bubblewrap enters the folder itself.
-        async ({ place }) =>
-          new CommandProcess({ argv, env, timeoutMs, folder: command.sandbox === undefined ? place : '/' }),
+        async ({ place }) => new CommandProcess({ argv, env, timeoutMs, limits, folder: isOutside ? place : '/' }),
         { make: folder.length === 0 },
       );
       this.#running.set(process, { session });
@@ -154,9 +155,10 @@ export class Processes {
   }
 }
 
-function stateOf({ ending, startedAt }: CommandProcess): string {
+function stateOf({ ending, startedAt, output, limits }: CommandProcess): string {
   const seconds = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
-  return ending === undefined ? `running for ${seconds}` : endInWords(ending);
+  if (ending === undefined) return `running for ${seconds}`;
+  return endInWords({ ...ending, reason: ending.reason ?? limitReached(ending, output.text(), limits) });
 }
 
 function endInWords({ code, signal, reason, problem }: Ending): string {

@@ -8,21 +8,13 @@ import { realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf } from '../files/descriptor.ts';
 import type { Command } from './command.ts';
+import { limited } from './limits.ts';
 
 /** In bytes: both are memory. */
 const TMP_BYTES_MAX = 256 * 1_048_576;
 const SHARED_MEMORY_BYTES_MAX = 64 * 1_048_576;
 /** Without room: what is below is hidden. */
 const HIDDEN_BYTES = 4_096;
-/** Inside of one sandbox: no command takes the machine's processes. The kernel exempts root, so not in a gateway run as root. */
-const PROCESSES_MAX = 256;
-/** In units of 512 or 1,024 bytes, by shell: 1 or 2 GiB in one file. */
-const FILE_BLOCKS_MAX = 2_097_152;
-/** Bubblewrap sets no limits, and only inside do they count what is inside. dash has -p for what bash calls -u. */
-const LIMITS = [
-  `ulimit -c 0; ulimit -f ${FILE_BLOCKS_MAX};`,
-  `ulimit -p ${PROCESSES_MAX} 2>/dev/null || ulimit -u ${PROCESSES_MAX} 2>/dev/null; exec "$@"`,
-].join(' ');
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** How long making an empty sandbox may take, in milliseconds: some 10 on an idle machine. */
 const PROBE_TIMEOUT_MS = 15_000;
@@ -69,11 +61,8 @@ export class Sandbox {
       ...isolation,
       ...(await this.#view(command)),
       '--',
-      '/bin/sh',
-      '-c',
-      LIMITS,
-      'sh',
-      ...command.argv,
+      // Bubblewrap sets no limits, and only inside do they count what is inside.
+      ...limited(command.argv, command.limits, 'sandbox'),
     ];
   }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
+import { hasReadOutside } from '../outside.ts';
 import { type CallerContext, defineTool, type Tool, type ToolRisk } from '../tool.ts';
 import type { Boundary } from './folder.ts';
 import { segmentsOf } from './path.ts';
@@ -162,11 +163,12 @@ function searchTool(boundaryOf: BoundaryOf): Tool {
 }
 
 /**
- * A session that is kept in a sandbox may talk with anybody: what it writes into the files every session is told first
- * would speak in those that are not.
+ * What is written into the files that every session is told first speaks in all of them, and tells them what was put there. A
+ * session that is kept in a sandbox may talk with anybody; and whoever wrote what the model has read may speak through it.
  */
-function riskOfChange(path: string, { caller }: CallerContext): ToolRisk {
-  if (!caller.sandboxed) return 'safe';
+function riskOfChange(path: string, context: CallerContext): ToolRisk {
+  const { caller } = context;
+  if (!caller.sandboxed && !hasReadOutside(context)) return 'safe';
   const [first] = segmentsOf(path, caller.workspace);
   return first !== undefined && INSTRUCTIONS.has(first.toLowerCase()) ? 'ask' : 'safe';
 }

@@ -25,6 +25,9 @@ process.on('message', (message: ToHost) => {
     case 'cancel':
       for (const keeper of keepers.values()) keeper.cancel(message.id);
       break;
+    case 'restart':
+      keepers.get(message.server)?.restart();
+      break;
     case 'ping':
       send({ type: 'pong' });
       break;

@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { McpConfig } from '../../config/mcp.ts';
+import { DhaavakError } from '../../protocol/errors.ts';
 import type { McpServerStatus } from '../../protocol/messages.ts';
 import { sibling } from '../../shards/sibling.ts';
 import { ANSWER_SLACK_MS } from './limits.ts';
@@ -114,6 +115,16 @@ export class McpHost {
       );
     }
     return promise;
+  }
+
+  /** Has a server connected anew, at once. Throws `not_found`. Where the process is being started again, all of them are. */
+  restart(server: string): void {
+    if (!this.#statuses.has(server)) {
+      const there = [...this.#statuses.keys()].join(', ');
+      throw new DhaavakError('not_found', `no MCP server is named ${server}; there are: ${there}`);
+    }
+    this.#options.log.info({ server }, 'an operator has the MCP server connected anew');
+    this.#send({ type: 'restart', server });
   }
 
   cancel(id: string): void {

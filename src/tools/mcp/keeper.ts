@@ -2,7 +2,7 @@
  * Keeps one server connected, and makes the calls of its tools:
  *
  *     connecting → ready → (it ended) waiting → connecting → …
- *         └─ it did not come up ──┘               a program that ends again and again → failed
+ *         └─ it did not come up ──┘               a program that ends again and again → failed → (an operator) connecting
  */
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { McpError } from '@modelcontextprotocol/sdk/types.js';
@@ -120,6 +120,21 @@ export class ServerKeeper {
     }
   }
 
+  /** Connects anew, at once, also one that was given up: what was wrong with it is mended, perhaps. */
+  restart(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#waiting);
+    clearTimeout(this.#settling);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection !== undefined) this.#closing = connection.close(true).catch(() => {});
+    this.#bad = 0;
+    this.#tools = [];
+    this.#status.tools = 0;
+    this.#become('connecting', null);
+    void this.#closing.then(() => this.#connect());
+  }
+
   /** The server is told that nobody waits any more. */
   cancel(id: string): void {
     this.#calls.get(id)?.abort('the run was cancelled');
@@ -134,7 +149,8 @@ export class ServerKeeper {
   }
 
   async #connect(): Promise<void> {
-    if (this.#isStopped) return;
+    // It may be connected by somebody who has asked for that meanwhile.
+    if (this.#isStopped || this.#connection !== undefined) return;
     this.#become('connecting', null);
     const { name, settings, send } = this.#options;
     const told = new Told();

@@ -55,6 +55,7 @@ export type ToHost =
   | { type: 'start'; servers: Record<string, McpServerConfig>; logLevel: string }
   | { type: 'call'; call: McpCall }
   | { type: 'cancel'; id: string }
+  | { type: 'restart'; server: string }
   | { type: 'ping' }
   | { type: 'stop' };
 

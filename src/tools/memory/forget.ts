@@ -16,6 +16,7 @@ export function memoryForget(of: ShardMemory | undefined): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler({ id }, { caller }) {
       const { memory, reader } = deskOf(of, caller);
       if (id.includes('#')) {

@@ -3,6 +3,7 @@ import { FACT_LENGTH_MAX } from '../../memory/entry.ts';
 import type { SavedFact } from '../../memory/facts.ts';
 import type { ShardMemory } from '../../memory/shard-memory.ts';
 import { REACHES } from '../../protocol/vocabulary.ts';
+import { hasReadOutside, riskOfSending, WHY_ASKED } from '../outside.ts';
 import { callKey } from '../sessions/desk.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { deskOf } from './desk.ts';
@@ -38,7 +39,11 @@ export function memorySave(of: ShardMemory | undefined): Tool {
       'Remembers something for later conversations, such as a preference, a decision or a date. It may be put before you when it matters, and memory.search finds it. Save what will still be of use in weeks, and no secrets.',
     input,
     risk: 'safe',
+    // What everybody the agent talks to recalls, a stranger can ask for.
+    riskOf: ({ reach }, context) => (reach === 'agent' ? riskOfSending(context) : 'safe'),
+    binding: async ({ reach }, context) => (reach === 'agent' && hasReadOutside(context) ? WHY_ASKED : {}),
     safeToRepeat: true,
+    returns: 'string',
     async handler({ text, reach }, context) {
       const { caller } = context;
       const { memory, reader } = deskOf(of, caller);

@@ -42,6 +42,7 @@ export function memorySearch(of: ShardMemory | undefined): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler({ query, kinds, after, before, limit }, { caller, signal }) {
       const { memory, reader } = deskOf(of, caller);
       const filter: MemoryFilter = {

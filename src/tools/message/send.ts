@@ -39,6 +39,7 @@ export function messageSend(desk: SessionDesk): Tool {
     risk: 'ask',
     riskOf: ({ to }, { caller }) => (isFree(desk, placeOf(desk, to, caller), caller) ? 'safe' : 'ask'),
     safeToRepeat: true,
+    returns: 'string',
     async handler(given, context) {
       const { caller } = context;
       const target = placeOf(desk, given.to, caller);

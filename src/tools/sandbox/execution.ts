@@ -32,7 +32,7 @@ export interface Task {
 }
 
 export interface Result {
-  /** `lost`: the process it ran in died, again when it ran a second time, or could not run it a second time. */
+  /** `lost`: the process it ran in died, and the second one too, or there was none, or it could not be run again in it. */
   ending: Ending | { status: 'lost'; text: string };
   console: string;
   /** In the order they were made. */
@@ -132,8 +132,15 @@ export class Execution {
     this.#result.resolve({ ending, console: this.#console, calls });
   }
 
-  /** It was never run. */
+  /**
+   * No host will run it. One that was to run again has made calls, perhaps, and whoever waits must hear of them: it is lost.
+   * One that never ran is rejected with the error.
+   */
   fail(error: DhaavakError): void {
+    if (this.alone) {
+      this.end({ status: 'lost', text: `its process died, and it was not run again: ${error.message}` });
+      return;
+    }
     clearTimeout(this.#late);
     this.#ended.abort(error);
     this.#result.reject(error);

@@ -24,6 +24,8 @@ const ivm = /** @type {typeof import('isolated-vm')} */ (addon.exports.ivm);
 
 /** @type {Map<number, Guest>} */
 const guests = new Map();
+/** Programs whose isolate is not there yet. One that is cancelled by then is not among them any more. @type {Set<number>} */
+const coming = new Set();
 /** The next guest's isolate, made while nobody waits for it. @type {Promise<import('./guest.mjs').Cell> | undefined} */
 let spare = cell();
 /** @type {NodeJS.Timeout | undefined} */
@@ -49,7 +51,15 @@ function tell(message, written) {
 async function run({ job, program }) {
   const taken = spare ?? cell();
   spare = undefined;
-  const guest = new Guest(await taken, program, {
+  coming.add(job);
+  const made = await taken;
+  if (!coming.delete(job)) {
+    if (spare === undefined) spare = taken;
+    else made.isolate.dispose();
+    tell({ type: 'end', job, rssMb: rssMb(), ending: { status: 'cut', cut: 'cancelled', lateMs: 0 } });
+    return;
+  }
+  const guest = new Guest(made, program, {
     call: (call, name, input) => tell({ type: 'call', job, call, name, input }),
     console: (text) => tell({ type: 'console', job, text }),
     end: (ending) => {
@@ -63,6 +73,11 @@ async function run({ job, program }) {
   });
   guests.set(job, guest);
   looks ??= setInterval(look, LOOK_MS);
+}
+
+/** @param {number} job */
+function cancel(job) {
+  if (!coming.delete(job)) guests.get(job)?.cut('cancelled');
 }
 
 function look() {
@@ -79,7 +94,7 @@ function rssMb() {
 function obey(order) {
   if (order.type === 'run') void run(order);
   else if (order.type === 'answer') guests.get(order.job)?.answer(order.call, order.failed, order.json, order.text);
-  else if (order.type === 'cancel') guests.get(order.job)?.cut('cancelled');
+  else if (order.type === 'cancel') cancel(order.job);
   else tell({ type: 'pong' });
 }
 

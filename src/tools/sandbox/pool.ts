@@ -264,6 +264,7 @@ export class SandboxPool {
     }
     this.#failures += 1;
     const waitMs = Math.min(BACKOFF_MIN_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS);
+    clearTimeout(this.#backoff); // of another host that was being started
     this.#backoff = setTimeout(() => {
       this.#backoff = undefined;
       this.#dispatch();

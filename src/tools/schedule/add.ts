@@ -44,6 +44,7 @@ export function scheduleAdd(desk: SessionDesk): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns: '{ schedule: string; next: string; timeZone?: string } | string',
     async handler(given, context) {
       const { caller } = context;
       if (isSubAgent(caller.session)) {

@@ -14,6 +14,8 @@ export function scheduleList({ store }: SessionDesk): Tool {
     input: z.strictObject({}),
     risk: 'safe',
     safeToRepeat: true,
+    returns:
+      '{ schedules: { schedule: string; next: string; text: string; cron?: string; timeZone?: string; missed?: "once" | "skip"; fired?: number }[] }',
     handler: (_, { caller }) => ({
       schedules: store.schedules.of(caller.session).map(({ schedule, text, cron, timeZone, next, missed, fired }) => ({
         schedule,

@@ -12,6 +12,7 @@ export function scheduleRemove({ schedules }: SessionDesk): Tool {
     input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Its id, as schedule.list has it.') }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler({ schedule }, { caller }) {
       try {
         await schedules.remove(caller.session, schedule);

@@ -26,6 +26,7 @@ export function sessionsHistory({ config, store }: SessionDesk): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     untrusted: true,
     handler({ session: key, before = Number.MAX_SAFE_INTEGER, limit }, { caller }) {
       const { id } = visibleSession(store, caller, key, config.tools.sessions.visibility);

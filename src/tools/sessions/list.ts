@@ -27,6 +27,8 @@ export function sessionsList(desk: SessionDesk): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns:
+      '{ sessions: { session: string; type: string; title?: string; channel?: string; user?: string; lastActive: string; thisOne?: true; spawnedBy?: string; atWork?: boolean }[]; next?: string }',
     handler({ limit, cursor }, { caller }) {
       const rule = config.tools.sessions.visibility;
       if (!seesAgent(caller, rule)) {

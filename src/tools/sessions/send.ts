@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { keptSession } from '../../../actors/session/record.ts';
 import { DhaavakError } from '../../protocol/errors.ts';
 import type { Outcome } from '../../protocol/messages.ts';
-import { defineTool, type Tool } from '../tool.ts';
+import { hasReadOutside, riskOfSending, WHY_ASKED } from '../outside.ts';
+import { defineTool, type Tool, type ToolCaller } from '../tool.ts';
 import { framed } from '../untrusted.ts';
 import { callKey, checkHops, insist, type SessionDesk } from './desk.ts';
-import { visibleSession } from './visibility.ts';
+import { isBelow, maySee, visibleSession } from './visibility.ts';
 
 /** In Unicode code points. */
 const TEXT_LENGTH_MAX = 8_000;
@@ -31,7 +33,11 @@ export function sessionsSend(desk: SessionDesk): Tool {
       'Puts a message into another session you may see. Its agent answers it there, in its turn, and is told that the message comes from this session. The answer goes to nobody else; wait for it with waitSeconds if you need it.',
     input,
     risk: 'safe',
+    riskOf: ({ session }, context) => (isOthers(desk, session, context.caller) ? riskOfSending(context) : 'safe'),
+    binding: async ({ session }, context) =>
+      isOthers(desk, session, context.caller) && hasReadOutside(context) ? WHY_ASKED : {},
     safeToRepeat: true,
+    returns: 'string',
     async handler(given, context) {
       const { caller, signal } = context;
       const { session: key, text, waitSeconds } = given;
@@ -53,6 +59,13 @@ export function sessionsSend(desk: SessionDesk): Tool {
         : outcomeText(id, outcome);
     },
   });
+}
+
+/** Whether somebody else reads there: not in a main session, which is an operator's, nor in a sub-agent of the caller. */
+function isOthers({ config, store }: SessionDesk, key: string, caller: ToolCaller): boolean {
+  const target = keptSession(store, key);
+  if (target === undefined || target.type === 'main' || key === caller.session) return false;
+  return maySee(store, caller, target, config.tools.sessions.visibility) && !isBelow(store, caller.session, target);
 }
 
 /** How a turn elsewhere has ended, as a model is told. */

@@ -46,6 +46,7 @@ export function sessionsSpawn(desk: SessionDesk): Tool {
     input,
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     async handler(given, context) {
       const { caller, signal } = context;
       const message = order(desk, given, context);

@@ -47,7 +47,8 @@ function mainSessionOf(agent: string): string {
   return sessionKey({ agent, type: 'main', channel: '', user: '' });
 }
 
-function isBelow(store: Store, viewer: string, target: Pick<Session, 'spawned'>): boolean {
+/** Whether the target is a sub-agent of the viewer, or of one of those. */
+export function isBelow(store: Store, viewer: string, target: Pick<Session, 'spawned'>): boolean {
   let { spawned } = target;
   for (let depth = 0; spawned !== undefined && depth < DEPTH_MAX; depth++) {
     if (spawned.by === viewer) return true;

@@ -1,6 +1,7 @@
 /** `web.fetch` and `web.search` as a model sees them; the work is done in the threads of `host.ts`. */
 import { z } from 'zod';
 import { cancellable } from '../cancellable.ts';
+import { riskOfAddress, WHY_ASKED } from '../outside.ts';
 import type { ToolServices } from '../services.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { PageCache } from './cache.ts';
@@ -28,7 +29,7 @@ function fetchTool(services: ToolServices): Tool {
     name: 'web.fetch',
     group: 'web',
     description:
-      'Fetches a public web page over HTTP and returns its text, with links as [text](url): the main part of an HTML page, or JSON, XML and plain text as they are. It runs no scripts; use the browser tools for pages that need them.',
+      'Fetches a public web page over HTTP and returns its text, with links as [text](url): the main part of an HTML page, or JSON, XML and plain text as they are. It runs no scripts; use the browser tools for pages that need them. Once you have read anything from outside, take addresses word for word from what the user wrote or the web tools found: any other waits for an operator.',
     input: z.strictObject({
       url: z.string().min(1).max(URL_LENGTH_MAX).describe('A whole http or https URL.'),
       method: z.enum(['GET', 'HEAD']).default('GET').describe('HEAD: only status and type, no text.'),
@@ -37,7 +38,10 @@ function fetchTool(services: ToolServices): Tool {
       whole: z.boolean().default(false).describe('All of an HTML page, menus included, instead of its main part.'),
     }),
     risk: 'safe',
+    riskOf: ({ url }, context) => riskOfAddress(url, context),
+    binding: async ({ url }, context) => (riskOfAddress(url, context) === 'ask' ? WHY_ASKED : {}),
     safeToRepeat: true,
+    returns: 'string',
     untrusted: true,
     async handler({ url, method, offset, length, whole }, { signal, caller }) {
       const key = JSON.stringify([caller.session, url, method, whole]);
@@ -69,6 +73,7 @@ function searchTool(services: ToolServices, configured: boolean): Tool {
     }),
     risk: 'safe',
     safeToRepeat: true,
+    returns: 'string',
     untrusted: true,
     ...(configured ? {} : { unavailable: NOT_CONFIGURED }),
     async handler(job, { signal }) {

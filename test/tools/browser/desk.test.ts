@@ -1,5 +1,5 @@
 /** Goal: what a model can do with the browser. Method: the machine's Chromium, on pages of a local site that is allowed. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { BrowserDesk } from '../../../src/tools/browser/desk.ts';
@@ -10,7 +10,14 @@ import { type LocalSite, openSite } from '../../support/sentinel.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/wait.ts';
 
-const SETTINGS: BrowserSettings = { sessionsMax: 2, pagesMax: 3, profilesMax: 2, memoryMbMax: 2_048, idleMs: 60_000 };
+const SETTINGS: BrowserSettings = {
+  sessionsMax: 2,
+  pagesMax: 3,
+  profilesMax: 2,
+  screenshotsMax: 2,
+  memoryMbMax: 2_048,
+  idleMs: 60_000,
+};
 
 const PAGES: Record<string, string> = {
   '/': `<title>Shop</title><h1>Things</h1><label>Name <input></label><a href="/other">Other</a>
@@ -127,6 +134,22 @@ describe.skipIf(missingChromium !== undefined)(`the browser${chromiumNote}`, { t
     const [name] = await readdir(workspace);
     expect(told).toContain(name);
     expect((await readFile(join(workspace, name ?? ''))).subarray(1, 4).toString()).toBe('PNG');
+  });
+
+  it('keeps as many screenshots of a session as it may, and says which went', async () => {
+    const { act, workspace } = await openDesk();
+    await writeFile(join(workspace, 'screenshot-of-mine.png'), 'mine');
+    const take = async (session: string) =>
+      /screenshot-\w+-\w+\.png/.exec(await act({ do: 'screenshot' }, session))?.[0];
+    await act(open(), 'one');
+    await act(open(), 'two');
+    const other = await take('two');
+    const names = [await take('one'), await take('one')];
+    const told = await act({ do: 'screenshot' }, 'one');
+    expect(told).toContain(`2 screenshots of a session are kept, so the oldest went: ${names[0]}.`);
+    const kept = await readdir(workspace);
+    expect(kept).toHaveLength(4);
+    expect(kept).toEqual(expect.arrayContaining(['screenshot-of-mine.png', other, names[1]]));
   });
 
   it('keeps the profile of a session for it alone, through a close, and removes it with the session', async () => {

@@ -2,7 +2,7 @@
  * Goal: a server is used as the protocol says, and whatever it does wrong ends in an answer to whoever called, within the
  * time-outs. Method: servers made with the SDK, and hostile ones without it, as processes of their own.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HOSTILE_SERVER, isAlive, SDK_SERVER, testKeeper } from '../../support/mcp-keeper.ts';
@@ -93,6 +93,33 @@ describe('a server made with the SDK, on standard streams', () => {
     expect((await keeper.call('addNote', { text: 'y' })).text).toContain('busy with 32 calls');
     for (let n = 0; n < 32; n += 1) keeper.cancel(`w${n}`);
     await Promise.all(waiting);
+  });
+});
+
+describe('a server that an operator has connected anew', () => {
+  it('is there again, also one that was given up, as soon as it is mended', async () => {
+    const folder = await tempFolder();
+    const program = join(folder, 'server.mjs');
+    const keeper = testKeeper({ command: process.execPath, args: [program] }, { badMax: 2 });
+    await keeper.becomes('failed');
+    await writeFile(program, `process.argv[2] = 'plain'; await import(${JSON.stringify(HOSTILE_SERVER)});`);
+    keeper.restart();
+    await keeper.becomes('ready');
+    expect((await keeper.call('poke')).text).toBe('poked');
+    expect(keeper.states.slice(-3)).toEqual(['failed', 'connecting', 'ready']);
+  });
+
+  it('is another process, and only one, however often that is asked for', async () => {
+    const pids = join(await tempFolder(), 'pids');
+    const keeper = testKeeper({ ...hostile('plain'), args: [HOSTILE_SERVER, 'plain', pids] });
+    await keeper.becomes('ready');
+    const { pid } = keeper;
+    for (let n = 0; n < 5; n += 1) keeper.restart();
+    await holds(() => keeper.status?.state === 'ready' && keeper.pid !== pid);
+    expect((await keeper.call('poke')).text).toBe('poked');
+    const all = (await readFile(pids, 'utf8')).trim().split('\n').map(Number);
+    expect(all).toHaveLength(2);
+    await holds(() => !isAlive(pid as number));
   });
 });
 

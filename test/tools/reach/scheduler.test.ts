@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Scheduler, type SchedulerParts } from '../../../actors/schedule/scheduler.ts';
 import { Timing } from '../../../actors/schedule/timing.ts';
 import type { ScheduleRecord } from '../../../src/storage/schedules.ts';
@@ -26,6 +26,9 @@ class JumpingClock extends ManualClock {
     return super.now() + this.offset;
   }
 }
+
+// The library is loaded with the first schedule that is due, which takes longer than the turns a test waits for.
+beforeAll(() => Timing.load());
 
 async function open() {
   const store = new Store(await tempFolder());

@@ -65,7 +65,12 @@ describe('sessions.send', () => {
     const { client, asked } = await open(
       (one) =>
         one.results.length > 0 ? says('done') : calls('sessions.send', { session: key(one.said), text: 'you?' }),
-      { tools: { sessions: { visibility: 'agent', hopsMax: 3 } } },
+      {
+        tools: {
+          sessions: { visibility: 'agent', hopsMax: 3 },
+          rules: [{ tools: ['sessions.send'], risk: 'safe' }], // each has read what the other wrote
+        },
+      },
     );
     await client.ask('message.send', { session: MAIN, text: 'begin' });
     const refused = () => asked.find(({ results }) => results[0]?.includes('was handed on by 3 sessions'));
