@@ -5,6 +5,7 @@
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
@@ -27,8 +28,8 @@ export interface MemoryWorkerData {
 const CATCH_UP_MS = 100;
 /** After a search that may have missed something, what is missing is taken in at full speed for so long, in milliseconds. */
 const HURRY_MS = 10_000;
-/** A rebuild that somebody has asked for is made at full speed for so long, in milliseconds. */
-const REBUILD_MS = 3_600_000;
+/** A rebuild that somebody has asked for is made at full speed; how often it is looked whether it is done, in milliseconds. */
+const REBUILD_LOOK_MS = 500;
 
 /** How far the thread stands back where threads want more processors than there are: it gets a third of what a shard does. */
 const NICENESS = 5;
@@ -108,9 +109,19 @@ export function rebuild(agent: string | undefined): Promise<Outcome<readonly str
     const { learner } = await open();
     const which = agent === undefined ? agents : [agent];
     for (const one of which) learner.rebuild(one);
-    pace.hurry(REBUILD_MS);
+    void hurryUntilDone();
     return which;
   });
+}
+
+/** Words are taken in first, and vectors made of them then. */
+async function hurryUntilDone(): Promise<void> {
+  for (;;) {
+    const open = await parts?.catch(() => undefined);
+    if (open === undefined || (open.learner.isIdle && !open.opened.isBusy())) return;
+    pace.hurry(2 * REBUILD_LOOK_MS);
+    await sleep(REBUILD_LOOK_MS);
+  }
 }
 
 /** Closes everything, unless there is work. Says whether it did; whoever calls later finds it opened again. */
