@@ -25,6 +25,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<BenchReport> }>> = 
   'channels-start': () => import('./load/channel-starts.load.ts'),
   sandbox: () => import('./load/sandbox.load.ts'),
   programs: () => import('./load/programs.load.ts'),
+  memory: () => import('./load/memory.load.ts'),
   recall: () => import('./load/recall.load.ts'),
   vectors: () => import('./load/vectors.load.ts'),
 };

@@ -154,6 +154,7 @@ export async function startGateway(
     trouble,
     shards,
     maintenance,
+    memory: memory ?? noMemory,
     resumeRuns: async () => {
       const resumed = await shards.resumeRuns();
       await starts.resumed();
@@ -179,6 +180,7 @@ export async function startGateway(
       channels: (await channels?.list())?.channels ?? [],
       mcp: mcp?.statuses ?? [],
       plugins: pluginDesk.list().plugins,
+      memory: (await memory?.status()) ?? [],
     }),
   });
 
@@ -230,6 +232,16 @@ export async function startGateway(
     await stop(0);
     throw error;
   }
+}
+
+/** What is asked of a memory that is switched off. */
+const noMemory = {
+  inspect: () => memoryIsOff(),
+  rebuild: () => memoryIsOff(),
+};
+
+async function memoryIsOff(): Promise<never> {
+  throw new DhaavakError('unavailable', 'the memory is switched off: set memory.enabled');
 }
 
 async function watchCertificate(files: CertificateFiles, log: Logger): Promise<CertificateWatch> {

@@ -57,6 +57,10 @@ const server = new Server({
     backUp: () => Promise.reject(new Error('an echo has no store')),
     checkStore: () => Promise.reject(new Error('an echo has no store')),
   },
+  memory: {
+    inspect: () => Promise.reject(new Error('an echo has no memory')),
+    rebuild: () => Promise.reject(new Error('an echo has no memory')),
+  },
   route: () => 'main',
   status: () => Promise.reject(new Error('an echo has no status')),
 });

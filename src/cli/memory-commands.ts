@@ -10,6 +10,7 @@ export function addMemory(program: Command): void {
       'dhaavak memory search "what the shed is painted with" --session agent:main:dm:telegram:123',
       'dhaavak memory save --reach agent We close at six on Fridays.',
       'dhaavak memory facts',
+      'dhaavak memory status',
       'dhaavak memory forget 01KAXW3Z8M4T5Y6Q7R8S9T0V1W',
     ),
   );
@@ -47,5 +48,16 @@ export function addMemory(program: Command): void {
     .argument('<fact>', 'its id, as the list has it')
     .action(async (fact: string, flags) => {
       process.exitCode = await (await import('./commands/memory.ts')).forget(fact, flags);
+    });
+  withJson(withClientFlags(memory.command('status')))
+    .description('show how many entries can be found, and how many are yet to be taken in')
+    .action(async (flags) => {
+      process.exitCode = await (await import('./commands/memory.ts')).status(flags);
+    });
+  withJson(withClientFlags(memory.command('rebuild')))
+    .description('make anew what entries are found by, from the transcripts')
+    .argument('[agent]', 'of whom (default: of all agents)')
+    .action(async (agent: string | undefined, flags) => {
+      process.exitCode = await (await import('./commands/memory.ts')).rebuild(agent, flags);
     });
 }

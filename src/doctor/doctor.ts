@@ -14,6 +14,7 @@ import { repairStore } from '../storage/repair.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 import { checkDisk, checkLeftovers, checkModes, checkNode, checkSecrets, checkStarts, checkTls } from './home.ts';
 import { mcpFinding } from './mcp.ts';
+import { checkMemory, memoryFinding } from './memory.ts';
 import { repairFinding, storeFindings, unseen } from './store.ts';
 
 export interface DoctorOptions {
@@ -46,7 +47,12 @@ export async function examine({ flags, env, fix, askGateway }: DoctorOptions): P
     findings.push(await checkStarts(home, unlock === undefined));
     findings.push(...checkLeftovers(home, fix));
     if (unlock === undefined) findings.push(...(await askedFindings(askGateway)));
-    else findings.push(ok('gateway', 'none runs on this folder'), ...(await storeOf(home, fix)));
+    else
+      findings.push(
+        ok('gateway', 'none runs on this folder'),
+        ...(await storeOf(home, fix)),
+        ...checkMemory(home, fix),
+      );
   } finally {
     unlock?.();
   }
@@ -85,7 +91,7 @@ async function askedFindings(askGateway: DoctorOptions['askGateway']): Promise<F
       trouble === null
         ? ok('gateway', `version ${version} runs and is ready`)
         : wrong('gateway', `version ${version} runs and is not ready: ${trouble}`);
-    return [gateway, ...status.mcp.map(mcpFinding), ...storeFindings(check, true)];
+    return [gateway, ...status.mcp.map(mcpFinding), ...status.memory.map(memoryFinding), ...storeFindings(check, true)];
   } catch (error) {
     const why = (error as Error).message;
     return [wrong('gateway', `one runs on this folder and does not answer as it should: ${why}`), unseen(why)];

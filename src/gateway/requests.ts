@@ -36,6 +36,10 @@ export interface RequestContext extends LoginContext {
     backUp(folder: string): Promise<Replies['backup']>;
     checkStore(): Promise<StoreCheck>;
   };
+  memory: {
+    inspect(): Promise<Replies['memory.status']['agents']>;
+    rebuild(agent?: string): Promise<readonly string[]>;
+  };
   /** The agent of a new session that names none. */
   route: Route;
   shards: {
@@ -228,6 +232,21 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
       break;
     case 'plugin.reload':
       answer(connection, head.id, context.plugins.reload(decode('plugin.reload', frame).plugin));
+      break;
+    case 'memory.status':
+      decode('memory.status', frame);
+      answer(
+        connection,
+        head.id,
+        context.memory.inspect().then((agents) => ({ agents })),
+      );
+      break;
+    case 'memory.rebuild':
+      answer(
+        connection,
+        head.id,
+        context.memory.rebuild(decode('memory.rebuild', frame).agent).then((agents) => ({ agents })),
+      );
       break;
     case 'hello':
       throw new DhaavakError('invalid_request', 'hello was said already', { param: 'type' });

@@ -61,6 +61,8 @@ export const REQUEST_SCOPES = {
   'store.check': 'admin',
   'plugin.list': 'admin',
   'plugin.reload': 'admin',
+  'memory.status': 'read',
+  'memory.rebuild': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */

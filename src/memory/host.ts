@@ -41,6 +41,8 @@ export interface MemoryHostOptions {
   log: Logger;
   /** How long the thread stays without work, in milliseconds; default {@link IDLE_MS}. */
   idleMs?: number;
+  /** The module the thread runs; tests run their own. */
+  entry?: URL;
 }
 
 interface Thread {
@@ -55,6 +57,7 @@ export class MemoryHost implements MemoryServices {
   #options: MemoryHostOptions;
   #thread: Promise<Thread> | undefined;
   #searches = 0;
+  readonly #cancelled: string[] = [];
   #calls = 0;
   readonly #sessions = new Set<string>();
   readonly #agents = new Set<string>();
@@ -84,9 +87,15 @@ export class MemoryHost implements MemoryServices {
     }
   }
 
+  /** Those of one turn of the event loop are told together: where one run is cancelled others often are. */
   cancel(call: string): void {
-    // It may be about to end by itself, and with the gateway.
-    if (this.#searches > 0) this.#run('cancel', call).catch(() => {});
+    if (this.#searches === 0) return;
+    this.#cancelled.push(call);
+    if (this.#cancelled.length > 1) return;
+    setImmediate(() => {
+      const calls = this.#cancelled.splice(0);
+      this.#run('cancel', calls).catch(() => {}); // a thread that is not there has nothing to cancel
+    });
   }
 
   changed({ sessions, agents }: { sessions: readonly string[]; agents: readonly string[] }): void {
@@ -97,7 +106,7 @@ export class MemoryHost implements MemoryServices {
     this.#scheduleNews(this.#thread === undefined ? NEWS_START_MS : NEWS_MS);
   }
 
-  /** How the memory of each agent is; of none while the thread does not run, since nothing is known then. */
+  /** How the memory of each agent is; of none while the thread does not run, and where it does not answer within a second. */
   async status(): Promise<readonly MemoryStatus[]> {
     if (this.#thread === undefined) return [];
     let timer: NodeJS.Timeout | undefined;
@@ -105,10 +114,15 @@ export class MemoryHost implements MemoryServices {
       timer = setTimeout(resolve, STATUS_MS, []);
     });
     try {
-      return await Promise.race([this.#run<readonly MemoryStatus[]>('status', undefined), late]);
+      return await Promise.race([this.inspect().catch(() => []), late]);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** How the memory of each agent is, also where the thread has to start for it. Rejects with `unavailable`. */
+  inspect(): Promise<readonly MemoryStatus[]> {
+    return this.#run('status', undefined);
   }
 
   /**
@@ -219,9 +233,10 @@ export class MemoryHost implements MemoryServices {
 
   async #spawn(): Promise<Thread> {
     const { Piscina } = await import('piscina'); // with the first need
-    const workerData: MemoryWorkerData = { config: this.#options.config };
+    const { config, entry = sibling('worker', import.meta.url) } = this.#options;
+    const workerData: MemoryWorkerData = { config };
     const pool = new Piscina({
-      filename: sibling('worker', import.meta.url).href,
+      filename: entry.href,
       workerData,
       minThreads: 0,
       maxThreads: 1,

@@ -144,7 +144,6 @@ export class Learner {
       }
       if (waitMs === 0) {
         this.#isIdle = true;
-        this.#options.pace.calm();
         this.#caughtUp.resolve();
         this.#caughtUp = Promise.withResolvers();
       }

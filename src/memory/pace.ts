@@ -19,11 +19,6 @@ export class Pace {
     for (const wake of this.#resting) wake();
   }
 
-  /** Nobody waits any more. */
-  calm(): void {
-    this.#hurriedUntil = 0;
-  }
-
   /** To be called after a slice of work that began at `startedAt` (`performance.now`). Resolves when the next may begin. */
   async rest(startedAt: number): Promise<void> {
     const now = performance.now();

@@ -2,7 +2,10 @@
  * The thread of the memory: tasks of its pool, each an exported function of plain data (`host.ts` calls them). It opens the store to read,
  * keeps the backend true to it, and answers searches in between.
  */
-import { join } from 'node:path';
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
@@ -25,8 +28,11 @@ export interface MemoryWorkerData {
 const CATCH_UP_MS = 100;
 /** After a search that may have missed something, what is missing is taken in at full speed for so long, in milliseconds. */
 const HURRY_MS = 10_000;
-/** A rebuild that somebody has asked for is made at full speed for so long, in milliseconds. */
-const REBUILD_MS = 3_600_000;
+/** A rebuild that somebody has asked for is made at full speed; how often it is looked whether it is done, in milliseconds. */
+const REBUILD_LOOK_MS = 500;
+
+/** How far the thread stands back where threads want more processors than there are: it gets a third of what a shard does. */
+const NICENESS = 5;
 
 const { config } = workerData as MemoryWorkerData;
 const log = createLogger({ level: config.log.level, name: 'memory' });
@@ -34,6 +40,7 @@ const agents = Object.keys(config.agents);
 const searches = new Map<string, AbortController>();
 const pace = new Pace();
 let parts: Promise<Parts> | undefined;
+standBack();
 
 interface Parts {
   store: Store;
@@ -72,8 +79,8 @@ export function search({
   });
 }
 
-export function cancel(call: string): Outcome<null> {
-  searches.get(call)?.abort(new DhaavakError('cancelled', 'the search was cancelled'));
+export function cancel(calls: readonly string[]): Outcome<null> {
+  for (const call of calls) searches.get(call)?.abort(new DhaavakError('cancelled', 'the search was cancelled'));
   return { value: null };
 }
 
@@ -102,9 +109,19 @@ export function rebuild(agent: string | undefined): Promise<Outcome<readonly str
     const { learner } = await open();
     const which = agent === undefined ? agents : [agent];
     for (const one of which) learner.rebuild(one);
-    pace.hurry(REBUILD_MS);
+    void hurryUntilDone();
     return which;
   });
+}
+
+/** Words are taken in first, and vectors made of them then. */
+async function hurryUntilDone(): Promise<void> {
+  for (;;) {
+    const open = await parts?.catch(() => undefined);
+    if (open === undefined || (open.learner.isIdle && !open.opened.isBusy())) return;
+    pace.hurry(2 * REBUILD_LOOK_MS);
+    await sleep(REBUILD_LOOK_MS);
+  }
 }
 
 /** Closes everything, unless there is work. Says whether it did; whoever calls later finds it opened again. */
@@ -152,6 +169,15 @@ async function openParts(): Promise<Parts> {
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/** Linux counts threads one by one, and names the one at hand: `<process>/task/<thread>`. Elsewhere nothing happens. */
+function standBack(): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICENESS);
+  } catch {
+    // the work is the same without
   }
 }
 

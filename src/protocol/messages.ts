@@ -173,6 +173,8 @@ export const REQUESTS = {
     idempotencyKey: id.optional(),
   }),
   'memory.forget': z.strictObject({ agent: word.optional(), fact: id }),
+  'memory.status': z.strictObject({}),
+  'memory.rebuild': z.strictObject({ agent: word.optional() }),
   'memory.list': z.strictObject({
     agent: word.optional(),
     limit: z.int().min(1).max(LIST_PAGE_MAX).optional(),
@@ -282,6 +284,8 @@ export const REPLY_TYPES = {
   'memory.save': 'result',
   'memory.forget': 'result',
   'memory.list': 'result',
+  'memory.status': 'result',
+  'memory.rebuild': 'result',
   'dead-letter.list': 'result',
   'dead-letter.resubmit': 'result',
   'dead-letter.discard': 'result',

@@ -12,6 +12,7 @@ import {
   grantInfo,
   historyEntry,
   limits,
+  memoryStatus,
   outcome,
   pairingInfo,
   pluginStatus,
@@ -146,6 +147,9 @@ export const REPLIES = {
   'memory.save': z.strictObject({ agent: z.string(), fact: factInfo, known: z.boolean() }),
   /** False: there was none. */
   'memory.forget': z.strictObject({ agent: z.string(), fact: id, forgotten: z.boolean() }),
+  'memory.status': z.strictObject({ agents: z.array(memoryStatus).readonly() }),
+  /** Of these agents it has begun. */
+  'memory.rebuild': z.strictObject({ agents: z.array(z.string()).readonly() }),
   'memory.list': z.strictObject({
     agent: z.string(),
     /** The oldest first. */

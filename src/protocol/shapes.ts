@@ -303,6 +303,8 @@ export const shardStatus = z.strictObject({
   deadLetters: count,
   /** Damaged values of the store it has read. */
   damaged: count,
+  /** How late its event loop was, in milliseconds, since the last `status` of anybody; the first only begins to look. */
+  loopLagMs: z.strictObject({ p99: z.number(), max: z.number() }),
   restarts: count,
 });
 
@@ -429,6 +431,20 @@ export const pluginStatus = z.strictObject({
   lastFault: z.string().nullable(),
 });
 
+/** The memory of one agent. */
+export const memoryStatus = z.strictObject({
+  agent: z.string(),
+  backend: z.string(),
+  /** Entries that can be found. */
+  entries: count,
+  /** Entries that are yet to be taken in, or texts to be embedded. */
+  pending: count,
+  /** Which embedder makes its vectors; empty: none yet. */
+  embedder: z.string(),
+  /** Why it does not do what it should. */
+  trouble: z.string().exactOptional(),
+});
+
 export const gatewayStatus = z.strictObject({
   version: z.string(),
   uptimeMs: count,
@@ -443,6 +459,8 @@ export const gatewayStatus = z.strictObject({
   channels: z.array(channelStatus),
   mcp: z.array(mcpServerStatus),
   plugins: z.array(pluginStatus),
+  /** Of each agent; empty while the memory's thread does not run. */
+  memory: z.array(memoryStatus).readonly(),
   /** Why `/ready` says 503; null: the gateway is ready. */
   trouble: z.string().nullable(),
   /** Nothing runs until `runs.resume`: the gateway crashed too often. */

@@ -35,6 +35,8 @@ export interface ShardStats {
   deadLetters: number;
   /** Damaged values of the store it has read. */
   damaged: number;
+  /** Since it was asked last, in milliseconds; see `telemetry/loop-lag.ts`. */
+  loopLagMs: { p99: number; max: number };
 }
 
 /** What the front end may ask of a shard. */

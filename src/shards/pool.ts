@@ -152,7 +152,8 @@ export class ShardPool {
   stats(): Promise<GatewayStatus['shards']> {
     return Promise.all(
       this.#slots.map(async ({ shard, state, restartsTotal }, index) => {
-        const none = { sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0 };
+        const loopLagMs = { p99: 0, max: 0 };
+        const none = { sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0, loopLagMs };
         const stats = state === 'ready' ? await within(STATS_TIMEOUT_MS, shard.control.stats()) : none;
         return { index, state: stats === undefined ? 'silent' : state, ...(stats ?? none), restarts: restartsTotal };
       }),

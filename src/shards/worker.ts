@@ -37,6 +37,7 @@ import { ActorSystem } from '../runtime/system.ts';
 import type { OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
+import { LoopLag } from '../telemetry/loop-lag.ts';
 import { createToolRegistry } from '../tools/builtin/builtin.ts';
 import type { McpTools } from '../tools/mcp/tools.ts';
 import { memoryTools } from '../tools/memory/memory-tools.ts';
@@ -288,10 +289,14 @@ class LinkReply implements Reply {
   }
 }
 
+/** Looked at from the first time that somebody asks. */
+let lag: LoopLag | undefined;
+
 const api: ShardControl = {
   stats() {
     const { actors, running, queued, deadLetters } = system.stats();
-    return { sessions: actors, running, queued, deadLetters, damaged: store.damaged };
+    lag ??= new LoopLag();
+    return { sessions: actors, running, queued, deadLetters, damaged: store.damaged, loopLagMs: lag.read() };
   },
   takeMcpOffer: (offer) => mcpTools?.take(offer),
   async takePluginOffer(offer) {

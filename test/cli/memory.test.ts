@@ -41,3 +41,19 @@ test('wrong words are refused before a gateway is asked', async () => {
   ];
   for (const args of wrong) expect(await run(...args)).toMatchObject({ exitCode: 2, stdout: '' });
 });
+
+test('how it is is shown for each agent, and it is made anew', async () => {
+  expect(await run('rebuild', 'nobody')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('no agent nobody'),
+  });
+  const anew = await run('rebuild');
+  expect(anew).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('The memory of main is being made anew') });
+  const [head, row] = (await run('status')).stdout.trimEnd().split('\n');
+  expect(head).toMatch(/^ {2}memory of +backend +entries +pending +embedder +trouble *$/);
+  expect(row).toMatch(/^ {2}main +local +\d+ +\d+ /);
+  const { agents } = JSON.parse((await run('status', '--json')).stdout);
+  expect(agents).toMatchObject([{ agent: 'main', backend: 'local' }]);
+  const { stdout } = await runCli(['status', '--url', gateway.url, '--token', gateway.token]);
+  expect(stdout).toContain('memory of');
+});

@@ -4,16 +4,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { MemoryBackend, MemoryFilter, MemoryQuery } from '../../src/memory/backend.ts';
-import {
-  type MemoryEntry,
-  type MemoryKind,
-  type MemoryReader,
-  mayRecall,
-  mayRecallUnasked,
-  type Reach,
-} from '../../src/memory/entry.ts';
-import { placeOf } from '../../src/memory/remembered.ts';
+import type { MemoryBackend, MemoryQuery } from '../../src/memory/backend.ts';
+import { mayRecall, mayRecallUnasked } from '../../src/memory/entry.ts';
+import { aFilter, aReader, FACT, manyEntries, passes } from '../support/memory-arbitraries.ts';
 import { ANNA, entryOf, find, found, said, save, Texts, take } from '../support/memory-entries.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/wait.ts';
@@ -21,72 +14,6 @@ import { until } from '../support/wait.ts';
 export interface BackendUnderTest {
   open(folder: string, texts: Texts): Promise<MemoryBackend>;
   survives: boolean;
-}
-
-const KINDS: readonly MemoryKind[] = ['user', 'assistant', 'tool', 'summary'];
-const REACHES: readonly Reach[] = ['session', 'owner', 'agent'];
-const AGENTS = ['main', 'other'];
-const USERS = ['anna', 'ben', 'carl'];
-const CHANNELS = ['telegram', 'slack'];
-const TIMES = [1_000, 2_000, 3_000];
-const FACT = '01J0000000000000000000000';
-
-/** Entries of few agents, sessions, owners and times, so that they have much to do with each other. All have one word. */
-const anEntry = fc
-  .record({
-    agent: fc.constantFrom(...AGENTS),
-    user: fc.constantFrom(...USERS),
-    owner: fc.constantFrom(...USERS),
-    seq: fc.integer({ min: 1, max: 6 }),
-    isFact: fc.boolean(),
-    kind: fc.constantFrom(...KINDS),
-    channel: fc.constantFrom(...CHANNELS),
-    sender: fc.constantFrom(...USERS),
-    reach: fc.constantFrom(...REACHES),
-    trusted: fc.boolean(),
-    timestamp: fc.constantFrom(...TIMES),
-  })
-  .map(({ user, seq, isFact, kind, agent, ...parts }) => {
-    const session = `agent:${agent}:dm:telegram:${user}`;
-    const id = isFact ? `${FACT}${USERS.indexOf(user)}${seq}` : said(seq, session);
-    return entryOf(id, `pelican number ${seq}`, { ...parts, agent, session, kind: isFact ? 'fact' : kind });
-  });
-
-const aReader: fc.Arbitrary<MemoryReader> = fc
-  .record({
-    agent: fc.constantFrom(...AGENTS),
-    user: fc.constantFrom(...USERS),
-    owner: fc.constantFrom(...USERS, 'nobody'),
-    scope: fc.constantFrom(...REACHES),
-  })
-  .map(({ agent, user, owner, scope }) => ({ agent, session: `agent:${agent}:dm:telegram:${user}`, owner, scope }));
-
-const aFilter: fc.Arbitrary<MemoryFilter> = fc.record(
-  {
-    session: fc.constantFrom(...USERS.map((user) => `agent:main:dm:telegram:${user}`)),
-    channel: fc.constantFrom(...CHANNELS),
-    sender: fc.constantFrom(...USERS),
-    kinds: fc.uniqueArray(fc.constantFrom<MemoryKind>(...KINDS, 'fact'), { minLength: 1 }),
-    after: fc.constantFrom(...TIMES),
-    before: fc.constantFrom(...TIMES),
-    beforeSeq: fc.integer({ min: 1, max: 6 }),
-  },
-  { requiredKeys: [] },
-);
-
-/** What a filter says, in words of its own. */
-function passes(entry: MemoryEntry, filter: MemoryFilter, reader: MemoryReader): boolean {
-  const { session, channel, sender, kinds, after, before, beforeSeq } = filter;
-  const seq = placeOf(entry.id)?.seq;
-  return (
-    (session === undefined || entry.session === session) &&
-    (channel === undefined || entry.channel === channel) &&
-    (sender === undefined || entry.sender === sender) &&
-    (kinds === undefined || kinds.includes(entry.kind)) &&
-    (after === undefined || entry.timestamp >= after) &&
-    (before === undefined || entry.timestamp < before) &&
-    (beforeSeq === undefined || seq === undefined || entry.session !== reader.session || seq < beforeSeq)
-  );
 }
 
 export function backendSuite(name: string, { open, survives }: BackendUnderTest): void {
@@ -103,10 +30,10 @@ export function backendSuite(name: string, { open, survives }: BackendUnderTest)
       let round = 0;
       await fc.assert(
         fc.asyncProperty(
-          fc.uniqueArray(anEntry, { selector: ({ agent, id }) => `${agent} ${id}`, minLength: 1, maxLength: 40 }),
+          manyEntries,
           fc.array(fc.record({ reader: aReader, filter: aFilter, unasked: fc.boolean() }), {
             minLength: 1,
-            maxLength: 8,
+            maxLength: 12,
           }),
           async (entries, queries) => {
             round += 1;
@@ -130,7 +57,7 @@ export function backendSuite(name: string, { open, survives }: BackendUnderTest)
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: 30 },
       );
     });
 
@@ -236,7 +163,7 @@ export function backendSuite(name: string, { open, survives }: BackendUnderTest)
             await find(backend, text);
           },
         ),
-        { numRuns: 150 },
+        { numRuns: 60 },
       );
       expect(await found(backend, '"quoted" AND NOT (')).toEqual([said(1)]);
       await backend.close();

@@ -89,6 +89,8 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'store.check': {},
   'plugin.list': {},
   'plugin.reload': { plugin: 'nowhere' },
+  'memory.status': {},
+  'memory.rebuild': { agent: 'main' },
 };
 
 /** Fields a request can't do without. (`data.session` of `message.send` is the main session where it is missing.) */
@@ -143,6 +145,8 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'store.check': [],
   'plugin.list': [],
   'plugin.reload': [],
+  'memory.status': [],
+  'memory.rebuild': [],
 };
 
 export const REQUEST_TYPES_AFTER_HELLO = Object.keys(VALID_REQUESTS) as (keyof typeof VALID_REQUESTS)[];

@@ -1,6 +1,6 @@
 /** `dhaavak memory …`: what agents remember. */
 import type { Client } from '../../client/client.ts';
-import type { FactInfo, MemoryResult } from '../../protocol/messages.ts';
+import type { FactInfo, GatewayStatus, MemoryResult } from '../../protocol/messages.ts';
 import { MEMORY_KINDS, REACHES } from '../../protocol/vocabulary.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -24,6 +24,7 @@ interface SearchFlags extends Flags {
 }
 
 const CELL_LENGTH_MAX = 64;
+const REASON_LENGTH_MAX = 80;
 const RESULTS = 10;
 
 /** Prints what was found, the best first. Returns the exit code. */
@@ -52,6 +53,25 @@ export async function facts({ json, agent, limit, ...flags }: Flags & { limit?: 
   const found = await firstOf(all(client, agent), limitNumber);
   if (json) console.log(JSON.stringify({ facts: found }));
   else console.log(found.length === 0 ? 'No facts.' : printable(rows(found).join('\n')));
+  return EXIT.ok;
+}
+
+/** Prints how the memory of each agent is. Returns the exit code. */
+export async function status({ json, ...flags }: ClientFlags & { json?: true }): Promise<number> {
+  const { client } = await connectToGateway(flags);
+  await using _ = client;
+  const { agents } = await client.request('memory.status', {});
+  console.log(json ? JSON.stringify({ agents }) : printable(memoryRows(agents).join('\n')));
+  return EXIT.ok;
+}
+
+/** Has what was made of the transcripts thrown away and made anew. Returns the exit code. */
+export async function rebuild(agent: string | undefined, { json, ...flags }: ClientFlags & { json?: true }) {
+  const { client } = await connectToGateway(flags);
+  await using _ = client;
+  const reply = await client.request('memory.rebuild', agent === undefined ? {} : { agent });
+  const text = `The memory of ${reply.agents.join(', ')} is being made anew: dhaavak memory status shows how far it is.`;
+  console.log(json ? JSON.stringify(reply) : printable(text));
   return EXIT.ok;
 }
 
@@ -107,6 +127,19 @@ function rows(found: readonly FactInfo[]): string[] {
     printableLine(text, CELL_LENGTH_MAX),
   ]);
   return table([['fact', 'saved', 'owner', 'recalled by', 'text'], ...cells]);
+}
+
+/** A row for the memory of each agent. */
+export function memoryRows(agents: GatewayStatus['memory']): string[] {
+  const cells = agents.map(({ agent, backend, entries, pending, embedder, trouble }) => [
+    agent,
+    backend,
+    String(entries),
+    String(pending),
+    embedder,
+    printableLine(trouble ?? '', REASON_LENGTH_MAX),
+  ]);
+  return table([['memory of', 'backend', 'entries', 'pending', 'embedder', 'trouble'], ...cells]);
 }
 
 function oneOf<T extends string>(words: readonly T[], said: string, flag: string): T {

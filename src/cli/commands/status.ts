@@ -5,6 +5,7 @@ import { pluginRows } from '../plugin-rows.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 import { channelRows } from './channels.ts';
+import { memoryRows } from './memory.ts';
 
 interface StatusFlags extends ClientFlags {
   json?: true;
@@ -22,7 +23,20 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, plugins, storage, trouble }: GatewayStatus,
+  {
+    version,
+    uptimeMs,
+    model,
+    connections,
+    rssBytes,
+    shards,
+    channels,
+    mcp,
+    memory,
+    plugins,
+    storage,
+    trouble,
+  }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -42,6 +56,7 @@ function page(
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
     ...(mcp.length === 0 ? [] : ['', ...mcpRows(mcp)]),
     ...(plugins.length === 0 ? [] : ['', ...pluginRows(plugins)]),
+    ...(memory.length === 0 ? [] : ['', ...memoryRows(memory)]),
   ].join('\n');
 }
 

@@ -17,6 +17,11 @@ const CANDIDATES = 100;
 /** Entries removed in one transaction: a few milliseconds. */
 const REMOVE_MAX = 50;
 
+/** What is forgotten has left the files so long afterwards, in milliseconds: many deletions are tidied up after together. */
+const TIDY_MS = 60_000;
+/** In `meta`: something was forgotten that may still stand in the files. */
+const UNTIDY = 'untidy';
+
 export interface AgentIndexOptions {
   agent: string;
   folder: string;
@@ -27,6 +32,8 @@ export interface AgentIndexOptions {
   /** What stands behind an id now; undefined: it is gone. */
   textOf(id: string): string | undefined;
   now(): number;
+  /** Default {@link TIDY_MS}. */
+  tidyMs?: number | undefined;
   /** Something went wrong in the background. */
   onFault(error: unknown): void;
 }
@@ -37,6 +44,9 @@ export class AgentIndex {
   readonly #db: Database;
   readonly #table: EntryTable;
   readonly #meaning: Meaning;
+  /** Runs from a deletion until what it took has left the files. */
+  #tidying: NodeJS.Timeout | undefined;
+  #tidied: Promise<void> | undefined;
   /** Entries that had to leave, since it was opened. */
   #left = 0;
   /** Why it had to be begun anew; undefined: it was there, or is the first. */
@@ -60,10 +70,11 @@ export class AgentIndex {
       textOf: (passage) => this.#table.passages([passage]).map((found) => this.#textOf(found))[0],
     });
     this.#meaning.wake();
+    if (database.meta(UNTIDY) !== undefined) this.#scheduleTidying();
   }
 
   get isBusy(): boolean {
-    return this.#meaning.isBusy;
+    return this.#meaning.isBusy || this.#tidying !== undefined;
   }
 
   append(session: string, entries: readonly MemoryEntry[], upTo: number): void {
@@ -112,6 +123,8 @@ export class AgentIndex {
   /** Removes entries in bounded steps; returns how many. */
   async forget(what: Exclude<Forgotten, { everything: true }>): Promise<number> {
     let forgotten = 0;
+    this.#db.setMeta(UNTIDY, 1);
+    this.#scheduleTidying();
     for (;;) {
       const startedAt = performance.now();
       const rows = this.#next(what);
@@ -139,19 +152,52 @@ export class AgentIndex {
   }
 
   async close(): Promise<void> {
+    this.#stopTidying();
     await this.#meaning.close();
+    await this.#tidied;
     this.#db.end();
   }
 
   /** Closes it and removes its files. Never throws for what is wrong with them. */
   async destroy(): Promise<void> {
+    this.#stopTidying();
     await this.#meaning.close().catch(() => {});
+    await this.#tidied;
     try {
       this.#db.close();
     } catch {
       // it is damaged
     }
     rmSync(this.#options.folder, { recursive: true, force: true });
+  }
+
+  #scheduleTidying(): void {
+    this.#tidying ??= setTimeout(() => {
+      this.#tidied = this.#tidy().catch(this.#options.onFault);
+    }, this.#options.tidyMs ?? TIDY_MS);
+  }
+
+  #stopTidying(): void {
+    clearTimeout(this.#tidying);
+    this.#tidying = undefined;
+  }
+
+  /** Has what was forgotten leave the files: words, the graph and its snapshot, and pages that are free. */
+  async #tidy(): Promise<void> {
+    const timer = this.#tidying;
+    const isCut = () => this.#tidying !== timer;
+    while (!isCut()) {
+      const startedAt = performance.now();
+      if (!this.#table.tidyWords()) break;
+      await this.#options.pace.rest(startedAt);
+    }
+    const isPurged = !isCut() && (await this.#meaning.purge());
+    if (isCut()) return;
+    this.#tidying = undefined;
+    if (!isPurged) return;
+    this.#table.tidyNames();
+    this.#db.run('DELETE FROM meta WHERE key = ?', UNTIDY);
+    this.#db.checkpoint();
   }
 
   /** A transaction, and what follows from it for the vectors. `work` returns the labels that are dead. */
@@ -163,7 +209,7 @@ export class AgentIndex {
       this.#table.recount();
       throw error;
     }
-    this.#meaning.forget(dead);
+    this.#meaning.remove(dead);
     this.#meaning.wake();
   }
 

@@ -24,6 +24,8 @@ export interface LocalBackendOptions {
   now(): number;
   /** All that was taken in for an agent is lost: it must be given again. */
   onLost(agent: string): void;
+  /** How long after a deletion its words and vectors leave the files, in milliseconds; default a minute. */
+  tidyMs?: number;
 }
 
 export class LocalBackend implements MemoryBackend {
@@ -116,7 +118,7 @@ export class LocalBackend implements MemoryBackend {
   }
 
   #open(agent: string): AgentIndex {
-    const { entriesMax, pace, log, textOf, now } = this.#options;
+    const { entriesMax, pace, log, textOf, now, tidyMs } = this.#options;
     const index: AgentIndex = new AgentIndex({
       agent,
       folder: this.#folderOf(agent),
@@ -125,6 +127,7 @@ export class LocalBackend implements MemoryBackend {
       pace,
       log,
       now,
+      tidyMs,
       textOf: (id) => textOf(agent, id),
       onFault: (error) => {
         if (isDamage(error)) this.#discard(agent, index, error);

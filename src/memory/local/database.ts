@@ -154,8 +154,13 @@ export class Database {
   /** Writes down that nothing was cut short, and closes. */
   end(): void {
     this.run("DELETE FROM meta WHERE key = 'open'");
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.checkpoint();
     this.close();
+  }
+
+  /** Has the file hold everything, and nothing beside it. */
+  checkpoint(): void {
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   close(): void {

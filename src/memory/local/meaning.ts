@@ -15,8 +15,6 @@ const SLICE_MS = 4;
 const READ_MAX = 32;
 /** After so many additions a snapshot is written: what is not in it is added again by the next start, 0.5 ms each. */
 const SAVE_EVERY = 20_000;
-/** What was deleted stands in the snapshot no longer than this after the thread has nothing else to do, in milliseconds. */
-const FORGET_MS = 60_000;
 /** Conditions whose labels are kept: those of who asks again and again. A label takes some 40 bytes. */
 const ACCEPTED_MAX = 4;
 /** Longest wait for the vector of a query, in milliseconds: then words alone answer. */
@@ -52,9 +50,8 @@ export class Meaning {
   #saving: Promise<void> | undefined;
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
-  #forgetting: NodeJS.Timeout | undefined;
-  /** What was deleted is to leave the graph before the work ends. */
-  #compacts = false;
+  /** What was removed is to leave the graph and its snapshot before the work ends. */
+  #purges = false;
 
   constructor(options: MeaningOptions) {
     this.#options = options;
@@ -67,22 +64,33 @@ export class Meaning {
   }
 
   get isBusy(): boolean {
-    return this.#working !== undefined || this.#forgetting !== undefined;
+    return this.#working !== undefined;
   }
 
   /** There are passages without vectors, or labels that are dead: goes to work, if it does not already. */
   wake(): void {
     if (this.#closing.signal.aborted || this.#working !== undefined) return;
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#working = this.#work().finally(() => {
       this.#working = undefined;
     });
   }
 
   /** Labels of passages that were removed: no search finds them any more. */
-  forget(labels: readonly number[]): void {
+  remove(labels: readonly number[]): void {
     for (const label of labels) this.#graph?.remove(label);
-    if (labels.length > 0) this.#scheduleForgetting();
+  }
+
+  /** Has what was removed leave the graph and its snapshot. Says whether it did: without an embedder there is no graph. */
+  async purge(): Promise<boolean> {
+    this.#purges = true;
+    while (this.#purges && !this.#closing.signal.aborted) {
+      this.wake();
+      await this.#working;
+      if (this.#retry !== undefined) return false;
+    }
+    return !this.#purges;
   }
 
   /** Passages that mean what the query does and meet the conditions, nearest first. Rejects as an embedder does. */
@@ -103,8 +111,6 @@ export class Meaning {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the memory ends'));
     clearTimeout(this.#retry);
-    clearTimeout(this.#forgetting);
-    this.#forgetting = undefined;
     await this.#working;
     await this.#opening?.catch(() => {});
     await this.#saving?.catch(() => {});
@@ -175,7 +181,7 @@ export class Meaning {
   }
 
   async #openGraph(): Promise<VectorIndex> {
-    const { db, folder, log } = this.#options;
+    const { folder, log } = this.#options;
     const { id: embedder, dimensions } = await this.#options.embedder.ready();
     this.#useEmbedder(embedder, dimensions);
     const options = { folder: join(folder, 'graph'), dimensions, embedder };
@@ -183,7 +189,7 @@ export class Meaning {
     if ('index' in opened && opened.tag.generation === this.#generation) {
       this.#graph = opened.index;
       this.#added = opened.tag.position;
-      this.forget(db.all<{ label: number }>('SELECT label FROM dead').map(({ label }) => label));
+      this.remove(this.#dead);
     } else {
       if ('index' in opened) await opened.index.close();
       else if (opened.reason === 'damaged') log.warn({ reason: opened.message }, 'a graph is made anew of its vectors');
@@ -221,7 +227,7 @@ export class Meaning {
       for (;;) {
         const startedAt = performance.now();
         const more =
-          this.#grow(graph) || (await this.#embedSome()) || graph.step(SLICE_MS) || (await this.#forget(graph));
+          this.#grow(graph) || (await this.#embedSome()) || graph.step(SLICE_MS) || (await this.#purge(graph));
         if (!more || this.#closing.signal.aborted) break;
         if (this.#unsaved >= SAVE_EVERY) void this.#save().catch(onFault);
         await pace.rest(startedAt);
@@ -278,42 +284,39 @@ export class Meaning {
     return true;
   }
 
-  #scheduleForgetting(): void {
-    this.#forgetting ??= setTimeout(() => {
-      this.#forgetting = undefined;
-      this.#compacts = true;
-      this.wake();
-    }, FORGET_MS);
-  }
-
-  /** Has what was deleted leave the graph and its snapshot. Says whether there is more to do for that. */
-  async #forget(graph: VectorIndex): Promise<boolean> {
-    const { db } = this.#options;
-    if (!this.#compacts) return false;
-    this.#compacts = false;
-    const last = db.get<{ last: number | null }>('SELECT max(label) AS last FROM dead')?.last ?? 0;
-    const dead = db.all<{ label: number }>('SELECT label FROM dead WHERE label <= ?', last);
-    if (dead.length === 0) return false;
+  /** Says whether there was anything to do. */
+  async #purge(graph: VectorIndex): Promise<boolean> {
+    if (!this.#purges) return false;
+    this.#purges = false;
     graph.compact();
-    while (graph.step(SLICE_MS)) {
-      if (this.#closing.signal.aborted) return false;
-      await this.#options.pace.rest(performance.now() - SLICE_MS);
+    while (!this.#closing.signal.aborted) {
+      const startedAt = performance.now();
+      if (!graph.step(SLICE_MS)) break;
+      await this.#options.pace.rest(startedAt);
     }
+    await this.#saving;
     this.#unsaved += 1;
     await this.#save();
-    db.transaction(() => {
-      for (const { label } of dead) db.run('DELETE FROM dead WHERE label = ?', label);
-    });
     return true;
+  }
+
+  get #dead(): number[] {
+    return this.#options.db.all<{ label: number }>('SELECT label FROM dead').map(({ label }) => label);
   }
 
   #save(): Promise<void> {
     const graph = this.#graph;
     if (graph === undefined || this.#unsaved === 0) return this.#saving ?? Promise.resolve();
     this.#saving ??= (async () => {
+      const { db } = this.#options;
+      const dead = this.#dead;
       this.#unsaved = 0;
       try {
         await graph.save({ generation: this.#generation, position: this.#added });
+        // A snapshot that was written after their removal has no place for them.
+        db.transaction(() => {
+          for (const label of dead) db.run('DELETE FROM dead WHERE label = ?', label);
+        });
       } finally {
         this.#saving = undefined;
       }
