@@ -239,7 +239,8 @@ describe('status', () => {
         `^Dhaavak ${VERSION} at ${gateway.url}\\n` +
           '  up           \\d.*\\n  model        offline\\n  connections  \\d+\\n  memory       \\d+ MB\\n' +
           '  store        \\d+ MB; \\d+ MB left on its disk\\n\\n' +
-          '  shard  state +sessions  running  queued  restarts\\n(  \\d+ +\\w+ +\\d+ +\\d+ +\\d+ +\\d+\\n)+$',
+          '  shard  state +sessions  running  queued  restarts\\n(  \\d+ +\\w+ +\\d+ +\\d+ +\\d+ +\\d+\\n)+' +
+          '(\\n  memory of +backend[^]*)?$', // once its thread runs
       ),
     );
   });
