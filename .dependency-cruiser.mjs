@@ -68,7 +68,7 @@ export default {
     {
       name: 'cli-reaches-the-server-through-the-client',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/commands/(start|doctor|config)\\.ts$' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/(start|doctor|plugins|config)\\.ts$' },
       to: { path: OURS, pathNot: '^src/((cli|client|protocol|config)/|version\\.ts$)' },
     },
     {
@@ -92,6 +92,13 @@ export default {
       severity: 'error',
       from: { path: '^src/cli/commands/doctor\\.ts$' },
       to: { path: OURS, pathNot: '^src/(cli|client|protocol|config|doctor)/' },
+    },
+    {
+      name: 'plugins-command-reads-manifests',
+      comment: 'The command that adds plugins reads what a plugin says of itself, and nothing else of the gateway.',
+      severity: 'error',
+      from: { path: '^src/cli/commands/plugins\\.ts$' },
+      to: { path: OURS, pathNot: '^src/((cli|client|protocol|config)/|plugins/(manifest|plugin-error)\\.ts$)' },
     },
     {
       name: 'doctor-knows-only-the-store',

@@ -18,9 +18,11 @@ import { newCounters } from './gateway/counters.ts';
 import { HostCheck } from './gateway/host-check.ts';
 import { NamedTokens } from './gateway/named-tokens.ts';
 import { Pace } from './gateway/pace.ts';
+import { PluginDesk } from './gateway/plugins.ts';
 import { Topics } from './gateway/topics.ts';
 import { createRoute } from './inbound/route.ts';
 import { MemoryHost } from './memory/host.ts';
+import type { PluginHost } from './plugins/host.ts';
 import { DhaavakError } from './protocol/errors.ts';
 import type { ChannelStatus, PairingEvent } from './protocol/messages.ts';
 import { ComputePool } from './shards/compute.ts';
@@ -53,8 +55,16 @@ export interface RunningGateway {
   hurry(): void;
 }
 
-/** Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad. */
-export async function startGateway(config: Config, log: Logger): Promise<RunningGateway> {
+/**
+ * Starts a gateway. Throws, with nothing left running, when the data folder or the port is taken, or a file is bad.
+ *
+ * @param readConfig reads the configuration anew, for what can change without a restart; default: it does not change
+ */
+export async function startGateway(
+  config: Config,
+  log: Logger,
+  readConfig = async (): Promise<Config> => config,
+): Promise<RunningGateway> {
   const { host, hosts, origins, limits, tls } = config.gateway;
   const access = await openAccess(config);
   const certificate = tls && (await watchCertificate(tls, log));
@@ -76,6 +86,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   const counters = newCounters();
   const clients = new Clients(limits, counters);
   const mcp = await openMcp(config, (offer) => shards.offerMcp(offer), log);
+  let plugins: PluginHost | undefined;
   const shards: ShardPool = new ShardPool({
     config,
     count: config.shards.count ?? Math.max(1, availableParallelism() - 1),
@@ -83,6 +94,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     countTokens: (texts) => compute.countTokens(texts),
     onOutbox: (account, record) => channels?.outbox(account, record),
     mcp,
+    plugins: () => plugins,
     tellPairing: (event) => clients.tellPairing(event),
     tools: toolHosts,
     memory,
@@ -95,13 +107,43 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     unlockFolder();
     throw error;
   });
-  const channels = await openChannels(config, shards, topics, clients, log);
+  const hasChannels = enabledAccounts(config.channels).length > 0;
+  let channels = hasChannels ? await createChannels(config, shards, topics, clients, log) : undefined;
+  const listening = Promise.withResolvers<void>();
+  const openPlugins = async (): Promise<PluginHost> => {
+    const { PluginHost, PluginChannels } = await loadPlugins();
+    const theirs = new PluginChannels({
+      opened: listening.promise,
+      find: () => channels,
+      open: async () => {
+        channels = await createChannels(config, shards, topics, clients, log);
+        channels.start();
+        channels.open();
+        return channels;
+      },
+      log,
+    });
+    plugins ??= new PluginHost({
+      config,
+      readConfig,
+      onOffer: (offer) => shards.offerPlugin(offer),
+      channels: theirs,
+      memoryChanged: (others) => {
+        memory?.renew(others).catch((error: unknown) => log.error({ error }, 'the memory could not be begun anew'));
+      },
+      log,
+    });
+    return plugins;
+  };
+  if (Object.keys(config.plugins).length > 0) await openPlugins();
+  const pluginDesk = new PluginDesk(plugins, openPlugins);
   const trouble = () => starts.pausedBecause ?? shards.trouble;
   const server = new Server({
     version: VERSION,
     route: createRoute(config.bindings),
     access,
-    channels: new ChannelDesk(clients, channels),
+    channels: new ChannelDesk(clients, () => channels),
+    plugins: pluginDesk,
     clients,
     counters,
     pace: new Pace(limits.requestsPerSecond),
@@ -137,6 +179,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       counters,
       channels: (await channels?.list())?.channels ?? [],
       mcp: mcp?.statuses ?? [],
+      plugins: pluginDesk.list().plugins,
       memory: (await memory?.status()) ?? [],
     }),
   });
@@ -153,6 +196,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     await toolHosts.stop();
     await memory?.stop();
     await mcp?.stop();
+    await plugins?.stop();
     lag.stop();
     await starts.ended();
     unlockFolder();
@@ -168,11 +212,13 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       log.error(salvaged, 'the store was damaged: this goes on with what could be read of it');
     if (migratedFrom !== undefined) log.info({ from: migratedFrom }, 'the store was migrated');
     channels?.start();
+    plugins?.start();
     await shards.start();
     await starts.written();
     const port = await server.listen(host, config.gateway.port);
     certificate?.start(() => server.renewCertificate());
     channels?.open();
+    listening.resolve();
     mcp?.start();
     log.info({ host, port, model }, 'listening');
     return {
@@ -203,15 +249,14 @@ async function watchCertificate(files: CertificateFiles, log: Logger): Promise<C
   return CertificateWatch.open(files, log);
 }
 
-/** The channels, if an account is on; without one nothing of theirs is loaded. */
-async function openChannels(
+/** The channels; where no account is on, nothing of theirs is loaded. */
+async function createChannels(
   config: Config,
   shards: ShardPool,
   topics: Topics,
   clients: Clients,
   log: Logger,
-): Promise<ChannelHost | undefined> {
-  if (enabledAccounts(config.channels).length === 0) return undefined;
+): Promise<ChannelHost> {
   const { ChannelHost } = await import('./channels/host.ts');
   const tell = {
     update: (status: ChannelStatus) => clients.tellChannel(status),
@@ -231,6 +276,15 @@ async function openMcp(
   if (Object.keys(servers).length === 0) return undefined;
   const { McpHost } = await import('./tools/mcp/host.ts');
   return new McpHost({ servers, logLevel: level, onOffer, log });
+}
+
+/** What there is of plugins here; without one nothing of it is loaded. */
+async function loadPlugins() {
+  const [{ PluginHost }, { PluginChannels }] = await Promise.all([
+    import('./plugins/host.ts'),
+    import('./plugins/channels.ts'),
+  ]);
+  return { PluginHost, PluginChannels };
 }
 
 /** Everything that lets clients in. Throws when the secret that the mode needs is missing, or a file of them damaged. */

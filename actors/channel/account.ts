@@ -9,7 +9,10 @@ const REASON_LENGTH_MAX = 300;
 
 /** What outlives an actor of an account: how it is, and what it has done. */
 export class Account {
-  readonly settings: EnabledAccount;
+  /** Of a plugin's channel they change: its connection is made anew then. */
+  settings: EnabledAccount;
+  /** Its plugin was removed, and it is to be as if it were not there. */
+  removed = false;
   readonly key: string;
   readonly #told: (status: ChannelStatus) => void;
   readonly #status: ChannelStatus;

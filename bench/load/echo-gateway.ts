@@ -11,6 +11,7 @@ import { newCounters } from '../../src/gateway/counters.ts';
 import { HostCheck } from '../../src/gateway/host-check.ts';
 import { NamedTokens } from '../../src/gateway/named-tokens.ts';
 import { Pace } from '../../src/gateway/pace.ts';
+import { PluginDesk } from '../../src/gateway/plugins.ts';
 import { Server } from '../../src/gateway/server.ts';
 import { Topics } from '../../src/gateway/topics.ts';
 import { ShardPool } from '../../src/shards/pool.ts';
@@ -41,7 +42,8 @@ const server = new Server({
     named: await NamedTokens.open(join(tmpdir(), 'no-such-folder')),
   }),
   clients,
-  channels: new ChannelDesk(clients, undefined),
+  channels: new ChannelDesk(clients, () => undefined),
+  plugins: new PluginDesk(undefined, () => Promise.reject(new Error('an echo has no plugins'))),
   counters,
   idleSeconds: 120,
   pace: new Pace(100_000_000),

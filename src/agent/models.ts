@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import { contextWindowOf } from './context-window.ts';
 import { Cooldowns, ModelLine, type ResolvedModel } from './failover.ts';
+import { LateProviders } from './late-providers.ts';
 import type { ModelProvider } from './provider.ts';
 import { AnthropicProvider } from './providers/anthropic.ts';
 import { OfflineProvider } from './providers/offline.ts';
@@ -29,8 +30,14 @@ export interface Models {
   line(reference: string | null | undefined, fallbacks: readonly string[] | undefined): ModelLine;
 }
 
-/** Providers are made on first use and kept: each has its connections and caches. */
-export function createModels({ models: config }: Config): Models {
+/**
+ * Providers are made on first use and kept: each has its connections and caches. `plugins` are those of plugins; default: the
+ * names in the configuration, of which none is there.
+ */
+export function createModels(
+  { models: config, plugins: configured }: Pick<Config, 'models' | 'plugins'>,
+  plugins = new LateProviders(Object.keys(configured)),
+): Models {
   const cooldowns = new Cooldowns(() => performance.now());
   const providers = new Map<string, ModelProvider>();
 
@@ -50,13 +57,17 @@ export function createModels({ models: config }: Config): Models {
       const window = contextWindowOf(full, tokens);
       return { provider: providerNamed(full), name: full, reference: full, window };
     }
-    const [, prefix, name] = /^(anthropic|openai)\/(.+)$/.exec(full) ?? [];
-    if (prefix === undefined || name === undefined) {
-      throw invalidModel(`there is no model "${full}": use anthropic/<name>, openai/<name> or offline`);
+    const [, prefix = '', name = ''] = /^([a-z][a-z0-9-]*)\/(.+)$/.exec(full) ?? [];
+    const provider = /^(anthropic|openai)$/.test(prefix)
+      ? providerNamed(prefix as ProviderName)
+      : plugins.named(prefix);
+    if (provider === undefined) {
+      const known = 'anthropic/<name>, openai/<name> or offline, or <plugin>/<name> where a plugin has models';
+      throw invalidModel(`there is no model "${full}": use ${known}`);
     }
     const price = Object.hasOwn(config.prices, full) ? config.prices[full] : undefined;
     const window = contextWindowOf(name, tokens);
-    return { provider: providerNamed(prefix as ProviderName), name, reference: full, price, window };
+    return { provider, name, reference: full, price, window };
   };
 
   return {

@@ -10,7 +10,8 @@ interface AdapterModule {
 }
 
 /** The file of the account's adapter, as a URL. */
-export function adapterUrl({ platform, module }: EnabledAccount): string {
+export function adapterUrl({ platform, module, url }: EnabledAccount): string {
+  if (url !== undefined) return url;
   if (module !== undefined) return pathToFileURL(module).href;
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   return new URL(`./${platform}/adapter${extension}`, import.meta.url).href;
@@ -19,9 +20,16 @@ export function adapterUrl({ platform, module }: EnabledAccount): string {
 /** Makes the adapter of an account. Throws what loading the file throws, or an Error that says what it lacks. */
 export async function createAdapter(account: EnabledAccount, context: AdapterContext): Promise<Adapter> {
   const { platform, settings, module } = account;
-  const loaded = (await import(adapterUrl(account))) as Partial<AdapterModule>;
+  const url = adapterUrl(account);
+  const loaded = (await (account.url === undefined ? import(url) : ofPlugin(url))) as Partial<AdapterModule>;
   if (typeof loaded.createAdapter !== 'function') throw new Error(`${module ?? platform} exports no createAdapter`);
   return loaded.createAdapter(module === undefined ? settings : ownSettings(settings), context);
+}
+
+/** Its files are read anew with each load of the plugin. */
+async function ofPlugin(url: string): Promise<unknown> {
+  const { importTrusted } = await import('../plugins/trusted.ts');
+  return importTrusted({ url });
 }
 
 function ownSettings(settings: AnyAccount): unknown {

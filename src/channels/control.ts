@@ -51,6 +51,10 @@ export interface Answered<T> {
 export interface ChannelsControl {
   list(): { channels: ChannelStatus[]; undelivered: Undelivered[] };
   restart(name: AccountName): Promise<Answered<ChannelStatus>>;
+  /** Another account is to run, or one it has with other settings. */
+  put(account: EnabledAccount): Promise<void>;
+  /** Disconnects an account for good. */
+  remove(name: AccountName): Promise<void>;
   /** Answered when it is sent, or could not be. */
   send(to: string, text: string, idempotencyKey: string | undefined): Promise<Answered<Replies['channel.send']>>;
   /** Takes no more messages; what is being sent goes on. */

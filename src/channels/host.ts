@@ -55,7 +55,7 @@ export interface ChannelHostOptions {
 
 export class ChannelHost implements Receiver {
   readonly #options: ChannelHostOptions;
-  readonly #accounts: readonly EnabledAccount[];
+  #accounts: readonly EnabledAccount[];
   /** As they were told last, by `platform:account`. */
   readonly #statuses = new Map<string, ChannelStatus>();
   /** Codes to be shown, for those who begin to watch. */
@@ -76,19 +76,20 @@ export class ChannelHost implements Receiver {
   constructor(options: ChannelHostOptions) {
     this.#options = options;
     this.#accounts = enabledAccounts(options.config.channels);
-    const now = Date.now();
-    for (const { platform, account } of this.#accounts) {
-      const counts = { lastInbound: null, received: 0, sent: 0, failed: 0, unknown: 0, waiting: 0 };
-      const status: ChannelStatus = {
-        channel: platform,
-        account,
-        state: 'connecting',
-        reason: null,
-        since: now,
-        ...counts,
-      };
-      this.#statuses.set(addressOf(status), status);
-    }
+    for (const account of this.#accounts) this.#expect(account);
+  }
+
+  #expect({ platform, account }: EnabledAccount): void {
+    const counts = { lastInbound: null, received: 0, sent: 0, failed: 0, unknown: 0, waiting: 0 };
+    const status: ChannelStatus = {
+      channel: platform,
+      account,
+      state: 'connecting',
+      reason: null,
+      since: Date.now(),
+      ...counts,
+    };
+    this.#statuses.set(addressOf(status), status);
   }
 
   /** Starts the thread, which loads what it needs. The store must be ready. */
@@ -105,6 +106,35 @@ export class ChannelHost implements Receiver {
   /** The webhooks there are, as `platform/account`. */
   hasWebhook({ channel, account }: AccountName): boolean {
     return this.#accounts.some((one) => one.webhook && one.platform === channel && one.account === account);
+  }
+
+  // What plugins bring
+
+  /** Has an account run, or run with other settings. Resolves when the thread has taken that in, or is gone. */
+  async put(account: EnabledAccount): Promise<void> {
+    const { platform, account: name } = account;
+    this.#accounts = [...this.#others(platform, name), account];
+    this.#expect(account);
+    await this.#told((control) => control.put(account));
+  }
+
+  /** Disconnects an account for good. */
+  async remove({ channel, account }: AccountName): Promise<void> {
+    this.#accounts = this.#others(channel, account);
+    await this.#told((control) => control.remove({ channel, account }));
+    this.#statuses.delete(addressOf({ channel, account }));
+  }
+
+  #others(platform: string, name: string): EnabledAccount[] {
+    return this.#accounts.filter((one) => one.platform !== platform || one.account !== name);
+  }
+
+  /** A thread that is started later finds the accounts as they are. */
+  async #told(tell: (control: ChannelsThread['control']) => Promise<void>): Promise<void> {
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    await Promise.race([thread.ready, thread.ended]);
+    await this.#call(RESTART_TIMEOUT_MS, tell);
   }
 
   // What clients ask
@@ -270,6 +300,8 @@ export class ChannelHost implements Receiver {
   }
 
   #update(status: ChannelStatus): void {
+    // What one says that was removed.
+    if (!this.#statuses.has(addressOf(status))) return;
     this.#statuses.set(addressOf(status), status);
     this.#options.tell.update(status);
   }

@@ -10,6 +10,7 @@ import { type ChannelAnswer, channelKind } from '../../actors/channel/channel.ts
 import { channelKey, parseTarget } from '../../actors/channel/channel-key.ts';
 import { Questions } from '../../actors/channel/questions.ts';
 import { Runs } from '../../actors/channel/runs.ts';
+import type { EnabledAccount } from '../config/channels.ts';
 import { DEFAULT_ACCOUNT } from '../config/default-account.ts';
 import type { Outcome } from '../delivery/dispatch.ts';
 import { Pairing, pairingInfo } from '../inbound/pairing.ts';
@@ -22,6 +23,7 @@ import type { RingReader } from '../shards/ring.ts';
 import { laneOf, type OutboxKey } from '../storage/outbox.ts';
 import { Store } from '../storage/store.ts';
 import { createLogger } from '../telemetry/log.ts';
+import { knowSecrets } from '../telemetry/redact.ts';
 import type { WebhookRequest, WebhookResponse } from './adapter.ts';
 import { adapterUrl } from './adapters.ts';
 import { catchErrors } from './blame.ts';
@@ -55,7 +57,7 @@ let opened = false;
 
 const accounts = new Map(
   enabled.map((settings) => {
-    const account = new Account(settings, (status) => void main.update(status));
+    const account = newAccount(settings);
     return [account.key, account] as const;
   }),
 );
@@ -107,7 +109,8 @@ function handle({ kind, key, number, payload }: RingReader): void {
       return;
     case CHANNEL_RECORD.outbox: {
       const record = JSON.parse(payload.toString()) as OutboxKey;
-      if (accounts.has(key)) void channel(key).control({ type: 'outbox', key: record }).catch(ignore);
+      if (accounts.get(key)?.removed === false)
+        void channel(key).control({ type: 'outbox', key: record }).catch(ignore);
       return;
     }
     case CHANNEL_RECORD.webhook: {
@@ -137,7 +140,7 @@ async function webhook(key: string, request: WebhookRequest): Promise<WebhookRes
 
 const api: ChannelsControl = {
   list() {
-    const all = [...accounts.values()];
+    const all = [...accounts.values()].filter(({ removed }) => !removed);
     return {
       channels: all.map((account) => account.status()),
       undelivered: all.flatMap(({ key }) => store.outbox.undelivered(key, UNDELIVERED_SHOWN)),
@@ -151,6 +154,24 @@ const api: ChannelsControl = {
       if (!system.resume(address)) await channel(account.key).control({ type: 'restart' });
       return account.status();
     }),
+  async put(settings) {
+    const key = channelKey(settings.platform, settings.account);
+    const account = accounts.get(key) ?? newAccount(settings);
+    const isNew = !accounts.has(key);
+    knowSecrets(settings.platform, settings.secrets ?? []);
+    account.settings = settings;
+    account.removed = false;
+    accounts.set(key, account);
+    if (!opened) return; // it is started with the others
+    if (!isNew && system.resume({ kind: 'channel', key })) return;
+    await channel(key).control({ type: isNew ? 'start' : 'restart' });
+  },
+  async remove({ channel: platform, account: name }) {
+    const account = accounts.get(channelKey(platform, name));
+    if (account === undefined || account.removed) return;
+    account.removed = true;
+    if (opened) await channel(account.key).control({ type: 'stop' });
+  },
   send: (to, text, idempotencyKey) =>
     answered(async () => {
       const { platform, account: named, chat: id, thread } = parseTarget(to);
@@ -182,12 +203,19 @@ setInterval(() => Atomics.add(beats, 0, 1), CHANNELS_HEARTBEAT_MS);
 for (const account of enabled) if (account.module === undefined) void import(adapterUrl(account)).catch(ignore);
 await main.ready();
 opened = true;
-for (const key of accounts.keys()) void channel(key).control({ type: 'start' }).catch(ignore);
+for (const { key, removed } of accounts.values()) {
+  if (!removed) void channel(key).control({ type: 'start' }).catch(ignore);
+}
+
+function newAccount(settings: EnabledAccount): Account {
+  knowSecrets(settings.platform, settings.secrets ?? []);
+  return new Account(settings, (status) => void main.update(status));
+}
 
 /** Throws `not_found`. */
 function accountOf({ channel: platform, account }: AccountName): Account {
   const found = accounts.get(channelKey(platform, account));
-  if (found !== undefined) return found;
+  if (found?.removed === false) return found;
   throw new DhaavakError('not_found', `no account ${platform}/${account} is configured and on`, {
     param: 'data.channel',
   });
@@ -195,7 +223,7 @@ function accountOf({ channel: platform, account }: AccountName): Account {
 
 /** The account that is meant where none is named. */
 function onlyAccount(platform: string): string {
-  const all = [...accounts.values()].filter(({ settings }) => settings.platform === platform);
+  const all = [...accounts.values()].filter(({ settings, removed }) => !removed && settings.platform === platform);
   return all.length === 1 ? (all[0] as Account).settings.account : DEFAULT_ACCOUNT;
 }
 

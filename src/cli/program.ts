@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import { collected, examples, withClientFlags, withGatewayFlags, withJson } from './command-flags.ts';
 import { EXIT, report } from './exit.ts';
 import { addMemory } from './memory-commands.ts';
+import { addPlugins } from './plugin-commands.ts';
 import { addExport, addSessions } from './session-commands.ts';
 
 const HELP = `
@@ -46,6 +47,7 @@ function createProgram(): Command {
   addSchedules(program);
   addMemory(program);
   addMcp(program);
+  addPlugins(program);
   addChannels(program);
   addPairing(program);
   addAllow(program);

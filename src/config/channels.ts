@@ -10,7 +10,7 @@ const secret = z.string().min(1).max(4_096);
 const peer = z.string().min(1).max(128);
 
 /** What every account has, whatever its platform. */
-const accountShape = {
+export const accountShape = {
   /** False: the account is left alone, as if it were not there. */
   enabled: z.boolean().default(true),
   dm: z.enum(['open', 'pairing', 'allowlist', 'closed']).default('pairing'),
@@ -147,6 +147,10 @@ export interface EnabledAccount {
   module: string | undefined;
   /** Whether the platform calls us over HTTP. */
   webhook: boolean;
+  /** Of a plugin's channel instead of `module`'s own: another one with each load of the plugin. */
+  url?: string;
+  /** Of a plugin's channel: texts that are taken out of what the thread logs and tells. */
+  secrets?: readonly string[];
 }
 
 /** The accounts that are to run, in the order of the configuration. */

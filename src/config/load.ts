@@ -7,7 +7,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from './config-error.ts';
 import { type Environment, type Flags, fallbacks, type Override, overrides, substitute } from './environment.ts';
 import type { ConfigFile } from './file.ts';
@@ -41,10 +41,10 @@ export async function loadConfig({ flags, env }: { flags: Flags; env: Environmen
     const { describeIssues } = await import('./problems.ts');
     throw new ConfigError(describeIssues(parsed.error.issues, where));
   }
-  return { config: withAbsolutePaths(parsed.data), file: path };
+  return { config: withAbsolutePaths(parsed.data, path), file: path };
 }
 
-function withAbsolutePaths(config: Config): Config {
+function withAbsolutePaths(config: Config, file: string | undefined): Config {
   const agents = Object.entries(config.agents).map(([id, agent]) => {
     return [id, agent.workspace === undefined ? agent : { ...agent, workspace: absolute(agent.workspace) }];
   });
@@ -56,12 +56,25 @@ function withAbsolutePaths(config: Config): Config {
     return [name, server.cwd === undefined ? server : { ...server, cwd: absolute(server.cwd) }];
   });
   const tools = { ...config.tools, mcp: { ...config.tools.mcp, servers: Object.fromEntries(servers) } };
-  return { ...config, home: absolute(config.home), agents: Object.fromEntries(agents), channels, tools };
+  const home = absolute(config.home);
+  // Not from where the gateway is started: it is code.
+  const plugins = Object.entries(config.plugins).map(([name, plugin]) => {
+    const path = plugin.path ?? join('node_modules', plugin.package ?? '');
+    return [name, { ...plugin, path: absolute(path, file === undefined ? home : dirname(file)) }];
+  });
+  return {
+    ...config,
+    home,
+    agents: Object.fromEntries(agents),
+    channels,
+    tools,
+    plugins: Object.fromEntries(plugins),
+  };
 }
 
-/** `path` with a leading `~` expanded, made absolute. */
-function absolute(path: string): string {
-  return resolve(path.replace(/^~(?=$|[/\\])/, homedir()));
+/** `path` with a leading `~` expanded, made absolute, from `base` where that is given. */
+function absolute(path: string, base = '.'): string {
+  return resolve(base, path.replace(/^~(?=$|[/\\])/, homedir()));
 }
 
 async function findFile(flags: Flags, env: Environment): Promise<string | undefined> {

@@ -2,7 +2,7 @@
 export const MASK = '(set)';
 
 /** Names of keys whose text is a secret, with whatever is below them. */
-const SECRET = /(token|secret|password|apikey|hash|salt)s?$|^(env|headers)$/i;
+const SECRET = /(token|secret|password|apikey|hash|salt)s?$|^(env|headers|settings)$/i;
 /** `user:password@` in an address. */
 const CREDENTIALS = /(?<=\/\/)[^/@\s]*@/;
 

@@ -6,17 +6,24 @@ import { dotted, keysAt, type Path } from './shape.ts';
 /** Edits between a mistyped key and the one that is suggested for it. */
 const DISTANCE_MAX = 3;
 
-/** @param where says where the value at a path came from, e.g. `dhaavak.yaml:3:5` or `DHAAVAK_PORT` */
-export function describeIssues(issues: readonly z.core.$ZodIssue[], where: (path: Path) => string): string[] {
+/**
+ * @param where says where the value at a path came from, e.g. `dhaavak.yaml:3:5` or `DHAAVAK_PORT`
+ * @param schema what was not kept to; default: that of the configuration
+ */
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  where: (path: Path) => string,
+  schema?: z.core.$ZodType,
+): string[] {
   return issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') return [`${where(issue.path)}: ${sentence(issue)}`];
-    return issue.keys.map((key) => `${where([...issue.path, key])}: ${unknownKey(issue.path, key)}`);
+    return issue.keys.map((key) => `${where([...issue.path, key])}: ${unknownKey(issue.path, key, schema)}`);
   });
 }
 
-function unknownKey(parent: Path, key: string): string {
+function unknownKey(parent: Path, key: string, schema: z.core.$ZodType | undefined): string {
   const full = (name: string): string => dotted([...parent, name]);
-  const known = keysAt(parent);
+  const known = keysAt(parent, schema);
   const ranked = known
     .map((name) => ({
       name,

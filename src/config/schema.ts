@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { channelsSchema, identitiesSchema } from './channels.ts';
 import { isLoopback } from './loopback.ts';
 import { memorySchema } from './memory.ts';
+import { pluginsSchema } from './plugins.ts';
 import { sandboxMode, toolNames, toolsSchema } from './tools.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -145,6 +146,7 @@ const shape = z.strictObject({
     .prefault({}),
   memory: memorySchema,
   tools: toolsSchema,
+  plugins: pluginsSchema,
   budgets: z.strictObject({ perSenderPerDay: budget, perDay: budget }).prefault({}),
   agents: z
     .record(

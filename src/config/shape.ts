@@ -10,9 +10,9 @@ export function dotted(path: Path): string {
   return path.map(String).join('.');
 }
 
-/** The keys of the object at `path`; empty where there is none or any key may stand. */
-export function keysAt(path: Path): string[] {
-  const schema = schemaAt(path);
+/** The keys of the object at `path` of a schema, of the configuration where none is given; empty where any key may stand. */
+export function keysAt(path: Path, root: z.core.$ZodType = configSchema): string[] {
+  const schema = schemaAt(path, root);
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
@@ -21,8 +21,8 @@ export function coerce(path: Path, text: string): string | number {
   return schemaAt(path) instanceof z.ZodNumber && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function schemaAt(path: Path): z.core.$ZodType | undefined {
-  let schema: z.core.$ZodType | undefined = configSchema;
+function schemaAt(path: Path, root: z.core.$ZodType = configSchema): z.core.$ZodType | undefined {
+  let schema: z.core.$ZodType | undefined = root;
   for (const key of path) {
     if (schema instanceof z.ZodObject) schema = unwrap(schema.shape[String(key)]);
     else if (schema instanceof z.ZodRecord) schema = unwrap(schema.valueType);

@@ -12,7 +12,15 @@ export const sandboxMode = z.enum(['off', 'non-main', 'always']);
 export const toolNames = z.array(z.string().min(1).max(96)).max(1_000);
 
 /** What reaches beyond a conversation: by default only main sessions, which are the operator's own, have it. */
-const REACHING = ['group:files', 'group:exec', 'group:browser', 'group:sessions', 'group:message', 'group:mcp'];
+const REACHING = [
+  'group:files',
+  'group:exec',
+  'group:browser',
+  'group:sessions',
+  'group:message',
+  'group:mcp',
+  'group:plugin',
+];
 
 /** One level of the policy. It can only take away. */
 function level(denied: string[] = []) {

@@ -25,11 +25,16 @@ export interface Channels {
 /** Answers requests about channels, also where there are none. */
 export class ChannelDesk {
   readonly #clients: Clients;
-  readonly #channels: Channels | undefined;
+  readonly #find: () => Channels | undefined;
 
-  constructor(clients: Clients, channels: Channels | undefined) {
+  /** @param find what there is now: it may begin with the first channel of a plugin */
+  constructor(clients: Clients, find: () => Channels | undefined) {
     this.#clients = clients;
-    this.#channels = channels;
+    this.#find = find;
+  }
+
+  get #channels(): Channels | undefined {
+    return this.#find();
   }
 
   /** Also lets the connection watch, or not any more. */

@@ -2,7 +2,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { LoginContext } from './login.ts';
-import { type Grant, mayRead, type Route, type WEBHOOK_ROUTE } from './scopes.ts';
+import { type Grant, mayRead, type PLUGIN_ROUTE, type Route, type WEBHOOK_ROUTE } from './scopes.ts';
 
 export interface HttpContext extends LoginContext {
   /** Why the gateway can't serve now; undefined when it can. */
@@ -19,8 +19,8 @@ interface Asked {
 
 type Handler = (context: HttpContext, response: HttpResponse, asked: Asked) => void;
 
-/** One for each route of the table of scopes that is not a webhook. */
-export const ROUTES: Record<Exclude<Route, typeof WEBHOOK_ROUTE>, Handler> = {
+/** One for each route of the table of scopes that is neither a webhook nor a plugin's. */
+export const ROUTES: Record<Exclude<Route, typeof WEBHOOK_ROUTE | typeof PLUGIN_ROUTE>, Handler> = {
   '/health': (_, response) => json(response, '200 OK', { status: 'ok' }),
   '/ready': ({ trouble }, response, { grant }) => {
     const reason = trouble();

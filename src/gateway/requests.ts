@@ -19,6 +19,7 @@ import type { ChannelDesk } from './channels.ts';
 import type { Connection } from './connection.ts';
 import { type LoginContext, login, refuse } from './login.ts';
 import type { Pace } from './pace.ts';
+import type { PluginDesk } from './plugins.ts';
 import { checkScope, isAdmin } from './scopes.ts';
 import { createToken, revokeToken, rotateToken } from './token-requests.ts';
 
@@ -26,6 +27,7 @@ export interface RequestContext extends LoginContext {
   pace: Pace;
   status(): Promise<GatewayStatus>;
   channels: ChannelDesk;
+  plugins: PluginDesk;
   /** Lets runs go on that were paused at the start; says whether they were. */
   resumeRuns(): Promise<boolean>;
   /** Has an MCP server connected anew. Throws `not_found`. */
@@ -223,6 +225,13 @@ function handleRequest(context: RequestContext, connection: Connection, head: He
     case 'store.check':
       decode('store.check', frame);
       answer(connection, head.id, context.maintenance.checkStore());
+      break;
+    case 'plugin.list':
+      decode('plugin.list', frame);
+      connection.reply(head.id, 'result', context.plugins.list());
+      break;
+    case 'plugin.reload':
+      answer(connection, head.id, context.plugins.reload(decode('plugin.reload', frame).plugin));
       break;
     case 'memory.status':
       decode('memory.status', frame);

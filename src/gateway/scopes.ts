@@ -59,12 +59,17 @@ export const REQUEST_SCOPES = {
   'mcp.restart': 'admin',
   backup: 'admin',
   'store.check': 'admin',
+  'plugin.list': 'admin',
+  'plugin.reload': 'admin',
   'memory.status': 'read',
   'memory.rebuild': 'admin',
 } as const satisfies Record<RequestType, Scope>;
 
 /** Where platforms call the accounts of channels that have a webhook. POST only. */
 export const WEBHOOK_ROUTE = '/webhooks/:channel/:account';
+
+/** Routes of plugins. */
+export const PLUGIN_ROUTE = '/plugins/*';
 
 /** The scope each HTTP route needs; `open` needs no credential. Anything else is 404, to those who have one. */
 export const ROUTE_SCOPES = {
@@ -74,6 +79,8 @@ export const ROUTE_SCOPES = {
   '/status': 'read',
   /** Whether it is the platform that calls is its adapter's to check. */
   [WEBHOOK_ROUTE]: 'open',
+  /** Each states its own in its manifest, and `open` counts where the operator says so; what is no route is 404 as elsewhere. */
+  [PLUGIN_ROUTE]: 'read',
 } as const satisfies Record<string, Scope | 'open'>;
 
 export type Route = keyof typeof ROUTE_SCOPES;
@@ -107,6 +114,11 @@ export function checkScope(bits: number, type: string): void {
 
 export function isAdmin(bits: number): boolean {
   return (bits & REQUIRED_BIT.admin) !== 0;
+}
+
+/** Whether the credential is good for what needs `scope`. */
+export function covers({ bits }: Grant, scope: Scope): boolean {
+  return (bits & REQUIRED_BIT[scope]) !== 0;
 }
 
 export function mayRead({ bits }: Grant): boolean {

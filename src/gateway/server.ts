@@ -13,8 +13,10 @@ import type { Clients } from './clients.ts';
 import { Connection, type SocketData } from './connection.ts';
 import type { HostCheck } from './host-check.ts';
 import { type HttpContext, handleHttp, json, ROUTES, tooMany, upgradeRequired } from './http.ts';
+import { PluginRoutes, pathOf } from './plugin-routes.ts';
+import type { PluginDesk } from './plugins.ts';
 import { handleMessage, type RequestContext } from './requests.ts';
-import { WEBHOOK_ROUTE } from './scopes.ts';
+import { PLUGIN_ROUTE, WEBHOOK_ROUTE } from './scopes.ts';
 import type { Topics } from './topics.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -28,6 +30,7 @@ const GOING_AWAY = 1001;
 
 export interface ServerOptions extends RequestContext, HttpContext {
   topics: Topics;
+  plugins: PluginDesk;
   hosts: HostCheck;
   /** Seconds without any frame after which a connection is cut; uWebSockets.js pings before that. */
   idleSeconds: number;
@@ -70,7 +73,7 @@ export class Server {
 
   #createApp(): App {
     const context = this.#context;
-    const { channels, clients, counters, topics, idleSeconds, tls } = context;
+    const { channels, clients, counters, plugins, topics, idleSeconds, tls } = context;
     const app = (
       tls === undefined ? uWS.App() : uWS.SSLApp({ cert_file_name: tls.cert, key_file_name: tls.key })
     ).ws<SocketData>('/ws', {
@@ -104,6 +107,15 @@ export class Server {
     const webhooks = new Webhooks(channels);
     app.post(WEBHOOK_ROUTE, (response, request) => {
       if (this.#welcome(context, response, request)) webhooks.handle(response, request);
+    });
+    const pluginRoutes = new PluginRoutes();
+    app.any(PLUGIN_ROUTE, (response, request) => {
+      const { plugin, path } = pathOf(request.getUrl());
+      const route = plugins.route(plugin, request.getMethod().toUpperCase(), path);
+      if (route === undefined) this.#http(context, response, request);
+      else if (this.#welcome(context, response, request)) {
+        pluginRoutes.handle(context, route, response, request, addressOf(response.getRemoteAddress()).address);
+      }
     });
     app.any('/*', (response, request) => this.#http(context, response, request));
     return app as unknown as App;

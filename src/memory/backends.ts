@@ -1,7 +1,6 @@
 /** Which backend keeps the memory: `memory.backend` names one. */
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
-import { DhaavakError } from '../protocol/errors.ts';
 import type { MemoryBackend } from './backend.ts';
 import type { EmbedderEvents } from './embedders/embedder.ts';
 import type { Pace } from './pace.ts';
@@ -29,7 +28,8 @@ export interface OpenedBackend {
 export async function openBackend(config: Config, context: BackendContext): Promise<OpenedBackend> {
   const { backend: name, entriesMax } = config.memory;
   if (name !== 'local') {
-    throw new DhaavakError('unavailable', `memory.backend is ${name}, and there is none of that name: local is`);
+    const { openPluginBackend } = await import('../plugins/memory.ts');
+    return { backend: await openPluginBackend(config, context), isBusy: () => false };
   }
   const { LocalBackend } = await import('./local/backend.ts');
   const { createEmbedder } = await import('./embedders/create.ts');

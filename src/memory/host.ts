@@ -54,7 +54,7 @@ interface Thread {
 }
 
 export class MemoryHost implements MemoryServices {
-  readonly #options: MemoryHostOptions;
+  #options: MemoryHostOptions;
   #thread: Promise<Thread> | undefined;
   #searches = 0;
   readonly #cancelled: string[] = [];
@@ -133,11 +133,24 @@ export class MemoryHost implements MemoryServices {
     return this.#run<readonly string[]>('rebuild', agent);
   }
 
+  /** The plugins are others, of which one is the backend: the thread begins anew with them, when it is needed next. */
+  async renew(plugins: Config['plugins']): Promise<void> {
+    this.#options = { ...this.#options, config: { ...this.#options.config, plugins } };
+    this.#resting ??= this.#close().finally(() => {
+      this.#resting = undefined;
+    });
+    await this.#resting;
+  }
+
   /** Lets the thread write down what it holds, and ends it. Takes a few seconds at most. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#newsTimer);
     clearTimeout(this.#idleTimer);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     const thread = await this.#thread?.catch(() => undefined);
     if (thread === undefined) return;
     let timer: NodeJS.Timeout | undefined;

@@ -216,6 +216,8 @@ export const REQUESTS = {
   'mcp.restart': z.strictObject({ server: word }),
   backup: z.strictObject({ folder: z.string().min(1).max(4_096).startsWith('/', 'must be an absolute path') }),
   'store.check': z.strictObject({}),
+  'plugin.list': z.strictObject({}),
+  'plugin.reload': z.strictObject({ plugin: word.optional() }),
 } as const;
 
 export type RequestType = keyof typeof REQUESTS;
@@ -236,6 +238,7 @@ export type MessageSource = z.output<typeof shapes.messageSource>;
 export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
+export type PluginStatus = z.output<typeof shapes.pluginStatus>;
 export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
 export type MemoryResult = z.output<typeof memoryShapes.memoryResult>;
 export type FactInfo = z.output<typeof memoryShapes.factInfo>;
@@ -305,6 +308,8 @@ export const REPLY_TYPES = {
   'mcp.restart': 'result',
   backup: 'result',
   'store.check': 'result',
+  'plugin.list': 'result',
+  'plugin.reload': 'result',
 } as const satisfies Record<RequestType, string>;
 
 /** What every event of a session carries besides its own data. */

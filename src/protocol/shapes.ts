@@ -14,6 +14,7 @@ import {
   id,
   MCP_STATES,
   MISSED_RUNS,
+  PLUGIN_STATES,
   ROOT_TYPES,
   SCOPES,
   SESSION_TYPES,
@@ -408,6 +409,28 @@ export const mcpServerStatus = z.strictObject({
   restarts: count,
 });
 
+/** How one plugin is. */
+export const pluginStatus = z.strictObject({
+  plugin: z.string(),
+  /** Of what is in use; null: nothing is. */
+  version: z.string().nullable(),
+  trusted: z.boolean(),
+  state: z.enum(PLUGIN_STATES),
+  /** Why it failed, or why an older version of it goes on, for an operator. */
+  reason: z.string().nullable(),
+  /** When it became so. */
+  since: time,
+  /** What of it is in use: `tools`, `channel`, `provider`, `memory`, `routes`. */
+  kinds: z.array(z.string()),
+  /** Tools that are offered to agents. */
+  tools: count,
+  /** What it lacks: kinds that need trust, and what it asks for and was not given. */
+  notes: z.array(z.string()),
+  /** Times something of it went wrong, and the last of them. */
+  faults: count,
+  lastFault: z.string().nullable(),
+});
+
 /** The memory of one agent. */
 export const memoryStatus = z.strictObject({
   agent: z.string(),
@@ -435,6 +458,7 @@ export const gatewayStatus = z.strictObject({
   counters: gatewayCounters,
   channels: z.array(channelStatus),
   mcp: z.array(mcpServerStatus),
+  plugins: z.array(pluginStatus),
   /** Of each agent; empty while the memory's thread does not run. */
   memory: z.array(memoryStatus).readonly(),
   /** Why `/ready` says 503; null: the gateway is ready. */

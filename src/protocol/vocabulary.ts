@@ -30,6 +30,8 @@ export const REACHES = ['session', 'owner', 'agent'] as const;
 
 /** How an MCP server is: `waiting` to be connected again, or `failed`: given up. */
 export const MCP_STATES = ['connecting', 'ready', 'waiting', 'failed'] as const;
+/** How a plugin is. `failed`: nothing of it is there; `stopped`: it is switched off. */
+export const PLUGIN_STATES = ['loading', 'ready', 'failed', 'stopped'] as const;
 /** How a channel account is; `docs/channels.md` explains each. */
 export const CHANNEL_STATES = ['connecting', 'ready', 'degraded', 'logged-out', 'stopped'] as const;
 /** The lists of an account that can be added to while the gateway runs. */

@@ -5,6 +5,7 @@
 import type { ProxyMarked } from 'comlink';
 import type { Config } from '../config/schema.ts';
 import type { MemoryCalls } from '../memory/remote.ts';
+import type { PluginOffer } from '../plugins/offer.ts';
 import type { PairingEvent } from '../protocol/messages.ts';
 import type { McpAnswer, McpCall, McpOffer } from '../tools/mcp/messages.ts';
 import type { ToolServices } from '../tools/services.ts';
@@ -45,6 +46,8 @@ export interface ShardControl {
   resumeRuns(): void;
   /** An MCP server has other tools than before. */
   takeMcpOffer(offer: McpOffer): void;
+  /** A plugin is another than before, or gone. */
+  takePluginOffer(offer: PluginOffer): Promise<void>;
   /** Starts no more runs, waits up to `timeoutMs` for those that run, closes the store. Accepted work stays journalled. */
   drain(timeoutMs: number): Promise<{ finished: boolean }>;
 }
@@ -66,6 +69,10 @@ export interface MainServices {
   /** Has a tool of an MCP server called; whatever goes wrong is an answer. */
   callMcp(call: McpCall): Promise<McpAnswer>;
   cancelMcp(id: string): void;
+  /** What there is of plugins, once they have been loaded or that takes too long. */
+  pluginOffers(): Promise<PluginOffer[]>;
+  /** Something of a plugin went wrong on the shard. */
+  pluginFault(plugin: string, reason: string): void;
 }
 
 /** What ids of a shard's requests to sessions begin with: a shard that comes after another has a link of its own. */

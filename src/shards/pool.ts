@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.ts';
+import type { PluginOffer } from '../plugins/offer.ts';
 import { DhaavakError } from '../protocol/errors.ts';
 import type { GatewayStatus } from '../protocol/messages.ts';
 import type { McpOffer } from '../tools/mcp/messages.ts';
@@ -44,6 +45,7 @@ export interface ShardPoolOptions {
   tools: ToolServices;
   memory?: ShardOptions['memory'];
   mcp?: ShardOptions['mcp'];
+  plugins?: ShardOptions['plugins'];
   /** Its shards begin with their runs paused; default false. */
   paused?: boolean;
   log: Logger;
@@ -115,6 +117,11 @@ export class ShardPool {
     for (const { shard, state } of this.#slots) if (state === 'ready') void shard.control.takeMcpOffer(offer);
   }
 
+  /** Tells every shard that a plugin is another than before, or gone. */
+  offerPlugin(offer: PluginOffer): void {
+    for (const { shard, state } of this.#slots) if (state === 'ready') void shard.control.takePluginOffer(offer);
+  }
+
   get size(): number {
     return this.#slots.length;
   }
@@ -173,7 +180,8 @@ export class ShardPool {
   }
 
   #spawn(index: number): Shard {
-    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, memory, mcp, entry } = this.#options;
+    const { config, count, subscribers, countTokens, onOutbox, tellPairing, tools, memory, mcp, plugins, entry } =
+      this.#options;
     return new Shard({
       index,
       shards: count,
@@ -187,6 +195,7 @@ export class ShardPool {
       tools,
       memory,
       mcp,
+      plugins,
       storeReady: this.#storeReady,
       paused: this.#paused,
       entry: entry ?? sibling('worker', import.meta.url),
@@ -211,6 +220,7 @@ export class ShardPool {
     if (this.#options.paused && !this.#paused) void slot.shard.control.resumeRuns();
     // What has changed since it was started.
     for (const offer of this.#options.mcp?.offers ?? []) void slot.shard.control.takeMcpOffer(offer);
+    for (const offer of this.#options.plugins?.()?.offersNow ?? []) void slot.shard.control.takePluginOffer(offer);
   }
 
   #superviseEnd(slot: Slot): void {

@@ -4,6 +4,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Config } from '../config/schema.ts';
 import { memoryCalls } from '../memory/remote.ts';
 import type { MemoryServices } from '../memory/services.ts';
+import type { PluginOffer } from '../plugins/offer.ts';
 import { toWireError } from '../protocol/errors.ts';
 import { encodeFrame } from '../protocol/frame.ts';
 import { type McpAnswer, type McpCall, type McpOffer, ours } from '../tools/mcp/messages.ts';
@@ -23,6 +24,13 @@ export interface McpBroker {
   forget(owner: object): void;
 }
 
+/** The plugins as shards see them: `PluginHost`. */
+export interface PluginBroker {
+  readonly offersNow: readonly PluginOffer[];
+  offers(): Promise<PluginOffer[]>;
+  fault(plugin: string, reason: string): void;
+}
+
 export interface ShardOptions {
   index: number;
   shards: number;
@@ -36,6 +44,8 @@ export interface ShardOptions {
   onPeerRequest(session: string, frame: Uint8Array, id: string, receiver: Receiver): void;
   /** Undefined: there are no MCP servers. */
   mcp?: McpBroker | undefined;
+  /** Undefined: there are no plugins now. */
+  plugins?: (() => PluginBroker | undefined) | undefined;
   tools: ToolServices;
   /** Undefined: it is switched off. */
   memory?: MemoryServices | undefined;
@@ -130,6 +140,8 @@ export class Shard {
       tellPairing,
       callMcp: (call) => options.mcp?.call(this, call) ?? Promise.resolve(ours('there are no MCP servers')),
       cancelMcp: (id) => options.mcp?.cancel(id),
+      pluginOffers: async () => options.plugins?.()?.offers() ?? [],
+      pluginFault: (plugin, reason) => options.plugins?.()?.fault(plugin, reason),
       tools: comlink.proxy(tools),
       memory: comlink.proxy(memoryCalls(memory)),
     };

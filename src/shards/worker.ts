@@ -21,6 +21,7 @@ import { sessionKind } from '../../actors/session/session.ts';
 import type { Turn } from '../../actors/session/turn.ts';
 import { TurnWaiters } from '../../actors/session/turn-waiters.ts';
 import { createBudgets } from '../agent/budget.ts';
+import { LateProviders } from '../agent/late-providers.ts';
 import { createModels } from '../agent/models.ts';
 import { Workspaces } from '../agent/workspace.ts';
 import { AccessRequests } from '../inbound/access-requests.ts';
@@ -28,6 +29,8 @@ import { AllowLists } from '../inbound/grants.ts';
 import { Pairing } from '../inbound/pairing.ts';
 import { remoteMemory } from '../memory/remote.ts';
 import { ShardMemory } from '../memory/shard-memory.ts';
+import { PLUGIN_PREFIX } from '../plugins/names.ts';
+import type { ShardPlugins } from '../plugins/shard-plugins.ts';
 import { realClock } from '../runtime/clock.ts';
 import { RuntimeError } from '../runtime/errors.ts';
 import { ActorSystem } from '../runtime/system.ts';
@@ -41,6 +44,7 @@ import { memoryTools } from '../tools/memory/memory-tools.ts';
 import { createSandbox } from '../tools/sandbox/sandbox.ts';
 import { insist as insistPeer, type SessionDesk } from '../tools/sessions/desk.ts';
 import { reachTools } from '../tools/sessions/reach.ts';
+import type { ToolSource } from '../tools/tool.ts';
 import { Asker } from './asker.ts';
 import { HEARTBEAT_MS, type MainServices, PEER_GENERATION, type ShardControl, type ShardData } from './control.ts';
 import { Link, RECORD } from './link.ts';
@@ -85,17 +89,23 @@ const store = new Store(config.home, {
     void main.storeTrouble(trouble);
   },
 });
-const models = createModels(config);
+const lateProviders = new LateProviders(Object.keys(config.plugins));
+const models = createModels(config, lateProviders);
 const waiters = new TurnWaiters(realClock);
 const sandbox = createSandbox(config.tools.sandboxHosts, shards, log);
 /** Ids sort by time. They are no secrets, so that the generator need not be a costly one. */
 const newId = monotonicFactory(Math.random);
 const memory = openMemory();
+const pluginSandbox = createSandbox(config.tools.sandboxHosts, shards, log);
 const tools = createToolRegistry(config, {
   code: { settings: config.tools.code, sandbox },
   services: main.tools,
 });
 const mcpTools = await openMcpTools(Object.keys(config.tools.mcp.servers));
+/** Loaded with the first plugin. */
+let plugins: Promise<ShardPlugins> | undefined;
+let pluginState: ToolSource['state'] = () => 'there are no plugins';
+tools.addSource({ prefix: PLUGIN_PREFIX, state: (name) => pluginState(name) });
 const budgets = createBudgets(config.budgets, {
   table: store.spending,
   shard: index,
@@ -289,6 +299,10 @@ const api: ShardControl = {
     return { sessions: actors, running, queued, deadLetters, damaged: store.damaged, loopLagMs: lag.read() };
   },
   takeMcpOffer: (offer) => mcpTools?.take(offer),
+  async takePluginOffer(offer) {
+    plugins ??= openPlugins();
+    await (await plugins).take(offer);
+  },
   resumeRuns() {
     runsPaused = false;
     if (store.isDurable) system.unpause();
@@ -301,7 +315,7 @@ const api: ShardControl = {
     reports.stop();
     const outcome = await system.drain(timeoutMs);
     await tools.close();
-    await sandbox.stop();
+    await Promise.all([sandbox.stop(), pluginSandbox.stop()]);
     memory?.stop();
     closing = true;
     closed ??= store.close();
@@ -329,6 +343,11 @@ const keyExpiry = index === 0 ? new KeyExpiry(store, log) : undefined;
 
 const beats = new Int32Array(heartbeat);
 setInterval(() => Atomics.add(beats, 0, 1), HEARTBEAT_MS);
+
+// A run that goes on where it was must find the tools it had.
+if (Object.keys(config.plugins).length > 0) {
+  for (const offer of await main.pluginOffers()) await api.takePluginOffer(offer);
+}
 
 for (const key of store.sessionsWithUnfinished()) {
   if (isOurs(key)) void insist(key, { type: 'wake' });
@@ -365,6 +384,22 @@ async function openMcpTools(servers: readonly string[]): Promise<McpTools | unde
   const services = { call: main.callMcp, cancel: (id: string) => void main.cancelMcp(id) };
   const opened = new McpTools(tools, servers, services, log);
   for (const offer of mcpOffers) opened.take(offer);
+  return opened;
+}
+
+async function openPlugins(): Promise<ShardPlugins> {
+  const { ShardPlugins } = await import('../plugins/shard-plugins.ts');
+  const opened = new ShardPlugins({
+    registry: tools,
+    providers: lateProviders,
+    services: main.tools,
+    sandbox: pluginSandbox,
+    limits: config.tools.code,
+    channels: config.channels.custom,
+    fault: (plugin, reason) => void main.pluginFault(plugin, reason),
+    log,
+  });
+  pluginState = (name) => opened.state(name);
   return opened;
 }
 

@@ -1,4 +1,7 @@
-/** Takes secrets out of what is logged: by the name of the key they stand under, and by how they look inside texts. */
+/**
+ * Takes secrets out of what is logged: by the name of the key they stand under, by how they look inside texts, and those this
+ * thread was told of.
+ */
 
 const REDACTED = '[redacted]';
 /** Objects inside each other; anything deeper, and so every circle, is cut off. */
@@ -17,9 +20,40 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
   [/(\w:\/\/[^\s"'/:@]*:)[^\s"'/@]+@/g, `$1${REDACTED}@`],
 ];
 
+/** A shorter value is a word (`1`, `true`, `debug`), and would be taken out of every sentence. */
+const KNOWN_LENGTH_MIN = 8;
+/** By whose they are, the longest first. */
+const known = new Map<string, readonly string[]>();
+
+/** From now on these are taken out of every text of this thread; what `owner` had before is forgotten. */
+export function knowSecrets(owner: string, secrets: readonly string[]): void {
+  const forms = formsOf(secrets);
+  if (forms.length === 0) known.delete(owner);
+  else known.set(owner, forms);
+}
+
+/** A function that takes exactly these out of a text, and what looks like a secret. */
+export function createRedactor(secrets: readonly string[]): (text: string) => string {
+  const forms = formsOf(secrets);
+  return (text) => redactText(without(text, forms));
+}
+
+/** A secret as it is, and as JSON or a URL would have it. */
+function formsOf(secrets: readonly string[]): readonly string[] {
+  const forms = secrets
+    .filter(({ length }) => length >= KNOWN_LENGTH_MIN)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]);
+  return [...new Set(forms)].toSorted((a, b) => b.length - a.length);
+}
+
+function without(text: string, forms: readonly string[]): string {
+  return forms.reduce((left, form) => left.replaceAll(form, REDACTED), text);
+}
+
 /** `text` without what looks like a secret in it. */
 export function redactText(text: string): string {
   let result = text;
+  for (const forms of known.values()) result = without(result, forms);
   for (const [pattern, replacement] of SECRET_TEXTS) result = result.replace(pattern, replacement);
   return result;
 }

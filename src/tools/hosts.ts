@@ -5,6 +5,7 @@ import { profileFolder, removeProfile } from './browser/profiles.ts';
 import type { ToolServices } from './services.ts';
 import type { WebHost } from './web/host.ts';
 import type { Page, PageJob } from './web/page.ts';
+import type { PluginRequestJob, PluginResponse } from './web/plugin-request.ts';
 import type { SearchJob } from './web/search.ts';
 import type { SearchResult } from './web/search-limits.ts';
 import { searchProvider } from './web/search-provider.ts';
@@ -29,6 +30,10 @@ export class ToolHosts implements ToolServices {
 
   search(call: string, job: SearchJob): Promise<SearchResult[]> {
     return this.#run(call, async (signal) => (await this.#webHost()).search(job, signal));
+  }
+
+  request(call: string, job: PluginRequestJob): Promise<PluginResponse> {
+    return this.#run(call, async (signal) => (await this.#webHost()).request(job, signal));
   }
 
   browse(call: string, job: BrowserJob): Promise<string> {

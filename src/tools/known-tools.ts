@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import { PLUGIN_PREFIX } from '../plugins/names.ts';
 import { createToolRegistry } from './builtin/builtin.ts';
 import { prefixOf } from './mcp/names.ts';
 import { memoryTools } from './memory/memory-tools.ts';
@@ -13,6 +14,7 @@ export function knownTools(config: Config): ToolRegistry {
   const code = { settings: config.tools.code, sandbox: UNUSED };
   const registry = createToolRegistry(config, { code, services: UNUSED });
   for (const tool of [...reachTools(UNUSED), ...memoryTools(undefined)]) registry.register(tool);
+  registry.addSource({ prefix: PLUGIN_PREFIX, state: () => '' });
   for (const server of Object.keys(config.tools.mcp.servers)) {
     registry.addSource({ prefix: prefixOf(server), state: () => '' });
   }

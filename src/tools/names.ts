@@ -20,6 +20,7 @@ const GROUPS = [
   'time',
   'math',
   'mcp',
+  'plugin',
 ];
 /** A name is suggested for a mistyped one up to this many edits away. */
 const SUGGESTION_EDITS_MAX = 4;

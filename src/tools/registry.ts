@@ -277,7 +277,7 @@ export class ToolRegistry {
     const source = this.#tools.has(name) ? undefined : this.#sources.find(({ prefix }) => name.startsWith(prefix));
     if (source === undefined)
       return `there is no tool "${name}"; the tools are: ${[...tools.keys()].join(', ') || 'none'}`;
-    return `there is no tool "${name}" at the moment (${source.state()}): do without it, or try again in a later message`;
+    return `there is no tool "${name}" at the moment (${source.state(name)}): do without it, or try again in a later message`;
   }
 
   #idOf(level: Level): number {

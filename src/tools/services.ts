@@ -1,5 +1,6 @@
 import type { BrowserJob } from './browser/job.ts';
 import type { Page, PageJob } from './web/page.ts';
+import type { PluginRequestJob, PluginResponse } from './web/plugin-request.ts';
 import type { SearchJob } from './web/search.ts';
 import type { SearchResult } from './web/search-limits.ts';
 
@@ -10,6 +11,8 @@ import type { SearchResult } from './web/search-limits.ts';
 export interface ToolServices {
   fetchPage(call: string, job: PageJob): Promise<Page>;
   search(call: string, job: SearchJob): Promise<SearchResult[]>;
+  /** A request of a plugin. */
+  request(call: string, job: PluginRequestJob): Promise<PluginResponse>;
   /** What to tell the model. */
   browse(call: string, job: BrowserJob): Promise<string>;
   /** Ends a call early; nothing happens where it has ended. */

@@ -140,8 +140,8 @@ export interface Tool<Input = unknown> {
 export interface ToolSource {
   /** Its tools' names begin with this, which ends with a dot. No other source's prefix begins with it. */
   prefix: string;
-  /** What it is and how it is now, for a model that calls a tool of it which is not there. */
-  state(): string;
+  /** What it is and how it is now, for a model that calls the tool `name` of it, which is not there. */
+  state(name: string): string;
 }
 
 /** A {@link Tool} with its input typed by its schema. */

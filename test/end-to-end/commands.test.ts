@@ -53,7 +53,7 @@ describe('a chat command', () => {
     expect(await say(client, '/queue default')).toBe('Messages during an answer are now: followup.');
     expect(await say(client, '/whoami')).toBe(`owner on api (${MAIN})`);
     expect(await say(client, '/usage')).toMatch(
-      /^Tokens used in this session: 0\.\nModel: offline, window 200000 tokens/,
+      /^Tokens used in this session: 0\.\nModel: offline, window 1000000 tokens/,
     );
     expect(await say(client, '/help')).toContain('/model [model | default]: show or choose the model');
   });

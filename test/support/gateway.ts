@@ -58,22 +58,26 @@ export interface GatewayProcess extends TestGateway {
 const CLI = fileURLToPath(new URL('../../src/cli/dhaavak.mjs', import.meta.url));
 const TEST_TOKEN = 'test-token-0123456789';
 
-/** A gateway in this process, with its shards in worker threads as always. */
-export async function localGateway(config: ConfigInput = {}): Promise<LocalGateway> {
-  const gateway = await longGateway({ ...config, home: config.home ?? (await tempFolder()) });
+/** A gateway in this process, with its shards in worker threads as always. `reread` is what its file says later. */
+export async function localGateway(config: ConfigInput = {}, reread?: () => ConfigInput): Promise<LocalGateway> {
+  const gateway = await longGateway({ ...config, home: config.home ?? (await tempFolder()) }, reread);
   onTestFinished(gateway.stop);
   return gateway;
 }
 
 /** The same for many tests: whoever starts it stops it and removes its home. */
-export async function longGateway(config: ConfigInput & { home: string }): Promise<LocalGateway> {
+export async function longGateway(
+  config: ConfigInput & { home: string },
+  reread: () => ConfigInput = () => config,
+): Promise<LocalGateway> {
   const { home } = config;
   const parsed = configSchema.parse({
     ...config,
     gateway: { ...config.gateway, port: 0, token: TEST_TOKEN },
     log: { level: 'silent' },
   });
-  const gateway = await startGateway(parsed, pino({ level: 'silent' }));
+  const readConfig = async () => configSchema.parse(reread());
+  const gateway = await startGateway(parsed, pino({ level: 'silent' }), readConfig);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= gateway.stop();

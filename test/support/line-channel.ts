@@ -50,7 +50,9 @@ export class Line {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('error', () => {});
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('error', () => {}); // the socket's, once more
+    lines.on('line', (line) => {
       this.lines.push(line);
       for (const look of [...this.#look]) look();
     });

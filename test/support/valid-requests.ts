@@ -87,6 +87,8 @@ export const VALID_REQUESTS: { [T in Exclude<RequestType, 'hello'>]: Required<Re
   'mcp.restart': { server: 'nobody' },
   backup: { folder: '/proc/no-such-folder' },
   'store.check': {},
+  'plugin.list': {},
+  'plugin.reload': { plugin: 'nowhere' },
   'memory.status': {},
   'memory.rebuild': { agent: 'main' },
 };
@@ -141,6 +143,8 @@ export const REQUIRED_FIELDS: { [T in RequestType]: string[] } = {
   'mcp.restart': ['server'],
   backup: ['folder'],
   'store.check': [],
+  'plugin.list': [],
+  'plugin.reload': [],
   'memory.status': [],
   'memory.rebuild': [],
 };

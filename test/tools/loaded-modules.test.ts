@@ -8,6 +8,18 @@ import { tempFolder } from '../support/temp-folder.ts';
 const NOTE = new URL('../support/note-modules.mjs', import.meta.url);
 const LIBRARIES = /\/node_modules\/(undici|ipaddr\.js|playwright-core|linkedom|@mozilla\/readability|piscina)\//;
 
+it('a gateway without plugins loads what names them, and nothing else of them', async () => {
+  const home = await tempFolder();
+  const file = join(home, 'modules.txt');
+  const env = { NODE_OPTIONS: `--import ${NOTE.href}`, DHAAVAK_TEST_MODULES: file };
+  const gateway = await gatewayProcess({ home, env });
+  const client = await gateway.connect();
+  await client.ask('plugin.list');
+  await gateway.stop();
+  const modules = (await readFile(file, 'utf8')).split('\n').filter((url) => url.includes('/src/plugins/'));
+  expect([...new Set(modules.map((url) => url.split('/').at(-1)))]).toEqual(['names.ts']);
+});
+
 it('a gateway whose agent may use the web loads nothing of it before the first call', async () => {
   const home = await tempFolder();
   const file = join(home, 'modules.txt');

@@ -21,7 +21,8 @@ export async function start(flags: Flags): Promise<number> {
   const stored = config.gateway.token === undefined ? await ensureToken(config.home) : undefined;
   const token = config.gateway.token ?? stored?.token;
   const log = createLogger({ level: config.log.level, name: 'gateway' });
-  const gateway = await startGateway({ ...config, gateway: { ...config.gateway, token } }, log);
+  const readConfig = async () => (await loadConfig({ flags, env: process.env })).config;
+  const gateway = await startGateway({ ...config, gateway: { ...config.gateway, token } }, log, readConfig);
   const { anthropic, openai } = config.models;
   const noKey = gateway.model === 'offline' && anthropic.apiKey === undefined && openai.apiKey === undefined;
   const model = noKey ? `${gateway.model} (no ANTHROPIC_API_KEY or OPENAI_API_KEY set)` : gateway.model;

@@ -1,6 +1,7 @@
 import type { GatewayStatus } from '../../protocol/messages.ts';
 import { type ClientFlags, connectToGateway } from '../connection.ts';
 import { EXIT } from '../exit.ts';
+import { pluginRows } from '../plugin-rows.ts';
 import { table } from '../table.ts';
 import { printable, printableLine } from '../terminal.ts';
 import { channelRows } from './channels.ts';
@@ -22,7 +23,20 @@ export async function status({ json, ...flags }: StatusFlags): Promise<number> {
 }
 
 function page(
-  { version, uptimeMs, model, connections, rssBytes, shards, channels, mcp, memory, storage, trouble }: GatewayStatus,
+  {
+    version,
+    uptimeMs,
+    model,
+    connections,
+    rssBytes,
+    shards,
+    channels,
+    mcp,
+    memory,
+    plugins,
+    storage,
+    trouble,
+  }: GatewayStatus,
   url: string,
 ): string {
   const rows = shards.map(({ index, ...shard }) => {
@@ -41,6 +55,7 @@ function page(
     ...table([[...COLUMNS], ...rows]),
     ...(channels.length === 0 ? [] : ['', ...channelRows(channels)]),
     ...(mcp.length === 0 ? [] : ['', ...mcpRows(mcp)]),
+    ...(plugins.length === 0 ? [] : ['', ...pluginRows(plugins)]),
     ...(memory.length === 0 ? [] : ['', ...memoryRows(memory)]),
   ].join('\n');
 }

@@ -34,6 +34,7 @@ const MESSAGES_SLACK = 16;
  * @typedef {object} Cell
  * @property {IsolatedVm.Isolate} isolate
  * @property {IsolatedVm.Context} context
+ * @property {IsolatedVm.Reference} prepare
  * @property {IsolatedVm.Reference} run
  * @property {IsolatedVm.Reference} answer
  * @property {{ to?: (kind: unknown, number: unknown, first: unknown, second: unknown) => void }} receiver
@@ -63,12 +64,13 @@ export async function makeCell(ivm, memoryMb, onCatastrophe) {
     { ignored: true },
   );
   const functions = await context.evalClosure(`return (${prelude})($0)`, [send], { result: { reference: true } });
-  const [run, answer] = await Promise.all([
+  const [prepare, run, answer] = await Promise.all([
+    functions.get('prepare', { reference: true }),
     functions.get('run', { reference: true }),
     functions.get('answer', { reference: true }),
   ]);
   functions.release();
-  return { isolate, context, run, answer, receiver };
+  return { isolate, context, prepare, run, answer, receiver };
 }
 
 /** One program in an isolate of its own, from its beginning to the end of the isolate. */
@@ -103,18 +105,53 @@ export class Guest {
   }
 
   async #start() {
-    const { isolate, context, run } = this.#cell;
-    const { source, granted, limits } = this.#program;
+    const { isolate, context, prepare, run } = this.#cell;
+    const { source, modules, granted, limits } = this.#program;
     await this.#enter(async () => {
+      await prepare.apply(undefined, [JSON.stringify({ ...limits, granted: granted.toSorted() })]);
+      const exports = modules && (await this.#load(modules));
       // The source begins on the line that is number one to V8 too, so that errors name the lines of who wrote it.
       const script = await isolate
-        .compileScript(`(async () => {'use strict';\n${source}\n})`, { filename: 'code.js', lineOffset: -1 })
+        .compileScript(`(async (${modules ? 'plugin' : ''}) => {'use strict';\n${source}\n})`, {
+          filename: 'code.js',
+          lineOffset: -1,
+        })
         .catch((error) => this.#end({ status: 'threw', text: told(error) }));
       if (script === undefined) return;
       const program = await script.run(context, { reference: true, release: true });
-      const settings = JSON.stringify({ ...limits, granted: granted.toSorted() });
-      await run.apply(undefined, [program.derefInto({ release: true }), settings]);
+      await run.apply(undefined, [program.derefInto({ release: true }), exports?.derefInto({ release: true })]);
     });
+  }
+
+  /**
+   * The exports of the entry. What a module imports is another of them, or nothing: no name leads out of the map.
+   *
+   * @param {NonNullable<Program['modules']>} modules
+   */
+  async #load({ entry, files }) {
+    const { isolate, context } = this.#cell;
+    /** @type {Map<string, Promise<IsolatedVm.Module>>} */
+    const compiled = new Map();
+    /** @type {Map<IsolatedVm.Module, string>} */
+    const paths = new Map();
+    const compile = async (/** @type {string} */ path) => {
+      const module = await isolate.compileModule(/** @type {string} */ (files[path]), { filename: `plugin/${path}` });
+      paths.set(module, path);
+      return module;
+    };
+    const find = (/** @type {string} */ path) => {
+      const made = compiled.get(path) ?? compile(path);
+      compiled.set(path, made);
+      return made;
+    };
+    const main = await find(entry);
+    await main.instantiate(context, (specifier, referrer) => {
+      const path = pathOf(specifier, paths.get(referrer) ?? entry);
+      if (path !== undefined && Object.hasOwn(files, path)) return find(path);
+      throw new Error(`${paths.get(referrer)} imports "${specifier}": only files of the plugin itself can be imported`);
+    });
+    await main.evaluate();
+    return main.namespace;
   }
 
   /** Brings the outcome of a call. @param {number} call @param {boolean} failed @param {boolean} json @param {string} text */
@@ -254,8 +291,14 @@ export class Guest {
   }
 }
 
+/** Of `./words.mjs` imported by `lib/count.mjs` it is `lib/words.mjs`. @param {string} specifier @param {string} importer */
+function pathOf(specifier, importer) {
+  if (!/^\.\.?\//.test(specifier)) return undefined;
+  return URL.parse(specifier, `file:///${importer}`)?.pathname.slice(1);
+}
+
 /** What isolated-vm throws, as a model can read it. @param {unknown} error */
 function told(error) {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.replace(/\s*\[code\.js:(\d+):(\d+)\]$/, '\n    at code.js:$1:$2').slice(0, ERROR_LENGTH_MAX);
+  return text.replace(/\s*\[([\w./-]+):(\d+):(\d+)\]$/, '\n    at $1:$2:$3').slice(0, ERROR_LENGTH_MAX);
 }

@@ -21,8 +21,10 @@ export interface GuestLimits {
 
 /** A program for a guest. */
 export interface Program {
-  /** The body of an async function. */
+  /** The body of an async function; with `modules` it has the exports of their entry as `plugin`. */
   source: string;
+  /** ES modules that may import each other, by path. */
+  modules?: { entry: string; files: Readonly<Record<string, string>> };
   /** The functions it may call, by dotted name. Nothing else is there. */
   granted: readonly string[];
   limits: GuestLimits;

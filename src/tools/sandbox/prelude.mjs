@@ -11,7 +11,7 @@
  * A guest may break every prototype before anything below runs; what is counted and cut here is counted in variables
  * that it cannot reach, and the host counts again.
  *
- * Returns what the host calls: `run` starts a program, `answer` brings the outcome of a call.
+ * Returns what the host calls: `prepare` sets up what a program finds, `run` starts it, `answer` brings the outcome of a call.
  *
  * @param {(kind: string, number: number, first: string, second: string) => void} send
  */
@@ -70,7 +70,7 @@ export function prelude(send) {
   function describe(error, depth = 0) {
     try {
       if (!(error instanceof Error)) return `threw ${asText(error)}`;
-      const all = makeString(error.stack).match(/code\.js:\d+:\d+/g) ?? [];
+      const all = makeString(error.stack).match(/(?:code\.js|plugin\/[\w./-]+):\d+:\d+/g) ?? [];
       const lines = [...new Set(all)].slice(0, STACK_LINES_MAX);
       const last = depth >= CAUSES_MAX || !(error.cause instanceof Error);
       const cause = last ? '' : `\n  caused by ${describe(error.cause, depth + 1)}`;
@@ -130,8 +130,8 @@ export function prelude(send) {
   }
 
   return {
-    /** @param {() => Promise<unknown>} program @param {string} settings */
-    async run(program, settings) {
+    /** @param {string} settings */
+    prepare(settings) {
       const { granted, ...rest } = parse(settings);
       limits = rest;
       scope.console = { log: print, info: print, warn: print, error: print, debug: print };
@@ -139,10 +139,13 @@ export function prelude(send) {
       scope.setTimeout = (/** @type {Function} */ then, /** @type {number} */ ms, /** @type {unknown[]} */ ...values) =>
         void sleep(ms).then(() => then(...values));
       for (const name of granted) grant(name);
+    },
+    /** @param {(exports: unknown) => Promise<unknown>} program @param {unknown} [exports] of its modules */
+    async run(program, exports) {
       let kind = 'ok';
       let text;
       try {
-        text = asText(await program());
+        text = asText(await program(exports));
       } catch (error) {
         kind = 'threw';
         text = describe(error);

@@ -2,6 +2,7 @@ import type { Piscina } from 'piscina';
 import { sibling } from '../../shards/sibling.ts';
 import type { NetworkSettings } from './network.ts';
 import type { Page, PageJob } from './page.ts';
+import type { PluginRequestJob, PluginResponse } from './plugin-request.ts';
 import type { SearchJob, SearchProvider } from './search.ts';
 import type { SearchResult } from './search-limits.ts';
 
@@ -35,6 +36,10 @@ export class WebHost {
 
   search(job: SearchJob, signal: AbortSignal): Promise<SearchResult[]> {
     return this.#run('search', job, signal) as Promise<SearchResult[]>;
+  }
+
+  request(job: PluginRequestJob, signal: AbortSignal): Promise<PluginResponse> {
+    return this.#run('requestForPlugin', job, signal) as Promise<PluginResponse>;
   }
 
   async stop(): Promise<void> {

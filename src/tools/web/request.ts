@@ -24,8 +24,12 @@ const USER_AGENT = `Mozilla/5.0 (compatible; Dhaavak/${VERSION})`;
 
 export interface WebRequest {
   url: string;
-  method: 'GET' | 'HEAD';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** They stay with the origin of `url`: where a redirect leads elsewhere, they may be a key. */
   headers?: Readonly<Record<string, string>>;
+  body?: string | undefined;
+  /** Only these hosts, redirects too: names, or `*.example.org` for what is below. Default: any. */
+  hosts?: readonly string[];
   /** Default {@link REDIRECTS_MAX}. */
   redirectsMax?: number;
   /** Of the body once it is unpacked: the rest is cut off, so that a bomb costs no more than this. */
@@ -69,19 +73,40 @@ async function follow(
 ): Promise<WebResponse> {
   const redirectsMax = asked.redirectsMax ?? REDIRECTS_MAX;
   let url = rules.parse(asked.url);
+  let sent = asked;
   for (let redirects = 0; ; redirects += 1) {
+    checkHost(url, asked.hosts);
     const client = await clientFor(url, rules, signal, limits);
     try {
-      const answer = await client.request(options(asked, url, signal));
+      const answer = await client.request(options(sent, url, signal));
       const next = redirectOf(answer);
-      if (next === undefined) return { ...(await read(answer, asked)), url, redirects };
+      if (next === undefined) return { ...(await read(answer, sent)), url, redirects };
       if (redirects === redirectsMax) throw new BlockedError(`it redirects more than ${redirectsMax} times`);
-      url = rules.parse(next, url);
+      const target = rules.parse(next, url);
+      sent = redirected(sent, answer.statusCode, target.origin === url.origin);
+      url = target;
     } finally {
       // Not awaited, and no connection is kept: the next request looks its host up and checks it anew.
       client.destroy().catch(() => undefined);
     }
   }
+}
+
+/** As browsers do it: what was posted is got from there, unless the answer says that it is to be posted again. */
+function redirected({ headers, body, ...asked }: WebRequest, status: number, sameOrigin: boolean): WebRequest {
+  const kept = { ...asked, ...(sameOrigin && headers !== undefined ? { headers } : {}) };
+  if (status === 307 || status === 308) return { ...kept, body };
+  return { ...kept, method: asked.method === 'HEAD' ? 'HEAD' : 'GET' };
+}
+
+/** Throws a BlockedError for a host that is none of `hosts`. */
+function checkHost({ hostname }: URL, hosts: readonly string[] | undefined): void {
+  const host = hostname.replace(/^\[|\]$|\.$/g, '');
+  const isGiven = (one: string): boolean => (one.startsWith('*.') ? host.endsWith(one.slice(1)) : host === one);
+  if (hosts === undefined || hosts.some(isGiven)) return;
+  throw new BlockedError(
+    `the plugin may not send requests to ${host}: its allow.hosts in the configuration has it not`,
+  );
 }
 
 /** A client for one request. Its connection is made here; what undici adds is TLS for the name, and HTTP. */
@@ -110,9 +135,10 @@ async function clientFor(
   });
 }
 
-function options({ method, headers }: WebRequest, url: URL, signal: AbortSignal): Dispatcher.RequestOptions {
+function options({ method, headers, body }: WebRequest, url: URL, signal: AbortSignal): Dispatcher.RequestOptions {
   return {
     method,
+    body: body ?? null,
     path: `${url.pathname}${url.search}`,
     signal,
     headers: {

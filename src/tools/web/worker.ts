@@ -3,6 +3,7 @@ import { workerData } from 'node:worker_threads';
 import type { WebSettings } from './host.ts';
 import { NetworkRules } from './network.ts';
 import { fetchPage as fetchPageBy, type Page, type PageJob } from './page.ts';
+import { type PluginRequestJob, type PluginResponse, requestForPlugin as requestBy } from './plugin-request.ts';
 import { type SearchJob, search as searchWith } from './search.ts';
 import type { SearchResult } from './search-limits.ts';
 
@@ -13,6 +14,10 @@ const never = new AbortController().signal;
 
 export function fetchPage(job: PageJob): Promise<Page> {
   return fetchPageBy(job, rules, never);
+}
+
+export function requestForPlugin(job: PluginRequestJob): Promise<PluginResponse> {
+  return requestBy(job, rules, never);
 }
 
 export function search(job: SearchJob): Promise<SearchResult[]> {
