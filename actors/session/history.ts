@@ -25,12 +25,13 @@ export function historyPage(store: Store, session: string, query: Query): Page {
   const { after, before = Number.MAX_SAFE_INTEGER, limit = ENTRIES } = query;
   const matches = matcherOf(query);
   const forwards = after !== undefined;
-  const deadline = performance.now() + LOOK_MS;
+  const isFiltered = [query.contains, query.roles, query.since, query.until].some((filter) => filter !== undefined);
+  const deadline = isFiltered ? performance.now() + LOOK_MS : Number.POSITIVE_INFINITY;
   const entries: HistoryEntry[] = [];
   let [seen, length, damaged, cursor] = [0, 0, 0, 0];
   let more = false;
   for (const { seq, entry } of store.entriesBetween(session, after ?? 0, before, forwards)) {
-    // A page without a filter is bounded by its length alone, and so the same whenever it is asked for.
+    // A page without a filter is bounded by its length and not by time, and so the same whenever it is asked for.
     more = entries.length === limit || (seen > entries.length && (seen >= LOOK_MAX || performance.now() > deadline));
     if (more) break;
     if (entry === undefined) damaged += 1;

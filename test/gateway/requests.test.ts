@@ -110,7 +110,8 @@ describe('status', () => {
       model: 'offline',
       version: expect.any(String),
     });
-    const shard = { state: 'ready', sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0, restarts: 0 };
+    const counts = { sessions: 0, running: 0, queued: 0, deadLetters: 0, damaged: 0, restarts: 0 };
+    const shard = { state: 'ready', ...counts, loopLagMs: { p99: expect.any(Number), max: expect.any(Number) } };
     expect(status.shards).toEqual([0, 1].map((index) => ({ index, ...shard })));
   });
 });
