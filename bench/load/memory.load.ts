@@ -145,7 +145,7 @@ async function restarted(home: string): Promise<BenchRow[]> {
 
 /** The same while another process takes as much of the machine as the memory's thread does: what is the machine's part. */
 async function lagBesideSpinner(client: Client): Promise<number> {
-  const spinner = spawn('nice', ['-n', '5', process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' });
+  const spinner = spawn('nice', ['-n', '10', process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' });
   try {
     return await lagOver(client, WATCHED_MS);
   } finally {

@@ -31,8 +31,8 @@ const HURRY_MS = 10_000;
 /** A rebuild that somebody has asked for is made at full speed; how often it is looked whether it is done, in milliseconds. */
 const REBUILD_LOOK_MS = 500;
 
-/** How far the thread stands back where threads want more processors than there are: it gets a third of what a shard does. */
-const NICENESS = 5;
+/** How far the thread stands back where threads want more processors than there are: it gets a tenth of what a shard does. */
+const NICENESS = 10;
 
 const { config } = workerData as MemoryWorkerData;
 const log = createLogger({ level: config.log.level, name: 'memory' });
