@@ -304,7 +304,7 @@ export class Runner {
       .map((one) => one.text)
       .join('\n');
     const horizon = transcript.horizon(turn);
-    if (!memory.recall.mayFind({ reader, text, ...horizon })) return undefined;
+    if (!memory.recall.mayFind({ reader, text, hasOlder: horizon.hasOlder })) return undefined;
     const recalled = await memory.recall.for({ reader, text, ...horizon, signal });
     if (recalled === undefined) return undefined;
     const entries = recalled.entries.map(({ id, kind, session: key }) => ({ id, kind, session: key }));

@@ -89,7 +89,14 @@ export class Transcript {
     const beforeSeq = turns[0]?.seq ?? turn.seq;
     const older = { start: [this.#session, 0] as EntryKey, end: [this.#session, beforeSeq] as EntryKey, limit: 1 };
     const hasOlder = beforeSeq > 1 && this.#store.entries.getKeysCount(older) > 0;
-    return { beforeSeq, hasOlder, messages: new Set(turns.map(({ message }) => message)) };
+    return {
+      beforeSeq,
+      hasOlder,
+      // Few messages have anything to be recalled for them.
+      get messages() {
+        return new Set(turns.map(({ message }) => message));
+      },
+    };
   }
 
   /** Adds a turn that has ended, and whose `entries` are on the disk. */

@@ -113,8 +113,7 @@ class Assembly {
     this.#meter = meter;
     this.#sizes = { system: systemTokens, tools: toolTokens, memory: 0, summary: 0, turns: 0, results: 0 };
     this.#room = room - systemTokens - toolTokens;
-    let images = imagesIn(said) + imagesIn(added);
-    for (const turn of history.turns) images += meter.turn(turn).images;
+    const images = imagesIn(said) + imagesIn(added) + meter.turns(history.turns).images;
     this.#take('turns', Math.min(images, CONTEXT_IMAGES_MAX) * IMAGE_TOKENS);
     for (const message of said) this.#take('turns', meter.message(message));
   }
@@ -122,12 +121,8 @@ class Assembly {
   /** Takes everything, where there is room for it, as nearly always; else nothing. */
   fitsWhole(): boolean {
     const { history, recalled, added } = this.#parts;
-    const more: ContextSizes = { system: 0, tools: 0, memory: 0, summary: 0, turns: 0, results: 0 };
-    for (const turn of history.turns) {
-      const { rest, results } = this.#meter.turn(turn);
-      more.turns += rest;
-      more.results += results;
-    }
+    const { rest: turns, results } = this.#meter.turns(history.turns);
+    const more: ContextSizes = { system: 0, tools: 0, memory: 0, summary: 0, turns, results };
     for (const message of added) more[message.role === 'tool' ? 'results' : 'turns'] += this.#meter.message(message);
     const summary = history.summary === undefined ? undefined : this.#meter.turn(history.summary);
     more.summary = summary?.rest ?? 0;

@@ -28,6 +28,8 @@ export interface PastTurn {
   length: number;
   /** Once somebody has asked: see `meter.ts`. */
   counted?: TurnTokens;
+  /** Whether something in it came from outside, once somebody has asked: see `taint.ts`. */
+  tainted?: boolean;
 }
 
 /** Estimated tokens of a turn. */

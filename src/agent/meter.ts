@@ -31,7 +31,28 @@ export class TokenMeter {
     if (turn.counted?.family !== this.family) turn.counted = countTurn(turn.messages, this.family);
     return turn.counted;
   }
+
+  /** The same of all turns together. They may grow between two calls, and the array be another, but not the turns change. */
+  turns(turns: readonly PastTurn[]): TurnsTokens {
+    let sum = sums.get(turns);
+    if (sum?.family !== this.family) {
+      sum = { family: this.family, count: 0, results: 0, rest: 0, images: 0 };
+      sums.set(turns, sum);
+    }
+    for (; sum.count < turns.length; sum.count += 1) {
+      const { results, rest, images } = this.turn(turns[sum.count] as PastTurn);
+      sum.results += results;
+      sum.rest += rest;
+      sum.images += images;
+    }
+    return sum;
+  }
 }
+
+type TurnsTokens = Omit<TurnTokens, 'each'> & { count: number };
+
+/** By the array, to which a session adds its turns as they end: a hundred of them are not added up for every request. */
+const sums = new WeakMap<readonly PastTurn[], TurnsTokens>();
 
 function countTurn(messages: readonly ModelMessage[], family: TokenFamily): TurnTokens {
   const each = messages.map((message) => messageTokens(message, family));

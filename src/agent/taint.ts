@@ -1,5 +1,5 @@
 import { isFramed } from '../tools/untrusted.ts';
-import type { History } from './context.ts';
+import type { History, PastTurn } from './context.ts';
 import type { ModelMessage } from './provider.ts';
 
 /**
@@ -27,7 +27,13 @@ export class Taint {
 
 /** Whether there is something from outside in what was said before. */
 export function isHistoryTainted({ summary, turns }: History): boolean {
-  return (summary !== undefined && isTainted(summary.messages)) || turns.some(({ messages }) => isTainted(messages));
+  return (summary !== undefined && isTainted(summary.messages)) || turns.some(isTurnTainted);
+}
+
+/** Looked at once: a turn that has ended does not change. */
+function isTurnTainted(turn: PastTurn): boolean {
+  turn.tainted ??= isTainted(turn.messages);
+  return turn.tainted;
 }
 
 function isTainted(messages: readonly ModelMessage[]): boolean {

@@ -5,8 +5,14 @@ import type { Store } from '../storage/store.ts';
 import type { MemoryHit, MemoryQuery } from './backend.ts';
 import type { MemoryEntry, MemoryReader } from './entry.ts';
 
-/** Searches for messages under way at the same time, of one shard; a message over that goes without. */
-const RECALLS_MAX = 32;
+/** Searches for messages under way at the same time, of one shard; a message over that goes without. One takes some 10 ms. */
+const RECALLS_MAX = 8;
+/**
+ * After one that was late or failed, messages go without for so long, in milliseconds, twice as long each time in a row: on a
+ * machine that is full each of them would only wait in vain.
+ */
+const PAUSE_MIN_MS = 1_000;
+const PAUSE_MAX_MS = 30_000;
 /** How often it is told that messages went without, in milliseconds. */
 const TOLD_MS = 60_000;
 /** UTF-16 code units of a token, on the safe side for languages with spaces. */
@@ -50,7 +56,10 @@ export class AutomaticRecall {
   readonly #parts: RecallParts;
   #underWay = 0;
   /** Messages that went without since that was last told, by why. */
-  #missed = { late: 0, failed: 0, full: 0 };
+  #missed = nothingMissed();
+  /** On the clock of `elapsed`. */
+  #notBefore = -PAUSE_MAX_MS;
+  #pauseMs = PAUSE_MIN_MS;
   #toldAt = -TOLD_MS;
 
   constructor(parts: RecallParts) {
@@ -67,8 +76,9 @@ export class AutomaticRecall {
   async for(message: RecallFor): Promise<Recalled | undefined> {
     const { clock, rule, search } = this.#parts;
     const { beforeSeq, reader, signal, text } = message;
-    if (this.#underWay >= RECALLS_MAX) {
-      this.#miss('full');
+    const refused = this.#underWay >= RECALLS_MAX ? 'full' : clock.elapsed() < this.#notBefore ? 'paused' : undefined;
+    if (refused !== undefined) {
+      this.#miss(refused);
       return undefined;
     }
     this.#underWay += 1;
@@ -77,12 +87,15 @@ export class AutomaticRecall {
     try {
       const query: MemoryQuery = { text, reader, unasked: true, limit: rule.entriesMax, filter: { beforeSeq } };
       const hits = await search(query, AbortSignal.any([signal, late.signal]));
+      this.#pauseMs = PAUSE_MIN_MS;
       return recalledOf(
         hits.map(({ entry }) => entry).filter((entry) => !isInContext(entry, message)),
         rule,
       );
     } catch (error) {
-      if (!signal.aborted) this.#miss(late.signal.aborted ? 'late' : 'failed', error);
+      if (signal.aborted) return undefined;
+      this.#pause();
+      this.#miss(late.signal.aborted ? 'late' : 'failed', error);
       return undefined;
     } finally {
       clock.clearTimeout(timer);
@@ -90,14 +103,26 @@ export class AutomaticRecall {
     }
   }
 
-  #miss(why: 'late' | 'failed' | 'full', error?: unknown): void {
+  /** Those that were under way with the one that failed make it no longer. */
+  #pause(): void {
+    const now = this.#parts.clock.elapsed();
+    if (now < this.#notBefore) return;
+    this.#notBefore = now + this.#pauseMs;
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS);
+  }
+
+  #miss(why: keyof ReturnType<typeof nothingMissed>, error?: unknown): void {
     const { clock, log } = this.#parts;
     this.#missed[why] += 1;
     if (clock.elapsed() - this.#toldAt < TOLD_MS) return;
     this.#toldAt = clock.elapsed();
     log.warn({ ...this.#missed, error }, 'messages were answered without what is remembered');
-    this.#missed = { late: 0, failed: 0, full: 0 };
+    this.#missed = nothingMissed();
   }
+}
+
+function nothingMissed() {
+  return { late: 0, failed: 0, full: 0, paused: 0 };
 }
 
 /** A fact that was saved in a turn the model is sent: it stands in the call that has saved it. */
