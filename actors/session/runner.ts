@@ -5,7 +5,7 @@ import type { ModelMessage } from '../../src/agent/provider.ts';
 import { OUTCOME_UNKNOWN, type Resumption } from '../../src/agent/resume.ts';
 import { isHistoryTainted, Taint } from '../../src/agent/taint.ts';
 import type { Config } from '../../src/config/schema.ts';
-import type { Recalled } from '../../src/memory/recall.ts';
+import { type Recalled, RecallPace } from '../../src/memory/recall.ts';
 import { DhaavakError } from '../../src/protocol/errors.ts';
 import type { Session, Usage } from '../../src/protocol/messages.ts';
 import type { Task } from '../../src/runtime/actor.ts';
@@ -70,6 +70,8 @@ export class Runner {
   readonly #parts: RunnerParts;
   /** The run that is going on. */
   live: LiveRun | undefined;
+  /** Made with the first message that something may be recalled for. */
+  #recallPace: RecallPace | undefined;
   /** What the last run was given from memory, in tokens. */
   recalledTokens = 0;
 
@@ -305,6 +307,8 @@ export class Runner {
       .join('\n');
     const horizon = transcript.horizon(turn);
     if (!memory.recall.mayFind({ reader, text, hasOlder: horizon.hasOlder })) return undefined;
+    this.#recallPace ??= new RecallPace();
+    if (!this.#recallPace.take(performance.now())) return undefined;
     const recalled = await memory.recall.for({ reader, text, ...horizon, signal });
     if (recalled === undefined) return undefined;
     const entries = recalled.entries.map(({ id, kind, session: key }) => ({ id, kind, session: key }));

@@ -20,6 +20,10 @@ const TOKEN_LENGTH = 3;
 /** Longest text of one entry, in UTF-16 code units: more would leave no room for the others. */
 const LINE_LENGTH_MAX = 600;
 
+/** Messages of one session in a row that are looked up, and how often one more is: nobody who writes by hand is faster. */
+const BURST_MAX = 5;
+const AGAIN_MS = 1_000;
+
 const OPENING = '[From your memory, for the next message; it may be out of date:';
 const CLOSING = 'End of that.]';
 
@@ -49,6 +53,21 @@ export interface RecallFor {
 export interface Recalled {
   text: string;
   entries: readonly MemoryEntry[];
+}
+
+/** How often messages of one session are looked up: a flood of them must not keep the memory from others. */
+export class RecallPace {
+  #left = BURST_MAX;
+  #at = 0;
+
+  /** Whether one more may be, `now` in milliseconds of a clock that never goes back. */
+  take(now: number): boolean {
+    this.#left = Math.min(BURST_MAX, this.#left + (now - this.#at) / AGAIN_MS);
+    this.#at = now;
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
 }
 
 /** Looks for what has to do with a message, where there is anything to find that its model does not have before it. */

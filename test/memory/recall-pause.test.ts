@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.ts';
 import type { MemoryHit } from '../../src/memory/backend.ts';
-import { AutomaticRecall } from '../../src/memory/recall.ts';
+import { AutomaticRecall, RecallPace } from '../../src/memory/recall.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -68,4 +68,15 @@ it('no more than eight are looked up at a time', async () => {
   resolve([]);
   expect((await Promise.all(looks)).filter((looked) => looked)).toHaveLength(8);
   expect(await look()).toBe(true);
+});
+
+it('of one session five in a row are looked up, then one a second', () => {
+  const pace = new RecallPace();
+  const takes = (now: number, count: number) =>
+    Array.from({ length: count }, () => pace.take(now)).filter(Boolean).length;
+  expect(takes(10_000, 20)).toBe(5);
+  expect(takes(10_999, 20)).toBe(0);
+  expect(takes(11_000, 20)).toBe(1);
+  expect(takes(13_500, 20)).toBe(2);
+  expect(takes(60_000, 20)).toBe(5);
 });
