@@ -1,7 +1,7 @@
 import { setImmediate as nextTask } from 'node:timers/promises';
 
-/** Of a core, what work in the background takes while nobody waits for it. */
-const SHARE = 0.25;
+/** Of a core, what work in the background takes while nobody waits for it: conversations come first. */
+const SHARE = 0.1;
 
 /**
  * Holds background work of one thread to a share of a core. Work is done in slices of a few milliseconds, and after each the

@@ -26,7 +26,7 @@ export interface MemoryWorkerData {
 
 /** A search waits so long for what was said and is not taken in yet, in milliseconds; unasked ones do not wait. */
 const CATCH_UP_MS = 100;
-/** After a search that may have missed something, what is missing is taken in at full speed for so long, in milliseconds. */
+/** After a search that was asked for and may have missed something, what is missing is taken in at full speed for so long, in milliseconds. */
 const HURRY_MS = 10_000;
 /** A rebuild that somebody has asked for is made at full speed; how often it is looked whether it is done, in milliseconds. */
 const REBUILD_LOOK_MS = 500;
@@ -69,8 +69,11 @@ export function search({
     searches.set(call, controller);
     try {
       const { opened, learner } = await open();
-      if (!learner.isIdle || opened.isBusy()) pace.hurry(HURRY_MS);
-      if (!query.unasked) await withinTime(CATCH_UP_MS, learner.caughtUp());
+      // What comes up by itself is from before: for each message of a busy gateway the work would never be held back.
+      if (!query.unasked) {
+        if (!learner.isIdle || opened.isBusy()) pace.hurry(HURRY_MS);
+        await withinTime(CATCH_UP_MS, learner.caughtUp());
+      }
       controller.signal.throwIfAborted();
       return await opened.backend.search(agent, query, controller.signal);
     } finally {
