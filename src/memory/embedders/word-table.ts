@@ -1,5 +1,5 @@
 /**
- * The table of English words in `data/english-words.bin`: for each word a weight and a direction, in one piece of memory. Words are
+ * The table of English words in `english-words.bin`: for each word a weight and a direction, in one piece of memory. Words are
  * known by their hash alone: of the words that are not in the table, one in 100,000 is taken for one that is.
  *
  * Little-endian: the sign, how many words, how many dimensions; then of all words, in the order of their hashes, the hashes (32
@@ -35,7 +35,7 @@ export class WordTable {
     const [sign, count = 0, dimensions = 0] =
       bytes.byteLength < HEAD_BYTES ? [] : new Uint32Array(buffer, byteOffset, 3);
     if (sign !== SIGN || bytes.byteLength !== HEAD_BYTES + count * (9 + dimensions)) {
-      throw new DhaavakError('internal', 'data/english-words.bin is not whole: install Dhaavak again');
+      throw new DhaavakError('internal', 'english-words.bin is not whole: install Dhaavak again');
     }
     const at = (row: number) => byteOffset + HEAD_BYTES + count * row;
     this.dimensions = dimensions;
@@ -48,7 +48,7 @@ export class WordTable {
   /** Reads the table that comes with Dhaavak; about 4 MB. */
   static async load(): Promise<WordTable> {
     // `npm run build` copies it, so that the path is the same from the sources and from what they are built into.
-    return new WordTable(await readFile(new URL('../../../data/english-words.bin', import.meta.url)));
+    return new WordTable(await readFile(new URL('english-words.bin', import.meta.url)));
   }
 
   /** The row of the word with this hash, or -1. */

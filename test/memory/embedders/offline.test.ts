@@ -129,7 +129,7 @@ describe('likeness', () => {
 
 describe('the table of words', () => {
   test('a table that is cut short or something else is refused with what to do', async () => {
-    const whole = await readFile(new URL('../../../data/english-words.bin', import.meta.url));
+    const whole = await readFile(new URL('../../../src/memory/embedders/english-words.bin', import.meta.url));
     for (const bytes of [
       whole.subarray(0, whole.length - 1),
       whole.subarray(4),
