@@ -48,9 +48,9 @@ export default {
       severity: 'error',
       from: {
         path: OURS,
-        pathNot: '^src/protocol/((memory-)?shapes|replies|events|sent-frames|messages|errors)\\.ts$',
+        pathNot: '^src/protocol/((memory-|status-)?shapes|replies|events|sent-frames|messages|errors)\\.ts$',
       },
-      to: { path: '^src/protocol/((memory-)?shapes|replies|events|sent-frames)\\.ts$' },
+      to: { path: '^src/protocol/((memory-|status-)?shapes|replies|events|sent-frames)\\.ts$' },
     },
     {
       name: 'client-knows-only-the-protocol',

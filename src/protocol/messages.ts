@@ -20,6 +20,7 @@ import {
 import type * as memoryShapes from './memory-shapes.ts';
 import type { REPLIES } from './replies.ts';
 import type * as shapes from './shapes.ts';
+import type * as statusShapes from './status-shapes.ts';
 import {
   ENTRY_ROLES,
   FOLLOW_UPS,
@@ -238,8 +239,8 @@ export type MessageSource = z.output<typeof shapes.messageSource>;
 export type ScheduleInfo = z.output<typeof shapes.scheduleInfo>;
 export type Delivery = z.output<typeof shapes.delivery>;
 export type ChannelStatus = z.output<typeof shapes.channelStatus>;
-export type PluginStatus = z.output<typeof shapes.pluginStatus>;
-export type McpServerStatus = z.output<typeof shapes.mcpServerStatus>;
+export type PluginStatus = z.output<typeof statusShapes.pluginStatus>;
+export type McpServerStatus = z.output<typeof statusShapes.mcpServerStatus>;
 export type MemoryResult = z.output<typeof memoryShapes.memoryResult>;
 export type FactInfo = z.output<typeof memoryShapes.factInfo>;
 export type Undelivered = z.output<typeof shapes.undelivered>;
@@ -247,9 +248,9 @@ export type Applicant = z.output<typeof shapes.applicant>;
 export type PairingInfo = z.output<typeof shapes.pairingInfo>;
 export type GrantInfo = z.output<typeof shapes.grantInfo>;
 export type Limits = z.output<typeof shapes.limits>;
-export type GatewayStatus = z.output<typeof shapes.gatewayStatus>;
+export type GatewayStatus = z.output<typeof statusShapes.gatewayStatus>;
 export type GatewayCounters = z.output<typeof shapes.gatewayCounters>;
-export type StoreCheck = z.output<typeof shapes.storeCheck>;
+export type StoreCheck = z.output<typeof statusShapes.storeCheck>;
 export type TokenInfo = z.output<typeof shapes.tokenInfo>;
 export type Presence = z.output<typeof shapes.presence>;
 

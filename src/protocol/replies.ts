@@ -8,25 +8,22 @@ import {
   count,
   deadLetter,
   flag,
-  gatewayStatus,
   grantInfo,
   historyEntry,
   limits,
-  memoryStatus,
   outcome,
   pairingInfo,
-  pluginStatus,
   presence,
   scheduleInfo,
   scopes,
   session,
   snapshot,
-  storeCheck,
   time,
   tokenInfo,
   toolAccess,
   undelivered,
 } from './shapes.ts';
+import { gatewayStatus, memoryStatus, pluginStatus, storeCheck } from './status-shapes.ts';
 import { IMAGE_TYPES, id, sessionKey } from './vocabulary.ts';
 
 /** By the type of the request that is answered. `REPLY_TYPES` in messages.ts has the type of the frame. */

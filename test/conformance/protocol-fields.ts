@@ -11,8 +11,6 @@ import {
   delivery,
   grantInfo,
   historyEntry,
-  mcpServerStatus,
-  memoryStatus,
   messageOrigin,
   outcome,
   pairingInfo,
@@ -26,6 +24,7 @@ import {
   undelivered,
   usage,
 } from '../../src/protocol/shapes.ts';
+import { mcpServerStatus, memoryStatus } from '../../src/protocol/status-shapes.ts';
 
 /** The one shape that is a type only: the compiler refuses a field too few and one too many. */
 export const FRAME_FIELDS: Record<keyof Frame, true> = {
