@@ -7,6 +7,7 @@ import { contextLength, type PastTurn } from '../../src/agent/context.ts';
 import { TokenMeter } from '../../src/agent/meter.ts';
 import { ContextOverflow } from '../../src/agent/overflow.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
+import { expectNoOrphans } from './no-orphans.ts';
 
 const meter = new TokenMeter('o200k');
 const words = (count: number, word = 'word') => `${word} `.repeat(count).trim();
@@ -186,17 +187,3 @@ describe('for any history, question and room', () => {
     );
   });
 });
-
-/** Each call directly followed by its result, each result preceded by its call. */
-function expectNoOrphans(messages: readonly ModelMessage[]): void {
-  let open: string[] = [];
-  for (const message of messages) {
-    if (message.role === 'tool') {
-      expect(message.call).toBe(open.shift());
-    } else {
-      expect(open).toEqual([]);
-      if (message.role === 'assistant') open = message.toolCalls.map(({ id }) => id);
-    }
-  }
-  expect(open).toEqual([]);
-}

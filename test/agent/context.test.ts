@@ -14,6 +14,7 @@ import {
 } from '../../src/agent/context.ts';
 import type { ModelMessage } from '../../src/agent/provider.ts';
 import type { HistoryEntry } from '../../src/protocol/messages.ts';
+import { expectNoOrphans } from './no-orphans.ts';
 
 type Line = Partial<HistoryEntry> & Pick<HistoryEntry, 'role' | 'message'>;
 
@@ -41,20 +42,6 @@ function contextFor(entries: readonly HistoryEntry[], message: string): ModelMes
   const current = turns.findIndex((turn) => turn.message === message);
   const past = newestTurns(turns.slice(0, current)).flatMap((turn) => turn.messages);
   return [...past, { role: 'user', text: turns[current]?.messages[0]?.text ?? '' }];
-}
-
-/** Each call directly followed by its result, each result preceded by its call. */
-function expectNoOrphans(messages: readonly ModelMessage[]): void {
-  let open: string[] = [];
-  for (const message of messages) {
-    if (message.role === 'tool') {
-      expect(message.call).toBe(open.shift());
-    } else {
-      expect(open).toEqual([]);
-      if (message.role === 'assistant') open = message.toolCalls.map(({ id }) => id);
-    }
-  }
-  expect(open).toEqual([]);
 }
 
 describe('the context of a message', () => {
